@@ -1,0 +1,66 @@
+#!/bin/sh
+# Makes a checkout ready to run: Debian packages, npm packages, addon and stub, bundles. Does only what is missing, so it is cheap to
+# call first from everything: CI, npm test, npm run demo, people.
+#
+#   scripts/bootstrap.sh            what building and `npm run demo` need
+#   scripts/bootstrap.sh --tests    also what the guest tests use (musl, Go, busybox, tmux)
+set -eu
+cd "$(dirname "$0")/.."
+
+say() { printf 'bootstrap: %s\n' "$*" >&2; }
+
+# need PROGRAM PACKAGE: remember PACKAGE when PROGRAM is not there.
+packages=
+need() {
+	command -v "$1" >/dev/null 2>&1 || case " $packages " in *" $2 "*) ;; *) packages="$packages $2" ;; esac
+}
+
+if ! command -v node >/dev/null 2>&1; then
+	say 'node not found; install Node 20.11 or newer (Debian package nodejs, or nodejs.org)'
+	exit 1
+fi
+if ! node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 11) ? 0 : 1)'; then
+	say "node $(node --version) is too old; install Node 20.11 or newer"
+	exit 1
+fi
+
+need cc build-essential
+need c++ build-essential
+need make build-essential
+need python3 python3
+if [ "${1:-}" = --tests ]; then
+	need musl-gcc musl-tools
+	need go golang-go
+	need busybox busybox-static
+	need tmux tmux
+fi
+if [ -n "$packages" ]; then
+	if [ "$(id -u)" != 0 ]; then
+		say "missing Debian packages; as root, run: apt-get install$packages"
+		exit 1
+	fi
+	if ! command -v apt-get >/dev/null 2>&1; then
+		say "missing programs, and this is no Debian system; install what corresponds to:$packages"
+		exit 1
+	fi
+	say "installing$packages"
+	DEBIAN_FRONTEND=noninteractive
+	export DEBIAN_FRONTEND
+	# shellcheck disable=SC2086  # a list of words
+	apt-get -qq -o Dpkg::Use-Pty=0 install --no-install-recommends -y $packages >/dev/null || {
+		apt-get -qq update
+		apt-get -qq -o Dpkg::Use-Pty=0 install --no-install-recommends -y $packages >/dev/null
+	}
+fi
+
+# npm writes node_modules/.package-lock.json last: newer than the lock file means that the last install finished.
+installed=node_modules/.package-lock.json
+if [ ! -e "$installed" ] || [ package-lock.json -nt "$installed" ]; then
+	say 'npm ci'
+	npm ci --no-audit --no-fund --loglevel=error
+	touch "$installed"
+fi
+
+[ -e shared/gen/layout.ts ] || npm run --silent gen
+node scripts/build-native.mjs --if-stale
+node scripts/build.mjs --if-stale

@@ -1,0 +1,44 @@
+/**
+ * `npm run build`: one bundle for the command and one per worker, in dist/ (STYLE H9). `--if-stale` does nothing when every bundle is
+ * newer than every source file.
+ */
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { bundle, root } from './bundle.mjs';
+
+const ENTRIES = [
+  ['cli/main.ts', 'dist/carrick.mjs'],
+  ['kernel/main.ts', 'dist/kernel.mjs'],
+  ['servers/vfs/main.ts', 'dist/vfs.mjs'],
+  ['servers/net/main.ts', 'dist/net.mjs'],
+  ['servers/ipc/main.ts', 'dist/ipc.mjs'],
+  ['servers/signal/main.ts', 'dist/signal.mjs'],
+];
+const SOURCES = ['shared', 'kernel', 'servers', 'cli', 'native/index.d.ts', 'scripts/build.mjs', 'scripts/bundle.mjs', 'package-lock.json'];
+
+/** Newest modification time under a path, ms; 0 if it is not there. */
+function newest(path) {
+  if (!existsSync(path)) return 0;
+  const st = statSync(path);
+  if (!st.isDirectory()) return st.mtimeMs;
+  let ms = st.mtimeMs;
+  for (const name of readdirSync(path)) if (name !== 'node_modules') ms = Math.max(ms, newest(join(path, name)));
+  return ms;
+}
+
+const present = ENTRIES.filter(([entry]) => existsSync(join(root, entry)));
+for (const [entry] of ENTRIES) {
+  if (existsSync(join(root, entry))) continue;
+  process.stderr.write(`build: ${entry} is missing; the others are built\n`);
+  process.exitCode = 1;
+}
+
+const oldest = Math.min(...ENTRIES.map(([, out]) => newest(join(root, out))));
+if (process.argv.includes('--if-stale') && oldest > Math.max(...SOURCES.map((path) => newest(join(root, path))))) process.exit();
+
+mkdirSync(join(root, 'dist'), { recursive: true });
+try {
+  await bundle(present.map(([entry, out]) => ({ in: entry, out: join(root, out) })));
+} catch {
+  process.exitCode = 1; // esbuild has said why
+}

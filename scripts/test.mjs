@@ -1,0 +1,53 @@
+/**
+ * Runs tests with node:test. Every *.test.ts is bundled to dist/test/, because the bundle is what ships (STYLE H9).
+ *
+ *   node scripts/test.mjs             unit tests: beside the code
+ *   node scripts/test.mjs --guest     guest tests: those under test/, ltp/ and bench/, which start carrick
+ *   node scripts/test.mjs TEXT...     only files whose path contains one of the words
+ *
+ * Fails when a selection holds no test at all, so that a typo or a moved folder cannot look green.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { bundle, root } from './bundle.mjs';
+
+const UNIT = ['shared', 'kernel', 'servers', 'native', 'cli'];
+const GUEST = ['test', 'ltp', 'bench'];
+const SKIP = new Set(['node_modules', 'build', 'dist']);
+
+function* testFiles(dir) {
+  for (const entry of readdirSync(join(root, dir), { withFileTypes: true })) {
+    const path = `${dir}/${entry.name}`;
+    if (entry.isDirectory()) { if (!SKIP.has(entry.name)) yield* testFiles(path); }
+    else if (entry.name.endsWith('.test.ts')) yield path;
+  }
+}
+
+const guest = process.argv.includes('--guest');
+const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const folders = guest ? GUEST : words.length > 0 ? [...UNIT, ...GUEST] : UNIT;
+const files = folders.flatMap((dir) => [...testFiles(dir)])
+  .filter((path) => words.length === 0 || words.some((word) => path.includes(word)))
+  .sort();
+if (files.length === 0) {
+  process.stderr.write(`test: no test file ${words.length > 0 ? `matches ${words.join(' ')}` : `under ${folders.join(' ')}`}\n`);
+  process.exit(1);
+}
+
+// A folder of its own per run: two runs at once must not delete each other's bundles.
+const outDir = join(root, 'dist/test', String(process.pid));
+mkdirSync(outDir, { recursive: true });
+let status = 1;
+try {
+  const entries = files.map((path) => ({ in: path, out: join(outDir, path.replaceAll('/', '.').replace(/\.ts$/, '.mjs')) }));
+  await bundle(entries);
+  const run = spawnSync(process.execPath, ['--enable-source-maps', '--test', '--test-concurrency=2', '--test-reporter=spec',
+    ...entries.map((entry) => entry.out)], { stdio: 'inherit', cwd: root });
+  status = run.status ?? 1;
+} catch (error) {
+  process.stderr.write(`test: bundling failed: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}\n`);
+} finally {
+  rmSync(outDir, { recursive: true, force: true });
+}
+process.exitCode = status;
