@@ -1,0 +1,24 @@
+/*
+ * Every function that JavaScript sees, one line each: the name in index.d.ts. module.cc registers them, the other files define them.
+ */
+#ifndef CARRICK_EXPORTS_H
+#define CARRICK_EXPORTS_H
+
+#include <node_api.h>
+
+#define CARRICK_EXPORTS(X) \
+	X(sys) X(setScratch) X(scratchAddress) \
+	X(readMemory) X(writeMemory) X(readString) \
+	X(endpointInit) X(replyAndWait) X(replyNow) X(watchFd) X(ringDoorbell) X(createDoorbells) \
+	X(areaAlloc) X(areaFree) X(areaFd) X(pctxInit) X(pctxFree) X(pctxAlloc) X(slotAlloc) X(slotFree) X(slotBind) \
+	X(slotLoad) X(slotStore) X(slotWake) X(pctxLoad) X(pctxStore) X(slotOr64) X(slotClear64) X(pctxOr64) X(pctxClear64) \
+	X(sigDeliverable) X(planWrite) X(planRead) \
+	X(procBind) X(procFree) X(hostPid) X(hostTid) X(killProcess) X(kickTask) \
+	X(ctlPair) X(lastFd) X(ctlSend) X(ctlReceiveFd) X(hintSet) X(hintGet) \
+	X(stubFd) X(spawn) X(namespacesGot) X(spawnedNsPid) X(probeHost)
+
+#define CARRICK_DECLARE(name) napi_value js_##name(napi_env env, napi_callback_info info);
+CARRICK_EXPORTS(CARRICK_DECLARE)
+#undef CARRICK_DECLARE
+
+#endif

@@ -1,0 +1,246 @@
+/*
+ * clone, fork, vfork, clone3.
+ *
+ * The kernel has everything ready (slot, pctx, area, control socket) when it answers; what is left is the host's clone and telling the kernel
+ * the pid (NR_CLONE_COMMIT). Two ways, by CLONE_VM:
+ *
+ *   shared memory    the child needs a stub stack of its own (its slot's). The parent's signal frame is copied to the same place of that
+ *                    stack and edited (rax 0, rsp, alternate stack); the child goes back to the guest through the copy. Thread and
+ *                    vfork child differ in who commits: a vfork parent sleeps, so the child does.
+ *   copied memory    the child goes on in the copy of the parent's stub stack, at the same slot index, after it has mapped its own area over
+ *                    the parent's. Until then it must not write to the area, which is still the parent's.
+ *
+ * ctl_lock is held over a copying clone, so that the child inherits no fd that another thread is just receiving.
+ */
+#include "stub.h"
+
+#define CLONE_PIDFD_BIT 0x1000u
+#define CLONE_VFORK_BIT 0x4000u
+#define CLONE_PARENT_SETTID_BIT 0x100000u
+#define CSIGNAL_MASK 0xffu
+
+#define NEW_AREA 1
+#define NEW_PROCESS_SAME_AREA 2
+
+/* A host signal at the child's exit must be one that does nothing here by default; which signal the guest sees is carrick's business. */
+static u32 host_flags(const struct carrick_cloneplan *p)
+{
+	return (p->flags & ~(CSIGNAL_MASK | CLONE_PIDFD_BIT)) | (p->exit_signal != 0 ? SIGCHLD : 0);
+}
+
+struct clone_req {
+	u64 stack, ptid, ctid, tls;
+};
+
+/* What the parent leaves for clone_child, at the low end of the child's stub stack. */
+struct boot {
+	u64 frame;
+	u32 embryo;
+	u32 new_process;
+	int ctl;
+};
+
+static struct boot *boot_of(const struct task *t) { return (struct boot *)t->stack; }
+
+/* The call's arguments. clone3's structure is read once more than by the marshaller; a guest that changes it in between harms itself. */
+static int read_request(long nr, const u64 a[6], struct clone_req *q)
+{
+	u64 args[8];
+
+	memset(q, 0, sizeof(*q));
+	if (nr == __NR_clone) {
+		*q = (struct clone_req){ .stack = a[1], .ptid = a[2], .ctid = a[3], .tls = a[4] };
+	} else if (nr == __NR_clone3 && a[1] >= sizeof(args)) {
+		/* flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls */
+		if (guest_read(args, a[0], sizeof(args)) != 0)
+			return -EFAULT;
+		q->ctid = args[2];
+		q->ptid = args[3];
+		q->stack = args[5] + args[6];
+		q->tls = args[7];
+	}
+	return 0;
+}
+
+static long commit(struct task *t, u32 embryo, long pid)
+{
+	return post_own(t, CARRICK_SRV_KERNEL, CARRICK_NR_CLONE_COMMIT, embryo, (u64)pid, 0, 0, 0, 0);
+}
+
+static void set_task_register(struct task *t)
+{
+	if (mm.fsgsbase)
+		asm volatile("wrgsbase %0" : : "r"(t));
+	else
+		host(__NR_arch_prctl, 0x1001 /* ARCH_SET_GS */, t);
+}
+
+/* First code of a child that shares memory, on its own stub stack. Returns the frame to leave through. */
+u64 clone_child(struct task *t)
+{
+	struct boot *b = boot_of(t);
+	long pid;
+
+	set_task_register(t);
+	t->slot->tid = (i32)host(__NR_gettid);
+	if (b->new_process) {
+		host(__NR_dup3, b->ctl, mm.fdr + CARRICK_FDR_CTL, 0);
+		host(__NR_close, b->ctl);
+		pid = host(__NR_getpid);
+		t->pctx->tgid = (i32)pid;
+		int fd = (int)host(__NR_pidfd_open, pid, 0);
+		if (fd < 0)
+			die();
+		ctl_send_fd(CTL_PIDFD, fd);
+		host(__NR_close, fd);
+		if (commit(t, b->embryo, pid) < 0)
+			die();
+	}
+	return b->frame;
+}
+
+/* Copy the parent's signal frame, extended state included, to the same place of the child's stack. */
+static u64 copy_frame(const struct task *t, const struct task *child, struct ucontext *uc, u64 stack)
+{
+	u64 frame = (u64)uc - 8, delta = child->stack - t->stack, end = t->stack + CARRICK_STACK_SIZE - TASK_SIZE;
+	struct ucontext *to = (struct ucontext *)((u64)uc + delta);
+
+	memcpy((void *)(frame + delta), (const void *)frame, end - frame);
+	if (to->uc_mcontext.fpstate != NULL)
+		to->uc_mcontext.fpstate = (void *)((u64)to->uc_mcontext.fpstate + delta);
+	to->uc_stack.ss_sp = (void *)child->stack;
+	to->uc_stack.ss_size = CARRICK_STACK_SIZE - TASK_SIZE;
+	to->uc_stack.ss_flags = 0;
+	uc_set_ret(to, 0);
+	if (stack != 0)
+		uc_set_sp(to, stack);
+	return frame + delta;
+}
+
+/* The child's slot: mask as the parent's; the alternate stack only for vfork, whose child borrows the parent's stack. */
+static void fill_slot(slot_t *to, u64 mask, const slot_t *alt)
+{
+	to->sigmask = mask;
+	to->saved_mask_valid = 0;
+	to->sleeping = to->insyscall = 0;
+	to->alt_sp = alt != NULL ? alt->alt_sp : 0;
+	to->alt_size = alt != NULL ? alt->alt_size : 0;
+	to->alt_flags = alt != NULL ? alt->alt_flags : 2 /* SS_DISABLE */;
+}
+
+static long clone_shared(struct task *t, struct ucontext *uc, const struct carrick_cloneplan *p, const struct clone_req *q, int ctl)
+{
+	struct task *child = task_bind(p->slot);
+	struct boot *b = boot_of(child);
+	bool vfork = p->flags & CLONE_VFORK_BIT;
+	long pid;
+
+	if (p->new_area == NEW_PROCESS_SAME_AREA)
+		ctl_forget(child->slot->pctx);
+	fill_slot(child->slot, t->slot->sigmask, vfork ? t->slot : NULL);
+	__atomic_store_n(&child->slot->state, CARRICK_SLOT_READY, __ATOMIC_RELEASE);
+	b->frame = copy_frame(t, child, uc, q->stack);
+	b->embryo = p->embryo;
+	b->new_process = p->new_area == NEW_PROCESS_SAME_AREA;
+	b->ctl = ctl;
+	pid = stub_clone_vm(host_flags(p), (b->frame - 256) & ~63ull, q->ptid, q->ctid, q->tls, child);
+	if (ctl >= 0)
+		host(__NR_close, ctl);
+	if (pid < 0 || p->new_area != NEW_PROCESS_SAME_AREA) {
+		long r = commit(t, p->embryo, pid);
+
+		if (pid >= 0 && r < 0)
+			return r;
+	}
+	return pid;
+}
+
+/* In the child of a copying clone: leave the parent's area for its own. */
+static void enter_new_area(const struct carrick_cloneplan *p, const int fds[2], const slot_t *was)
+{
+	struct task *t;
+	long pid;
+
+	host(__NR_dup3, fds[0], mm.fdr + CARRICK_FDR_AREA, 0);
+	host(__NR_dup3, fds[1], mm.fdr + CARRICK_FDR_CTL, 0);
+	if (host(__NR_mmap, CARRICK_AREA_ADDR, CARRICK_AREA_SIZE, 3, 0x11 /* SHARED|FIXED */, mm.fdr + CARRICK_FDR_AREA, 0) < 0)
+		die();
+	host(__NR_close_range, mm.fdr + CARRICK_FDR_COUNT, ~0u, 0);
+	slot_at(p->slot)->pctx = p->pctx;
+	t = task_bind(p->slot);
+	ctl_forget(p->pctx);
+	mm.brk_lock = 0;
+	pid = host(__NR_getpid);
+	t->slot->tid = (i32)pid;
+	t->pctx->tgid = (i32)pid;
+	t->pctx->fdr_base = mm.fdr;
+	t->pctx->ctl_lock = 0;
+	t->pctx->ctl_seen = 0;
+	fill_slot(t->slot, was->sigmask, was);
+	t->slot->insyscall = 1;
+	__atomic_store_n(&t->slot->state, CARRICK_SLOT_READY, __ATOMIC_RELEASE);
+}
+
+static long clone_copied(struct task *t, struct ucontext *uc, const struct carrick_cloneplan *p, const struct clone_req *q, const int fds[2])
+{
+	u32 flags = (host_flags(p) & ~CLONE_PARENT_SETTID_BIT) | CLONE_PIDFD_BIT;
+	int pidfd = -1, own_pid;
+	slot_t was = *t->slot;
+	long pid, r;
+
+	if (p->slot != t->index) {
+		commit(t, p->embryo, -EAGAIN);
+		pid = -EAGAIN;
+		goto out;
+	}
+	lock(&t->pctx->ctl_lock);
+	/* The host's clone takes either a pidfd or a parent tid at this pointer; the tid is stored below. */
+	pid = host(__NR_clone, flags, 0, &pidfd, q->ctid, q->tls);
+	if (pid == 0) {
+		enter_new_area(p, fds, &was);
+		if (q->stack != 0)
+			uc_set_sp(uc, q->stack);
+		return 0;
+	}
+	if (pid > 0) {
+		ctl_send_fd(CTL_PIDFD, pidfd);
+		host(__NR_close, pidfd);
+	}
+	unlock(&t->pctx->ctl_lock);
+	own_pid = (int)pid;
+	if (pid > 0 && (p->flags & CLONE_PARENT_SETTID_BIT))
+		guest_write(q->ptid, &own_pid, 4);
+	r = commit(t, p->embryo, pid);
+	if (pid > 0 && r < 0)
+		pid = r;
+out:
+	host(__NR_close, fds[0]);
+	host(__NR_close, fds[1]);
+	return pid;
+}
+
+long do_clone(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
+{
+	struct carrick_cloneplan p;
+	struct clone_req q;
+	int fds[8], n;
+	long r = read_request(nr, a, &q);
+
+	if (r < 0)
+		return r;
+	r = call_server(t, nr, a);
+	if (r < 0 || !(t->slot->rflags & CARRICK_RF_CLONE))
+		return r;
+	memcpy(&p, payload_of(t->slot), sizeof(p));
+	dbg("clone: flags, slot, new_area", p.flags, p.slot, p.new_area);
+	if (p.new_area != 0) {
+		n = ctl_take(t, CTL_CLONE, t->slot->ctl_need, fds);
+		if (n < (p.new_area == NEW_AREA ? 2 : 1)) {
+			commit(t, p.embryo, -EAGAIN);
+			return -EAGAIN;
+		}
+	}
+	if (p.new_area == NEW_AREA)
+		return clone_copied(t, uc, &p, &q, fds);
+	return clone_shared(t, uc, &p, &q, p.new_area == NEW_PROCESS_SAME_AREA ? fds[0] : -1);
+}

@@ -1,0 +1,236 @@
+/*
+ * The control socket: fds that carrick sends.
+ *
+ * One SOCK_SEQPACKET socket per process (pctx). Messages are numbered in order, from 1 (pctx.ctl_seen counts them); a reply says by ctl_need which
+ * number must have been read before it may be acted on. Whoever needs a message reads all before it, under pctx.ctl_lock:
+ *
+ *   CTL_GRANT    installed at once under the guest's fd numbers
+ *   the others   kept for the task whose reply names their number
+ *
+ * The host gives a received fd the lowest free number, which may be one that a grant for the guest is just about to get. So numbers
+ * below the reserve are received and left only under the lock; what is kept moves above the reserve first. They are close-on-exec.
+ *
+ * A kept table belongs to a pctx, not to the address space: a vfork child shares this memory but has its own socket and fds.
+ */
+#include "stub.h"
+
+#define SCM_RIGHTS_TYPE 1
+#define SOL_SOCKET_LEVEL 1
+#define MSG_CMSG_CLOEXEC_BIT 0x40000000
+#define MSG_NOSIGNAL_BIT 0x4000
+#define F_SETFD_CMD 2
+#define F_DUPFD_CLOEXEC_CMD 1030
+#define O_CLOEXEC_BIT 02000000
+
+#define FDS_MAX 8
+#define KEPT_MAX 64
+
+struct iov {
+	void *base;
+	u64 len;
+};
+
+struct msg {
+	void *name;
+	u32 namelen, pad0;
+	struct iov *iov;
+	u64 iovlen;
+	void *control;
+	u64 controllen;
+	u32 flags, pad1;
+};
+
+struct cmsg {
+	u64 len;
+	i32 level, type;
+	i32 fd[FDS_MAX];
+};
+
+struct kept {
+	u32 ordinal; /* 0 = free entry */
+	u32 kind;
+	u32 nfd;
+	i32 fd[FDS_MAX];
+};
+
+static struct kept kept[CARRICK_PCTX_MAX][KEPT_MAX];
+
+static struct kept *table_of(const struct task *t)
+{
+	return kept[((u64)t->pctx - CARRICK_AREA_ADDR - CARRICK_PCTX_OFF) / CARRICK_PCTX_STRIDE];
+}
+
+/* A new process (vfork) begins with nothing kept. */
+void ctl_forget(u32 pctx_index)
+{
+	memset(kept[pctx_index], 0, sizeof(kept[0]));
+}
+
+/* Out of the guest's numbers. If the host has none left up there, where it is will have to do. */
+static int move_up(int fd)
+{
+	long up = host(__NR_fcntl, fd, F_DUPFD_CLOEXEC_CMD, mm.fdr + CARRICK_FDR_COUNT);
+
+	if (up < 0)
+		return fd;
+	host(__NR_close, fd);
+	return (int)up;
+}
+
+static void install(int fd, i32 to, bool cloexec)
+{
+	if (to < 0 || (u32)to >= mm.fdr) {
+		host(__NR_close, fd);
+	} else if (fd == to) {
+		if (!cloexec)
+			host(__NR_fcntl, fd, F_SETFD_CMD, 0);
+	} else {
+		host(__NR_dup3, fd, to, cloexec ? O_CLOEXEC_BIT : 0);
+		host(__NR_close, fd);
+	}
+}
+
+/* Two fds of one message may each sit on the other's number, so several move up before any is installed. */
+static void grant(const struct carrick_ctlmsg *m, int *fds, u32 n)
+{
+	for (u32 i = 0; i < n && n > 1; i++)
+		fds[i] = move_up(fds[i]);
+	for (u32 i = 0; i < n; i++) {
+		if (i < 4)
+			install(fds[i], m->fd[i], m->cloexec[i] != 0);
+		else
+			host(__NR_close, fds[i]);
+	}
+}
+
+static void keep(struct task *t, u32 kind, u32 ordinal, const int *fds, u32 n)
+{
+	struct kept *k = table_of(t), *free = NULL;
+
+	for (u32 i = 0; i < KEPT_MAX && free == NULL; i++)
+		if (k[i].ordinal == 0)
+			free = &k[i];
+	for (u32 i = 0; i < n; i++) {
+		if (free != NULL)
+			free->fd[i] = move_up(fds[i]);
+		else
+			host(__NR_close, fds[i]);
+	}
+	if (free != NULL) {
+		free->kind = kind;
+		free->nfd = n;
+		free->ordinal = ordinal;
+	}
+}
+
+/* Read one message; its kind. Needs ctl_lock. */
+static u32 receive(struct task *t)
+{
+	struct carrick_ctlmsg m;
+	struct cmsg c;
+	struct iov iov = { &m, sizeof(m) };
+	struct msg h = { .iov = &iov, .iovlen = 1, .control = &c, .controllen = sizeof(c) };
+	u32 n = 0;
+	long r;
+
+	memset(&m, 0, sizeof(m));
+	do
+		r = host(__NR_recvmsg, mm.fdr + CARRICK_FDR_CTL, &h, MSG_CMSG_CLOEXEC_BIT);
+	while (r == -EINTR);
+	if (r <= 0)
+		die(); /* carrick is gone */
+	if (h.controllen >= 16 && c.level == SOL_SOCKET_LEVEL && c.type == SCM_RIGHTS_TYPE)
+		n = (u32)((c.len - 16) / 4);
+	t->pctx->ctl_seen++;
+	dbg("ctl: kind, nfd, seen", m.kind, n, t->pctx->ctl_seen);
+	if (m.kind == CTL_GRANT)
+		grant(&m, c.fd, n);
+	else
+		keep(t, m.kind, t->pctx->ctl_seen, c.fd, n);
+	return m.kind;
+}
+
+/* Another thread's execve has begun: nothing after CTL_EXEC is for this program. The host will end us. */
+static _Noreturn void wait_for_end(struct task *t)
+{
+	u32 never = 0;
+
+	unlock(&t->pctx->ctl_lock);
+	for (;;)
+		host(__NR_futex, &never, 128, 0, 0);
+}
+
+/* Read until `need` messages have been seen. Needs ctl_lock. */
+static void read_up_to(struct task *t, u32 need)
+{
+	while ((i32)(need - t->pctx->ctl_seen) > 0)
+		if (receive(t) == CTL_EXEC)
+			wait_for_end(t);
+}
+
+void ctl_sync(struct task *t, u32 need)
+{
+	if ((i32)(need - __atomic_load_n(&t->pctx->ctl_seen, __ATOMIC_ACQUIRE)) <= 0)
+		return;
+	lock(&t->pctx->ctl_lock);
+	read_up_to(t, need);
+	unlock(&t->pctx->ctl_lock);
+}
+
+static int take(struct task *t, u32 kind, u32 ordinal, int fds[8])
+{
+	struct kept *k = table_of(t);
+
+	for (u32 i = 0; i < KEPT_MAX; i++) {
+		if (k[i].ordinal == 0 || k[i].kind != kind || (ordinal != 0 && k[i].ordinal != ordinal))
+			continue;
+		memcpy(fds, k[i].fd, sizeof(k[i].fd));
+		k[i].ordinal = 0;
+		return (int)k[i].nfd;
+	}
+	return -ENOENT;
+}
+
+int ctl_take(struct task *t, u32 kind, u32 need, int fds[8])
+{
+	int n;
+
+	lock(&t->pctx->ctl_lock);
+	read_up_to(t, need);
+	n = take(t, kind, need, fds);
+	unlock(&t->pctx->ctl_lock);
+	return n;
+}
+
+int ctl_take_first(struct task *t, u32 kind, int fds[8])
+{
+	int n;
+
+	lock(&t->pctx->ctl_lock);
+	while ((n = take(t, kind, 0, fds)) < 0)
+		receive(t);
+	unlock(&t->pctx->ctl_lock);
+	return n;
+}
+
+/* Send one fd to carrick. */
+int ctl_send_fd(u32 kind, int fd)
+{
+	struct carrick_ctlmsg m;
+	struct cmsg c;
+	struct iov iov = { &m, sizeof(m) };
+	struct msg h = { .iov = &iov, .iovlen = 1, .control = &c, .controllen = 24 };
+	long r;
+
+	memset(&m, 0, sizeof(m));
+	m.kind = kind;
+	m.nfd = 1;
+	c.len = 20;
+	c.level = SOL_SOCKET_LEVEL;
+	c.type = SCM_RIGHTS_TYPE;
+	c.fd[0] = fd;
+	do
+		r = host(__NR_sendmsg, mm.fdr + CARRICK_FDR_CTL, &h, MSG_NOSIGNAL_BIT);
+	while (r == -EINTR);
+	return r < 0 ? (int)r : 0;
+}

@@ -1,0 +1,124 @@
+/*
+ * The fast path: calls that concern only the calling process, answered without a server.
+ *
+ * Two groups. The first is always answered here, because it acts on the guest's own memory, registers or signal state, which no server can do for
+ * it. The second is an optimisation of a complete slow path and is switched off by PF_NOFAST. Guest pointers go to the host as they
+ * are: the host checks them against the guest's own address space, which is this one.
+ */
+#include "stub.h"
+
+#define ARCH_SET_GS 0x1001
+#define ARCH_SET_FS 0x1002
+#define ARCH_GET_FS 0x1003
+#define ARCH_GET_GS 0x1004
+
+/*
+ * arch_prctl(2): FS is the guest's; GS is the stub's own register, so it cannot be set, and reads as 0. CPUID faulting, extended state
+ * permission and the like go to the host.
+ */
+static long do_arch_prctl(const u64 a[6])
+{
+	u64 zero = 0;
+
+	switch (a[0]) {
+	case ARCH_SET_GS:
+		return -EPERM;
+	case ARCH_GET_GS:
+		return guest_write(a[1], &zero, 8) != 0 ? -EFAULT : 0;
+	default:
+		return host(__NR_arch_prctl, a[0], a[1]);
+	}
+}
+
+static inline bool is_self(const struct task *t, u64 pid) { return (i32)pid == 0 || (i32)pid == t->slot->tid; }
+
+static inline long plain(long nr, const u64 a[6]) { return host(nr, a[0], a[1], a[2], a[3], a[4], a[5]); }
+
+/* Answered here always. */
+static long own_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
+{
+	switch (nr) {
+	case __NR_mmap:
+	case __NR_munmap:
+	case __NR_mprotect:
+	case __NR_mremap:
+	case __NR_madvise:
+	case __NR_mincore:
+	case __NR_msync:
+	case __NR_mlock:
+	case __NR_mlock2:
+	case __NR_munlock:
+	case __NR_mlockall:
+	case __NR_munlockall:
+	case __NR_brk:
+		return mem_call(t, nr, a);
+	case __NR_futex:
+		return do_futex(t, uc, a);
+	case __NR_futex_waitv:
+	case CARRICK_NR_futex_wait:
+		return sleep_call(t, uc, &(struct hostcall){ nr, { a[0], a[1], a[2], a[3], a[4], a[5] } }, ERESTARTSYS);
+	case CARRICK_NR_futex_wake:
+	case CARRICK_NR_futex_requeue:
+	case __NR_membarrier:
+	case __NR_rseq:
+	case __NR_set_robust_list:
+		return plain(nr, a);
+	case __NR_get_robust_list:
+		return is_self(t, a[0]) ? host(nr, 0, a[1], a[2]) : R_SLOW;
+	case __NR_set_tid_address:
+		host(nr, a[0]);
+		return t->slot->tid;
+	case __NR_arch_prctl:
+		return do_arch_prctl(a);
+	case __NR_rt_sigaction:
+		return do_sigaction(t, a);
+	case __NR_rt_sigprocmask:
+		return do_sigprocmask(t, a);
+	case __NR_rt_sigpending:
+		return do_sigpending(t, a);
+	case __NR_sigaltstack:
+		return do_sigaltstack(t, uc, a);
+	case __NR_rt_sigreturn:
+		return do_sigreturn(t, uc);
+	}
+	return R_SLOW;
+}
+
+long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
+{
+	long r = own_call(t, uc, nr, a);
+
+	if (r != R_SLOW || (t->pctx->flags & CARRICK_PF_NOFAST))
+		return r;
+	switch (nr) {
+	case __NR_read:
+	case __NR_write:
+	case __NR_readv:
+	case __NR_writev:
+	case __NR_pread64:
+	case __NR_pwrite64:
+	case __NR_preadv:
+	case __NR_pwritev:
+	case __NR_lseek:
+		return io_fast(t, uc, nr, a);
+	case __NR_getpid:
+		return t->pctx->tgid;
+	case __NR_gettid:
+		return t->slot->tid;
+	case __NR_clock_gettime:
+	case __NR_clock_getres:
+	case __NR_gettimeofday:
+	case __NR_time:
+	case __NR_getcpu:
+	case __NR_getrandom:
+	case __NR_sched_yield:
+		return plain(nr, a);
+	case __NR_nanosleep:
+		return do_nanosleep(t, uc, 1 /* CLOCK_MONOTONIC */, false, a[0], a[1]);
+	case __NR_clock_nanosleep:
+		return do_nanosleep(t, uc, (i32)a[0], a[1] & 1 /* TIMER_ABSTIME */, a[2], a[3]);
+	case __NR_sched_getaffinity:
+		return is_self(t, a[0]) ? host(nr, 0, a[1], a[2]) : R_SLOW;
+	}
+	return R_SLOW;
+}

@@ -1,0 +1,122 @@
+/*
+ * Memory calls: the host does them on the guest's address space, which is this one, except that the stub's own range is not the guest's
+ * to map or unmap, brk is emulated, and files come as grants.
+ *
+ * brk state is per address space and lives in .bss. The break is ordinary anonymous memory after the program's image.
+ */
+#include "stub.h"
+
+#define MAP_FIXED_BIT 0x10
+#define MAP_ANON_BIT 0x20
+#define MAP_FIXED_NOREPLACE_BIT 0x100000
+#define MREMAP_FIXED_BIT 2
+
+static bool in_stub(u64 addr, u64 len)
+{
+	u64 end = addr + len;
+
+	if (end < addr)
+		end = ~0ull;
+	return addr < STUB_HI && end > STUB_LO;
+}
+
+/**
+ * brk(2) as the system call: the new break, or the present one when it cannot be had.
+ * Deviation: RLIMIT_DATA is not looked at.
+ */
+static long do_brk(u64 addr)
+{
+	u64 old, want;
+	long r;
+
+	lock(&mm.brk_lock);
+	old = page_up(mm.brk);
+	want = page_up(addr);
+	if (addr < mm.brk_start || want < addr || in_stub(mm.brk_start, want - mm.brk_start))
+		goto out;
+	if (want > old) {
+		r = host(__NR_mmap, old, want - old, 3, 0x22 | MAP_FIXED_NOREPLACE_BIT, -1, 0);
+		if (r < 0)
+			goto out;
+		if ((u64)r != old) {
+			host(__NR_munmap, r, want - old);
+			goto out;
+		}
+	} else if (want < old) {
+		host(__NR_munmap, want, old - want);
+	}
+	mm.brk = addr;
+out:
+	addr = mm.brk;
+	unlock(&mm.brk_lock);
+	return (long)addr;
+}
+
+/**
+ * mmap(2). Anonymous memory and granted files (HINT_MAP) are mapped at once. Otherwise the server is asked: it grants the fd for good (RF_GRANT:
+ * look again), sends an fd to be used once (RF_MMAP_FD), or says why not.
+ */
+long do_mmap(struct task *t, const u64 a[6])
+{
+	u64 addr = a[0];
+	int fds[8], n;
+	u32 rflags;
+	long r;
+
+	if (in_stub(addr, page_up(a[1]))) {
+		if (a[3] & MAP_FIXED_NOREPLACE_BIT)
+			return -EEXIST;
+		if (a[3] & MAP_FIXED_BIT)
+			return -ENOMEM;
+		addr = 0;
+	}
+	if (a[3] & MAP_ANON_BIT)
+		return host(__NR_mmap, addr, a[1], a[2], a[3], -1, a[5]);
+	for (int tries = 0; tries < 2; tries++) {
+		u8 hint = fd_hint(t, a[4]);
+
+		if ((u32)a[4] < mm.fdr && (hint & CARRICK_HINT_GRANTED) && (hint & CARRICK_HINT_MAP)) {
+			r = host(__NR_mmap, addr, a[1], a[2], a[3], a[4], a[5]);
+			if (r != -EBADF)
+				return r;
+		}
+		r = call_server(t, __NR_mmap, a);
+		rflags = t->slot->rflags;
+		if (r < 0)
+			return r;
+		if (rflags & CARRICK_RF_MMAP_FD) {
+			n = ctl_take(t, CTL_MMAP, t->slot->ctl_need, fds);
+			if (n < 1)
+				return -ENOMEM;
+			r = host(__NR_mmap, addr, a[1], a[2], a[3], fds[0], a[5]);
+			host(__NR_close, fds[0]);
+			return r;
+		}
+		if (!(rflags & CARRICK_RF_GRANT))
+			return r;
+	}
+	return -EAGAIN;
+}
+
+long mem_call(struct task *t, long nr, const u64 a[6])
+{
+	switch (nr) {
+	case __NR_mmap:
+		return do_mmap(t, a);
+	case __NR_brk:
+		return do_brk(a[0]);
+	case __NR_munmap:
+	case __NR_mprotect:
+	case __NR_madvise:
+		if (in_stub(a[0], a[1]))
+			return -EINVAL;
+		break;
+	case __NR_mremap:
+		if (in_stub(a[0], a[1]))
+			return -EFAULT;
+		if ((a[3] & MREMAP_FIXED_BIT) && in_stub(a[4], a[2]))
+			return -EINVAL;
+		break;
+	}
+	return host(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+}

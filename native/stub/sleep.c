@@ -1,0 +1,155 @@
+/*
+ * Sleeping in the host on the guest's behalf: futexes, nanosleep, granted reads and writes.
+ *
+ * A kick that brings no deliverable signal must not be seen by the guest, and one that does must end or restart the call as Linux would. So deadlines
+ * are made absolute at the start, and the loop below decides: deliver; if a handler runs, the call has ended (EINTR, or a restart when SA_RESTART
+ * says so); if none runs, sleep on.
+ */
+#include "stub.h"
+
+#define FUTEX_WAIT_OP 0
+#define FUTEX_WAIT_BITSET_OP 9
+#define FUTEX_LOCK_PI_OP 6
+#define FUTEX_LOCK_PI2_OP 13
+#define FUTEX_CLOCK_RT 256
+
+#define CLOCK_REALTIME_ID 0
+#define CLOCK_MONOTONIC_ID 1
+
+#define NSEC 1000000000ll
+
+struct ts {
+	i64 sec, nsec;
+};
+
+static bool ts_valid(const struct ts *x) { return x->sec >= 0 && x->nsec >= 0 && x->nsec < NSEC; }
+
+static struct ts ts_now(int clock)
+{
+	struct ts now = { 0, 0 };
+
+	host(__NR_clock_gettime, clock, &now);
+	return now;
+}
+
+static struct ts ts_add(struct ts a, struct ts b)
+{
+	struct ts r = { 0, a.nsec + b.nsec };
+
+	if (__builtin_add_overflow(a.sec, b.sec, &r.sec) || r.sec == INT64_MAX)
+		return (struct ts){ INT64_MAX, NSEC - 1 };
+	if (r.nsec >= NSEC) {
+		r.nsec -= NSEC;
+		r.sec++;
+	}
+	return r;
+}
+
+/* a - b, not below 0. */
+static struct ts ts_sub(struct ts a, struct ts b)
+{
+	struct ts r = { a.sec - b.sec, a.nsec - b.nsec };
+
+	if (r.nsec < 0) {
+		r.nsec += NSEC;
+		r.sec--;
+	}
+	return r.sec < 0 ? (struct ts){ 0, 0 } : r;
+}
+
+/**
+ * sleep_call - a host call that may sleep, interrupted only by signals that are delivered.
+ * @restart: the ERESTART* code that Linux would use for it.
+ * Return: the host's result, or R_DONE when a handler's frame was built.
+ */
+long sleep_call(struct task *t, struct ucontext *uc, const struct hostcall *c, u32 restart)
+{
+	long r;
+
+	for (;;) {
+		t->slot->sleeping = 1;
+		r = stub_call_int(c);
+		t->slot->sleeping = 0;
+		if (r != -EINTR && r != -ERESTARTSYS)
+			return r;
+		if (!deliverable(t))
+			continue;
+		uc_set_ret(uc, -EINTR);
+		t->restart = restart;
+		if (deliver(t, uc))
+			return R_DONE;
+		t->restart = 0;
+	}
+}
+
+/**
+ * futex(2). Everything goes to the host as it is, but a relative FUTEX_WAIT with a timeout becomes a FUTEX_WAIT_BITSET with the same
+ * moment as deadline (both count CLOCK_MONOTONIC), so that it can be resumed.
+ * Errors: the host's; -EFAULT, -EINVAL for the timeout first, as Linux.
+ */
+long do_futex(struct task *t, struct ucontext *uc, const u64 a[6])
+{
+	struct hostcall c = { __NR_futex, { a[0], a[1], a[2], a[3], a[4], a[5] } };
+	u32 op = (u32)a[1] & 127;
+	struct ts ts;
+
+	if (op == FUTEX_WAIT_OP && a[3] != 0 && !(a[1] & FUTEX_CLOCK_RT)) {
+		if (guest_read(&ts, a[3], sizeof(ts)) != 0)
+			return -EFAULT;
+		if (!ts_valid(&ts))
+			return -EINVAL;
+		ts = ts_add(ts_now(CLOCK_MONOTONIC_ID), ts);
+		c.a[1] = (a[1] & ~127ull) | FUTEX_WAIT_BITSET_OP;
+		c.a[3] = (u64)&ts;
+		c.a[4] = 0;
+		c.a[5] = 0xffffffff;
+		return sleep_call(t, uc, &c, ERESTART_RESTARTBLOCK);
+	}
+	if (op == FUTEX_LOCK_PI_OP || op == FUTEX_LOCK_PI2_OP)
+		return sleep_call(t, uc, &c, ERESTARTNOINTR);
+	if (op == FUTEX_WAIT_OP || op == FUTEX_WAIT_BITSET_OP)
+		return sleep_call(t, uc, &c, a[3] != 0 ? ERESTART_RESTARTBLOCK : ERESTARTSYS);
+	return sleep_call(t, uc, &c, ERESTARTSYS);
+}
+
+/**
+ * nanosleep(2), clock_nanosleep(2).
+ * Errors, in Linux's order: -EINVAL (clock), -EFAULT, -EINVAL (time), -EINTR with the rest in *rem.
+ * A relative sleep on CLOCK_REALTIME is not moved by clock changes, so it is one on CLOCK_MONOTONIC.
+ */
+long do_nanosleep(struct task *t, struct ucontext *uc, int clock, bool absolute, u64 req, u64 rem)
+{
+	struct ts ts, left;
+	struct hostcall c = { __NR_clock_nanosleep, { (u64)clock, 1, (u64)&ts, 0 } };
+	long r;
+
+	if (!absolute && clock == CLOCK_REALTIME_ID)
+		c.a[0] = clock = CLOCK_MONOTONIC_ID;
+	r = host(__NR_clock_getres, clock, 0);
+	if (r < 0)
+		return r;
+	if (guest_read(&ts, req, sizeof(ts)) != 0)
+		return -EFAULT;
+	if (!ts_valid(&ts))
+		return -EINVAL;
+	if (absolute)
+		return sleep_call(t, uc, &c, ERESTARTNOHAND);
+	ts = ts_add(ts_now(clock), ts);
+	for (;;) {
+		t->slot->sleeping = 1;
+		r = stub_call_int(&c);
+		t->slot->sleeping = 0;
+		if (r != -EINTR && r != -ERESTARTSYS)
+			return r;
+		if (!deliverable(t))
+			continue;
+		left = ts_sub(ts, ts_now(clock));
+		if (rem != 0 && guest_write(rem, &left, sizeof(left)) != 0)
+			return -EFAULT;
+		uc_set_ret(uc, -EINTR);
+		t->restart = ERESTART_RESTARTBLOCK;
+		if (deliver(t, uc))
+			return R_DONE;
+		t->restart = 0;
+	}
+}

@@ -1,0 +1,116 @@
+/*
+ * Slots: finding them, posting a request, waiting for its reply, giving it up.
+ *
+ *   READY ──stub──► POSTED ──server──► REPLIED ──stub──► READY
+ *
+ * The stub writes the whole request before it stores POSTED (release), the server the whole reply before REPLIED. While POSTED the slot belongs
+ * to the server. A signal that becomes deliverable in between does not take the request back: it only asks (`cancel`) and goes on waiting, so a
+ * request has exactly one reply.
+ */
+#include "stub.h"
+
+u64 stack_at(u32 index) { return CARRICK_STACKS_ADDR + (u64)index * CARRICK_STACK_SIZE; }
+
+slot_t *slot_at(u32 index)
+{
+	return (slot_t *)(CARRICK_AREA_ADDR + CARRICK_SLOT_OFF + (u64)index * CARRICK_SLOT_STRIDE);
+}
+
+pctx_t *pctx_at(u32 index)
+{
+	return (pctx_t *)(CARRICK_AREA_ADDR + CARRICK_PCTX_OFF + (u64)index * CARRICK_PCTX_STRIDE);
+}
+
+struct task *task_at(u32 index)
+{
+	return (struct task *)(stack_at(index) + CARRICK_STACK_SIZE - TASK_SIZE);
+}
+
+/* Fill the record of the task in this slot, from what the kernel wrote into the slot. The area's first word is its index. */
+struct task *task_bind(u32 index)
+{
+	struct task *t = task_at(index);
+	u32 area = *(volatile u32 *)CARRICK_AREA_ADDR;
+	u32 px = slot_at(index)->pctx;
+
+	if (index >= CARRICK_SLOT_MAX || px >= CARRICK_PCTX_MAX)
+		die();
+	t->self = t;
+	t->slot = slot_at(index);
+	t->pctx = pctx_at(px);
+	t->stack = stack_at(index);
+	t->id = area << CARRICK_SLOT_BITS | index;
+	t->index = index;
+	t->restart = 0;
+	t->fetch = 0;
+	t->raise = 0;
+	return t;
+}
+
+static void ring(u32 srv, u32 word)
+{
+	long r;
+
+	do
+		r = host(__NR_write, mm.fdr + CARRICK_FDR_DOORBELL + srv, &word, 4);
+	while (r == -EINTR || r == -EAGAIN);
+	if (r < 0)
+		die(); /* carrick is gone */
+}
+
+void slot_post(struct task *t, u32 srv)
+{
+	slot_t *s = t->slot;
+
+	/* A fork child is unknown to the servers until its parent has committed it. */
+	while (__atomic_load_n(&s->born, __ATOMIC_ACQUIRE) == 0)
+		host(__NR_futex, &s->born, 0, 0, 0);
+	s->server = srv;
+	s->seq++;
+	s->rflags = 0;
+	s->ctl_need = 0;
+	s->cancel = 0;
+	__atomic_store_n(&s->state, CARRICK_SLOT_POSTED, __ATOMIC_RELEASE);
+	ring(srv, t->id);
+}
+
+/* Wait for the reply. Unless deaf, a deliverable signal cancels the request, once. */
+void slot_wait(struct task *t, bool deaf)
+{
+	slot_t *s = t->slot;
+
+	if (!deaf && stub_wait() != 0) {
+		__atomic_store_n(&s->cancel, 1, __ATOMIC_SEQ_CST);
+		ring(s->server, t->id | CARRICK_DB_CANCEL);
+	}
+	while (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == CARRICK_SLOT_POSTED)
+		host(__NR_futex, &s->state, 0, CARRICK_SLOT_POSTED, 0);
+}
+
+void slot_done(struct task *t)
+{
+	__atomic_store_n(&t->slot->state, CARRICK_SLOT_READY, __ATOMIC_RELEASE);
+}
+
+/* A request of the stub's own: no pointers, no cancelling. The reply's payload stays valid until the next post. */
+long post_own(struct task *t, u32 srv, i32 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	slot_t *s = t->slot;
+	long r;
+
+	s->nr = nr;
+	s->args[0] = a0;
+	s->args[1] = a1;
+	s->args[2] = a2;
+	s->args[3] = a3;
+	s->args[4] = a4;
+	s->args[5] = a5;
+	memset(s->argoff, 0, sizeof(s->argoff));
+	memset(s->arglen, 0, sizeof(s->arglen));
+	s->inlen = 0;
+	slot_post(t, srv);
+	slot_wait(t, true);
+	r = (long)s->ret;
+	slot_done(t);
+	return r;
+}

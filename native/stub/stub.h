@@ -1,0 +1,215 @@
+/*
+ * What the stub's files share: its per-task record, its per-address-space state, and their functions.
+ *
+ * The stub is the part of carrick that lives inside a guest process. It catches the guest's system calls (SIGSYS), answers what
+ * concerns only the process itself, posts the rest to a server through the task's slot, and makes signal frames. docs/internals.md is
+ * its contract. It has no libc, no TLS and uses no vector registers, since the guest's are live in them.
+ *
+ * Three kinds of memory:
+ *   - the area (AREA_ADDR): shared with carrick: slots and pctx. Per address space.
+ *   - `struct task`, at the top of each task's stub stack (STACKS_ADDR): private, found by %gs:0.
+ *   - .data/.bss: private to the address space; so threads *and vfork children* share it, fork copies it.
+ */
+#ifndef CARRICK_STUB_H
+#define CARRICK_STUB_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdbool.h>
+#include <linux/types.h>
+#include <asm/unistd.h>
+#include <asm/errno.h>
+#include <asm/signal.h>
+#include <asm/siginfo.h>
+#include <asm/sigcontext.h>
+#include <asm/ucontext.h>
+#include "../../shared/gen/layout.h"
+#include "../../shared/gen/syscalls.h"
+
+/* lib.c; the compiler calls them by itself. */
+void *memcpy(void *d, const void *s, size_t n);
+void *memset(void *d, int c, size_t n);
+
+/* One link unit at one address: no symbol needs the GOT. */
+#pragma GCC visibility push(hidden)
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int32_t i32;
+typedef int64_t i64;
+
+typedef struct carrick_slot slot_t;
+typedef struct carrick_pctx pctx_t;
+
+/* Where the stub, the area and the stub stacks are; guests may not change mappings in here. */
+#define STUB_LO CARRICK_STUB_ADDR
+#define STUB_HI (CARRICK_STUB_ADDR + 0x30000000ULL)
+
+#define PLAN_MAGIC 0x4e414c50u
+
+enum { CTL_GRANT = 1, CTL_EXEC, CTL_CLONE, CTL_IMAGES, CTL_MMAP, CTL_PIDFD };
+
+/* Results that are no system call results. Above them: -4095..-1 errno, >= 0 success. */
+#define R_DONE (-0x10000L) /* the frame is as it shall be: touch no register */
+#define R_SLOW (-0x10001L) /* not answered here: post it */
+
+/* Kernel-internal errors that become EINTR or a restart; include/linux/errno.h says what they mean, errno(3) does not. */
+enum { ERESTARTSYS = 512, ERESTARTNOINTR = 513, ERESTARTNOHAND = 514, ERESTART_RESTARTBLOCK = 516 };
+
+/* A task's private record. */
+struct task {
+	struct task *self; /* %gs:0 */
+	slot_t *slot;
+	pctx_t *pctx;
+	u64 stack; /* lowest address of its stub stack */
+	u32 id;    /* slot id: area << SLOT_BITS | index */
+	u32 index; /* slot index */
+	u32 restart; /* ERESTART* of the call being answered; 0 = none */
+	u32 restart_nr; /* its number, for rax when it is restarted */
+	u32 fetch; /* the reply said RF_SIGNAL: a signal was sent before it, whose bit may not be visible yet */
+	u64 raise; /* signals that the host raised in stub code (SIGXFSZ, SIGXCPU), bit signo-1; posted on the way out */
+};
+
+#define TASK_SIZE 256
+_Static_assert(sizeof(struct task) <= TASK_SIZE, "task record");
+
+/* Arguments of a host call that a kick may interrupt (stub_call_int). */
+struct hostcall {
+	long nr;
+	u64 a[6];
+};
+
+#include "arch_x86_64.h"
+
+/* ---- state of the address space ---- */
+struct mm_state {
+	u32 fdr; /* first reserved host fd */
+	bool fsgsbase;
+	u32 brk_lock;
+	u64 brk_start, brk;
+};
+extern struct mm_state mm;
+
+/* ---- entry, copies, restartable sections: entry_x86_64.S, copy_x86_64.S ---- */
+
+/* Bytes NOT copied; 0 = all. Either side may be guest memory that is not there. */
+u64 stub_copy(void *dst, const void *src, u64 n);
+/* Copies a string with its NUL, at most max bytes: its length without NUL, -EFAULT, or -ENAMETOOLONG when no NUL is among max. */
+long stub_copy_str(void *dst, const void *src, u64 max);
+/* Sleep until the slot's state leaves POSTED: 0; or until a deliverable signal is pending: 1. */
+long stub_wait(void);
+/* A host call that is not made (-ERESTARTSYS) or ends early (-EINTR) when a deliverable signal is pending. */
+long stub_call_int(const struct hostcall *c);
+/* clone with a child that starts on child_sp with clone_child(child). */
+long stub_clone_vm(u64 flags, u64 child_sp, u64 ptid, u64 ctid, u64 tls, struct task *child);
+_Noreturn void stub_exit_thread(u32 *state, u64 status);
+_Noreturn void stub_jump(u64 entry, u64 sp);
+void stub_entry(void);
+void stub_restorer(void);
+
+static inline u64 guest_read(void *to, u64 from, u64 n) { return stub_copy(to, (const void *)from, n); }
+static inline u64 guest_write(u64 to, const void *from, u64 n) { return stub_copy((void *)to, from, n); }
+
+/* ---- lib.c ---- */
+size_t str_len(const char *s);
+_Noreturn void die(void);
+void lock(u32 *word);
+void unlock(u32 *word);
+
+/* ---- trap.c ---- */
+int signal_entry(int signo, siginfo_t *info, struct ucontext *uc);
+long call_server(struct task *t, long nr, const u64 a[6]);
+
+/* ---- marshal.c ---- */
+struct marshalled {
+	u32 off[6], room[6];
+};
+void marshal_in(const struct carrick_call *c, slot_t *s, u8 *payload, const u64 a[6], struct marshalled *m);
+int marshal_out(const slot_t *s, const u8 *payload, const u64 a[6], const struct marshalled *m);
+
+/* ---- slot.c ---- */
+slot_t *slot_at(u32 index);
+pctx_t *pctx_at(u32 index);
+struct task *task_at(u32 index);
+u64 stack_at(u32 index);
+struct task *task_bind(u32 index);
+void slot_post(struct task *t, u32 srv);
+void slot_wait(struct task *t, bool deaf);
+void slot_done(struct task *t);
+long post_own(struct task *t, u32 srv, i32 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
+static inline u8 *payload_of(slot_t *s) { return (u8 *)s + CARRICK_PAYLOAD_OFF; }
+
+/* ---- fast path: fast.c, io.c, sleep.c, mem.c, signal.c ---- */
+long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6]);
+long io_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6]);
+long io_posted(struct task *t, long nr, const u64 a[6]);
+u8 fd_hint(const struct task *t, u64 fd);
+long sleep_call(struct task *t, struct ucontext *uc, const struct hostcall *c, u32 restart);
+long do_futex(struct task *t, struct ucontext *uc, const u64 a[6]);
+long do_nanosleep(struct task *t, struct ucontext *uc, int clock, bool absolute, u64 req, u64 rem);
+long mem_call(struct task *t, long nr, const u64 a[6]);
+long do_mmap(struct task *t, const u64 a[6]);
+
+bool deliverable(const struct task *t);
+void set_sigmask(struct task *t, u64 mask);
+bool deliver(struct task *t, struct ucontext *uc);
+void finish_call(struct task *t, struct ucontext *uc, long r);
+void guest_fault(struct task *t, int signo, const siginfo_t *info, struct ucontext *uc);
+_Noreturn void fatal(struct task *t, int signo, int code, u64 addr);
+long do_sigaction(struct task *t, const u64 a[6]);
+long do_sigprocmask(struct task *t, const u64 a[6]);
+long do_sigpending(struct task *t, const u64 a[6]);
+long do_sigaltstack(struct task *t, const struct ucontext *uc, const u64 a[6]);
+long do_sigreturn(struct task *t, struct ucontext *uc);
+long masked_call(struct task *t, long nr, const u64 a[6]);
+
+/* ---- frame_x86_64.c ---- */
+struct frame_in {
+	int signo;
+	u64 handler, flags, restorer;
+	u64 mask; /* guest mask that sigreturn shall restore */
+	u64 alt_sp, alt_size;
+	u32 alt_flags;
+	const siginfo_t *info;
+};
+/* Build a signal frame for *uc in guest memory and make *uc enter the handler: 0 or -EFAULT (uc unchanged). */
+int frame_build(struct ucontext *uc, const struct frame_in *in);
+/* What a guest's rt_sigreturn restores. */
+struct frame_out {
+	u64 mask;
+	stack_t alt;
+};
+int frame_restore(struct ucontext *uc, u64 frame, struct frame_out *out);
+bool on_altstack(u64 sp, u64 alt_sp, u64 alt_size, u32 alt_flags);
+
+#define SIG_UNMASKABLE ((1ull << (SIGKILL - 1)) | (1ull << (SIGSTOP - 1)))
+#define SIG_BIT(n) (1ull << ((n) - 1))
+
+/* ---- clone.c, exec.c, ctl.c, start.c, load.c, filter.c ---- */
+long do_clone(struct task *t, struct ucontext *uc, long nr, const u64 a[6]);
+u64 clone_child(struct task *t);
+long do_execve(struct task *t, long nr, const u64 a[6]);
+
+/* Read control messages until `need` have been seen. */
+void ctl_sync(struct task *t, u32 need);
+/* Take the fds of message number `need` (of this kind); count or -errno. */
+int ctl_take(struct task *t, u32 kind, u32 need, int fds[8]);
+/* The same for a message kind that comes exactly once; reads no further than it. */
+int ctl_take_first(struct task *t, u32 kind, int fds[8]);
+int ctl_send_fd(u32 kind, int fd);
+void ctl_forget(u32 pctx_index);
+void install_handlers(struct task *t);
+u64 load_plan(const struct carrick_plan *p, const int *fds, int nfd, const u64 *host_auxv, u64 stack_top, u64 *entry);
+int filter_install(u32 fdr);
+
+#ifdef CARRICK_STUB_DEBUG
+void dbg(const char *what, long a, long b, long c);
+#else
+#define dbg(what, a, b, c) ((void)0)
+#endif
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,204 @@
+/*
+ * Host signals: the guest's system calls (SIGSYS), kicks, faults.
+ *
+ *   guest code ──syscall──► SIGSYS ──► signal_entry ──► answer ──► deliver ──► final section (entry_x86_64.S) ──► guest code
+ *
+ * Handlers run on the task's stub stack (alternate stack), never blocked (SA_NODEFER); the host's mask is empty in guest code and in the stub, but for
+ * the moments around exec and thread exit. What a signal means depends on where it hit: in guest code it may be
+ * answered and delivered at once, since the frame is the guest's; in stub code a kick only rewinds a restartable section, and a fault
+ * is a faultable copy's or a bug. That distinction is made by program counter alone, so it also works before %gs is set.
+ */
+#include "stub.h"
+
+extern char final_begin[], final_end[], wait_begin[], wait_end[], call_begin[], call_end[];
+extern char copy_begin[], copy_fixup[], str_begin[], str_end[], str_fixup[];
+
+#define SYS_SECCOMP_CODE 1 /* si_code of a seccomp trap; siginfo.h */
+
+static inline bool between(u64 ip, const char *lo, const char *hi) { return ip >= (u64)lo && ip < (u64)hi; }
+
+/* A kick in stub code: a section that has looked at the pending signals but not yet slept starts over. */
+static void rewind(struct ucontext *uc)
+{
+	u64 ip = uc_ip(uc);
+
+	if (between(ip, final_begin, final_end))
+		uc->uc_mcontext.rip = (u64)final_begin;
+	else if (between(ip, wait_begin, wait_end))
+		uc->uc_mcontext.rip = (u64)wait_begin;
+	else if (between(ip, call_begin, call_end))
+		uc->uc_mcontext.rip = (u64)call_begin;
+}
+
+/* A fault in stub code: resume a faultable copy at its end; anything else is our bug and the process's death. */
+static void stub_fault(int signo, struct ucontext *uc)
+{
+	u64 ip = uc_ip(uc);
+
+	if ((signo == SIGSEGV || signo == SIGBUS) && between(ip, copy_begin, copy_fixup)) {
+		uc->uc_mcontext.rip = (u64)copy_fixup;
+	} else if ((signo == SIGSEGV || signo == SIGBUS) && between(ip, str_begin, str_end)) {
+		uc->uc_mcontext.rip = (u64)str_fixup;
+	} else {
+		dbg("BUG: fault in the stub: signo, ip, addr", signo, (long)ip, (long)uc->uc_mcontext.cr2);
+		die();
+	}
+}
+
+static u32 server_of(const struct task *t, const struct carrick_call *c, const u64 a[6])
+{
+	if (c->flags & CF_BYFD) {
+		u32 owner = fd_hint(t, a[0]) & CARRICK_HINT_OWNER;
+
+		if (owner != 0 && owner <= CARRICK_SRV_COUNT)
+			return owner - 1;
+	}
+	return c->owner;
+}
+
+static const struct carrick_call *call_of(long nr)
+{
+	static const struct carrick_call unknown = { .owner = CARRICK_SRV_KERNEL };
+
+	if (nr < 0 || nr >= CARRICK_NR_MAX || !(carrick_calls[nr].flags & CF_KNOWN))
+		return &unknown;
+	return &carrick_calls[nr];
+}
+
+/**
+ * call_server - post a call to the server that owns it and wait for its answer.
+ * Return: the result; the slot's rflags, ctl_need and payload stay readable until the next post.
+ */
+long call_server(struct task *t, long nr, const u64 a[6])
+{
+	const struct carrick_call *c = call_of(nr);
+	slot_t *s = t->slot;
+	struct marshalled m;
+	long r;
+
+	s->nr = (i32)nr;
+	memcpy(s->args, a, sizeof(s->args));
+	marshal_in(c, s, payload_of(s), a, &m);
+	slot_post(t, server_of(t, c, a));
+	slot_wait(t, false);
+	r = (long)s->ret;
+	if (marshal_out(s, payload_of(s), a, &m) < 0 && r >= 0)
+		r = -EFAULT;
+	slot_done(t);
+	if (s->rflags & CARRICK_RF_GRANT)
+		ctl_sync(t, s->ctl_need);
+	if (s->rflags & CARRICK_RF_SIGNAL)
+		t->fetch = 1;
+	if (s->rflags & CARRICK_RF_REAP)
+		host(__NR_wait4, s->rpid, 0, 0x40000000 /* __WALL */, 0);
+	return r;
+}
+
+static void do_exit(struct task *t, const u64 a[6])
+{
+	u64 all = ~0ull;
+
+	call_server(t, __NR_exit, a);
+	host(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &all, 0, 8);
+	stub_exit_thread(&t->slot->state, a[0]);
+}
+
+/* A call that the fast path did not answer. */
+static long slow_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
+{
+	switch (nr) {
+	case __NR_clone:
+	case __NR_clone3:
+	case __NR_fork:
+	case __NR_vfork:
+		return do_clone(t, uc, nr, a);
+	case __NR_execve:
+	case __NR_execveat:
+		return do_execve(t, nr, a);
+	case __NR_exit:
+		do_exit(t, a);
+		break;
+	case __NR_exit_group:
+		call_server(t, nr, a);
+		for (;;)
+			host(__NR_exit_group, a[0]);
+	case __NR_rt_sigsuspend:
+	case __NR_ppoll:
+	case __NR_pselect6:
+	case __NR_epoll_pwait:
+	case __NR_epoll_pwait2:
+		return masked_call(t, nr, a);
+	case __NR_close:
+	case __NR_close_range:
+	case __NR_dup:
+	case __NR_dup2:
+	case __NR_dup3:
+	case __NR_fcntl:
+	case __NR_ioctl:
+		return io_posted(t, nr, a);
+	}
+	/* The stub's own requests are not the guest's to make. */
+	if (nr >= CARRICK_NR_CLONE_COMMIT && nr <= CARRICK_NR_TRACE)
+		return -ENOSYS;
+	return call_server(t, nr, a);
+}
+
+static void on_syscall(struct task *t, struct ucontext *uc)
+{
+	long nr = uc_nr(uc), r;
+	u64 a[6];
+
+	uc_args(uc, a);
+	t->restart = 0;
+	t->fetch = 0;
+	t->restart_nr = (u32)nr;
+	t->slot->insyscall = 1;
+	r = fast_call(t, uc, nr, a);
+	if (r == R_SLOW)
+		r = slow_call(t, uc, nr, a);
+	else if (r != R_DONE && (t->pctx->flags & CARRICK_PF_TRACE))
+		post_own(t, CARRICK_SRV_KERNEL, CARRICK_NR_TRACE, (u64)nr, a[0], a[1], a[2], a[3], (u64)r);
+	finish_call(self(), uc, r);
+	self()->slot->insyscall = 0;
+}
+
+/* Signals that the host raises on account of the process's own limits: the signal server decides what they do. */
+static void on_limit(int signo, bool in_stub)
+{
+	struct task *t = self();
+
+	if (in_stub)
+		t->raise |= SIG_BIT(signo);
+	else
+		post_own(t, CARRICK_SRV_SIGNAL, CARRICK_NR_SIG_RAISE, (u64)signo, 0, 0, 0, 0, 0);
+}
+
+/**
+ * signal_entry - every host signal, from stub_entry.
+ * Return: 1 = the frame is the guest's: deliver what is pending, then go back; 0 = the frame is the stub's: just go back.
+ */
+int signal_entry(int signo, siginfo_t *info, struct ucontext *uc)
+{
+	bool in_stub = uc_ip(uc) - CARRICK_STUB_ADDR < CARRICK_STUB_MAX;
+
+	switch (signo) {
+	case SIGSYS:
+		if (!in_stub && info->si_code == SYS_SECCOMP_CODE)
+			on_syscall(self(), uc);
+		break;
+	case CARRICK_KICK_SIGNAL:
+		if (in_stub)
+			rewind(uc);
+		break;
+	case SIGXCPU:
+	case SIGXFSZ:
+		on_limit(signo, in_stub);
+		break;
+	default:
+		if (in_stub)
+			stub_fault(signo, uc);
+		else
+			guest_fault(self(), signo, info, uc);
+	}
+	return !in_stub;
+}

@@ -1,0 +1,73 @@
+/** What boot hands a worker, and the frame in which every worker runs. */
+import { type MessagePort, workerData } from 'node:worker_threads';
+import * as Comlink from 'comlink';
+import { Endpoint } from './endpoint.js';
+import { type Tables, attachTables, metaTrace } from './gen/layout.js';
+import { initHost } from './host.js';
+import { loadNative } from './native.js';
+import type { RingSet } from './rings.js';
+import type { RunSpec } from './spec.js';
+import { installTrace } from './trace.js';
+
+export interface BootData {
+  /** SRV_* of this worker. */
+  readonly srv: number;
+  readonly tables: Tables;
+  readonly rings: RingSet;
+  /** Float64 [SRV_COUNT][STAT_ROWS][calls, errors, ns]; each server writes its own part. */
+  readonly stats: SharedArrayBuffer;
+  readonly addonPath: string;
+  readonly spec: RunSpec;
+  /** Host fd for trace lines, -1 = no trace. */
+  readonly traceFd: number;
+  readonly control: MessagePort;
+}
+
+type Listener = ((event: { data: unknown }) => void) | { handleEvent(event: { data: unknown }): void };
+
+/** A node:worker_threads port as comlink wants it (an EventTarget). */
+function endpointOf(port: MessagePort): Comlink.Endpoint {
+  const wrapped = new Map<Listener, (data: unknown) => void>();
+  return {
+    postMessage: (message: unknown, transfer?: readonly ArrayBuffer[]) => { port.postMessage(message, transfer === undefined ? [] : [...transfer]); },
+    addEventListener: (_type: string, listener: Listener) => {
+      const l = (data: unknown): void => {
+        const event = { data };
+        if (typeof listener === 'function') listener(event); else listener.handleEvent(event);
+      };
+      wrapped.set(listener, l);
+      port.on('message', l);
+    },
+    removeEventListener: (_type: string, listener: Listener) => {
+      const l = wrapped.get(listener);
+      if (l !== undefined) port.off('message', l);
+      wrapped.delete(listener);
+    },
+    start: () => { port.start(); },
+  } as unknown as Comlink.Endpoint;
+}
+
+/** comlink over a worker_threads port, for both sides. */
+export const comlinkPort = endpointOf;
+
+/**
+ * Run a server worker: loads the addon, attaches the tables, lets `setup` register handlers and return the control API, then serves for
+ * ever. The only place where a worker's event loop turns is between two `serve` calls, when DB_CONTROL was rung.
+ */
+export function runWorker(setup: (ep: Endpoint, boot: BootData) => object): void {
+  const boot = workerData as BootData;
+  loadNative(boot.addonPath);
+  initHost();
+  attachTables(boot.tables);
+  const ep = new Endpoint(boot.srv, boot.rings, new Float64Array(boot.stats));
+  if (metaTrace(1) !== 0) installTrace(ep, boot.traceFd);
+  const api = setup(ep, boot);
+  Comlink.expose(api, endpointOf(boot.control));
+  const loop = (): void => {
+    ep.serve();
+    // Two turns: one lets the port's message in, the next lets comlink's answer out.
+    setImmediate(() => setImmediate(loop));
+  };
+  boot.control.postMessage({ carrick: 'ready' });
+  setImmediate(loop);
+}

@@ -1,0 +1,29 @@
+/** Control plane: what the main thread may ask of a worker (comlink). Each call must be followed by ringDoorbell(srv, DB_CONTROL). */
+
+/** What the kernel tells the main thread, unasked. */
+export type KernelEvent =
+  /** The first process has ended: wait(2) status word. */
+  | { readonly carrick: 'exited'; readonly status: number }
+  /** It could not be started; a message that begins with "exec" or is empty means that execve refused with errno. */
+  | { readonly carrick: 'failed'; readonly code: number; readonly errno: number; readonly message: string };
+
+export interface KernelControl {
+  /** Begin to build and start the container's first process; what comes of it is a KernelEvent on the control port. */
+  start(): void;
+  /** Kill every guest process. */
+  killAll(): void;
+}
+
+export interface SignalControl {
+  /** A signal from outside for the first process (docker kill semantics: SIG_DFL of pid 1 kills it). */
+  signalInit(signo: number): void;
+}
+
+export interface VfsControl {
+  /** New window size of the console tty. */
+  resize(rows: number, cols: number): void;
+  /** Flush what must outlive the run (the upper layer's index) . */
+  shutdown(): void;
+}
+
+export type EmptyControl = Readonly<Record<string, never>>;

@@ -1,0 +1,219 @@
+/**
+ * Calls on descriptors that any server can answer from the shared tables: close, dup, dup2, dup3, close_range and the descriptor
+ * commands of fcntl. `installFdCalls` registers them in a server, with the fallback for calls on an fd whose object does not support them.
+ *
+ * The stub has its part (docs/internals.md §7): it closes a granted host fd before it posts close, and mirrors dup and FD_CLOEXEC after success.
+ */
+import { E } from './errno.js';
+import type { Endpoint } from './endpoint.js';
+import { FD_CLOEXEC, FD_LIMIT, fdFlags, fdInstall, fdLookup, fdRemove, fdReplace, filesClose, nofile, ofdRef, ofdUnref, setFdFlags } from './fdtable.js';
+import type { Frame } from './frame.js';
+import * as L from './gen/layout.js';
+import * as NR from './gen/syscalls.js';
+import * as host from './host.js';
+import { native } from './native.js';
+
+export const O_CLOEXEC = 0o2000000;
+export const O_NONBLOCK = 0o4000;
+export const O_APPEND = 0o2000;
+const O_ASYNC = 0o20000;
+const O_DIRECT = 0o40000;
+const O_NOATIME = 0o1000000;
+const SETFL_MASK = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
+const O_PATH = 0o10000000;
+
+const F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_SETOWN = 8, F_GETOWN = 9, F_SETSIG = 10, F_GETSIG = 11, F_DUPFD_CLOEXEC = 1030;
+
+/** Files of the calling task. */
+export const filesOf = (f: Frame): number => L.taskFiles(f.task);
+
+/**
+ * The OFD of fd when this server owns it: its row (> 0); -EBADF; or Ret.NO_RETURN after forwarding the request to the owner, which the
+ * handler passes on: `if (o < 0) return o`.
+ */
+export function ownOfd(ep: Endpoint, f: Frame, fd: number): number {
+  const o = fdLookup(filesOf(f), fd);
+  if (o < 0) return o;
+  const owner = L.ofdOwner(o);
+  return owner === ep.srv ? o : ep.forward(f, owner);
+}
+
+/** The hint of a duplicate: like the original when the stub will duplicate the host fd too. */
+function copyHint(f: Frame, from: number, to: number): void {
+  const h = native.hintGet(f.tg, from);
+  native.hintSet(f.tg, to, to < L.metaFdrBase(1) ? h : h & L.HINT_OWNER);
+}
+
+/** close(2). EBADF. */
+function sys_close(ep: Endpoint, f: Frame): number {
+  const fd = f.argInt(0);
+  const o = fdRemove(filesOf(f), fd);
+  if (o < 0) return o;
+  native.hintSet(f.tg, fd, 0);
+  closeHook(f, o);
+  ofdUnref(ep, o);
+  return 0;
+}
+
+/** Called before an fd's OFD loses this reference (vfs drops POSIX locks). */
+let closeHook: (f: Frame, ofd: number) => void = () => undefined;
+export function setCloseHook(h: (f: Frame, ofd: number) => void): void { closeHook = h; }
+
+/** dup(2). EBADF, EMFILE. */
+function sys_dup(f: Frame): number { return dupAtLeast(f, f.argInt(0), 0, false); }
+
+function dupAtLeast(f: Frame, old: number, min: number, cloexec: boolean): number {
+  const files = filesOf(f);
+  const o = fdLookup(files, old);
+  if (o < 0) return o;
+  const limit = nofile(f.tg);
+  if (min < 0 || min >= limit) return -E.EINVAL;
+  ofdRef(o);
+  const fd = fdInstall(files, o, cloexec, limit, min);
+  if (fd < 0) { Atomics.sub(L.ofdI32(), L.OFD_REF_AT(o), 1); return fd; }
+  copyHint(f, old, fd);
+  return fd;
+}
+
+/** dup2(2), dup3(2). EBADF; dup3: EINVAL when old == new or for unknown flags. */
+function dupTo(ep: Endpoint, f: Frame, old: number, fd: number, cloexec: boolean): number {
+  const files = filesOf(f);
+  const o = fdLookup(files, old);
+  if (o < 0) return o;
+  const limit = nofile(f.tg);
+  if (fd < 0 || fd >= limit) return -E.EBADF;
+  ofdRef(o);
+  const was = fdReplace(files, fd, o, cloexec, limit);
+  if (was < 0) { Atomics.sub(L.ofdI32(), L.OFD_REF_AT(o), 1); return was; }
+  copyHint(f, old, fd);
+  if (was > 0) { closeHook(f, was); ofdUnref(ep, was); }
+  return fd;
+}
+
+function sys_dup2(ep: Endpoint, f: Frame): number {
+  const old = f.argInt(0);
+  const fd = f.argInt(1);
+  if (old !== fd) return dupTo(ep, f, old, fd, false);
+  const o = fdLookup(filesOf(f), old);
+  return o < 0 ? o : fd;
+}
+
+function sys_dup3(ep: Endpoint, f: Frame): number {
+  const flags = f.argInt(2);
+  if ((flags & ~O_CLOEXEC) !== 0 || f.argInt(0) === f.argInt(1)) return -E.EINVAL;
+  return dupTo(ep, f, f.argInt(0), f.argInt(1), flags !== 0);
+}
+
+/** close_range(2). Flags CLOSE_RANGE_UNSHARE (2) and CLOSE_RANGE_CLOEXEC (4); EINVAL. UNSHARE acts as close: no table is shared across thread groups unless CLONE_FILES was asked for. */
+function sys_close_range(ep: Endpoint, f: Frame): number {
+  const first = f.argU32(0);
+  const last = f.argU32(1);
+  const flags = f.argU32(2);
+  if ((flags & ~6) !== 0 || first > last) return -E.EINVAL;
+  const files = filesOf(f);
+  const end = Math.min(last, FD_LIMIT - 1, L.filesTop(files) - 1);
+  for (let fd = first; fd <= end; fd++) {
+    const o = fdLookup(files, fd);
+    if (o < 0) continue;
+    if ((flags & 4) !== 0) { setFdFlags(files, fd, fdFlags(files, fd) | FD_CLOEXEC); continue; }
+    fdRemove(files, fd);
+    native.hintSet(f.tg, fd, 0);
+    closeHook(f, o);
+    ofdUnref(ep, o);
+  }
+  return 0;
+}
+
+/** F_SETFL: the settable status flags, on the host fd too, because granted reads use it directly. */
+function setStatusFlags(o: number, arg: number): number {
+  const old = L.ofdFlags(o);
+  const next = (old & ~SETFL_MASK) | (arg & SETFL_MASK);
+  L.setOfdFlags(o, next);
+  const hostFd = L.ofdHostFd(o);
+  // A host fd that is never granted may have flags of the server's own (timerfd is always non-blocking).
+  if (hostFd >= 0 && L.ofdGrantable(o) !== 0) {
+    const r = host.fcntl(hostFd, F_SETFL, next & (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME));
+    if (r < 0) { L.setOfdFlags(o, old); return r; }
+  }
+  return 0;
+}
+
+/** fcntl(2), commands on descriptors and status flags; the rest belongs to the object's owner (`extra`). */
+function sys_fcntl(ep: Endpoint, f: Frame, extra: (f: Frame, ofd: number, cmd: number) => number): number {
+  const files = filesOf(f);
+  const fd = f.argInt(0);
+  const cmd = f.argInt(1);
+  const o = fdLookup(files, fd);
+  if (o < 0) return o;
+  switch (cmd) {
+    case F_DUPFD: return dupAtLeast(f, fd, f.argInt(2), false);
+    case F_DUPFD_CLOEXEC: return dupAtLeast(f, fd, f.argInt(2), true);
+    case F_GETFD: return fdFlags(files, fd) & FD_CLOEXEC;
+    case F_SETFD: setFdFlags(files, fd, f.argInt(2) & FD_CLOEXEC); return 0;
+    case F_GETFL: return L.ofdFlags(o);
+    default: break;
+  }
+  if ((L.ofdFlags(o) & O_PATH) !== 0) return -E.EBADF;
+  switch (cmd) {
+    case F_SETFL: return setStatusFlags(o, f.argInt(2));
+    case F_SETOWN: L.setOfdSigOwner(o, f.argInt(2)); return 0;
+    case F_GETOWN: return L.ofdSigOwner(o);
+    case F_SETSIG: if (f.argInt(2) < 0 || f.argInt(2) > 64) return -E.EINVAL; L.setOfdSig(o, f.argInt(2)); return 0;
+    case F_GETSIG: return L.ofdSig(o);
+    default: break;
+  }
+  if (L.ofdOwner(o) !== ep.srv) return ep.forward(f, L.ofdOwner(o));
+  return extra(f, o, cmd);
+}
+
+/** What Linux answers when an fd's object has no such operation. */
+const WRONG_KIND: ReadonlyMap<number, number> = new Map([
+  [NR.NR_getdents64, E.ENOTDIR], [NR.NR_getdents, E.ENOTDIR], [NR.NR_fchdir, E.ENOTDIR], [NR.NR_lseek, E.ESPIPE], [NR.NR_pread64, E.ESPIPE], [NR.NR_pwrite64, E.ESPIPE],
+  [NR.NR_preadv, E.ESPIPE], [NR.NR_pwritev, E.ESPIPE], [NR.NR_ftruncate, E.EINVAL], [NR.NR_fsync, E.EINVAL], [NR.NR_fdatasync, E.EINVAL], [NR.NR_fallocate, E.ESPIPE],
+  [NR.NR_fadvise64, E.ESPIPE], [NR.NR_ioctl, E.ENOTTY], [NR.NR_mmap, E.ENODEV], [NR.NR_read, E.EINVAL], [NR.NR_write, E.EINVAL], [NR.NR_readv, E.EINVAL], [NR.NR_writev, E.EINVAL],
+  [NR.NR_socket, E.EINVAL], [NR.NR_sendto, E.ENOTSOCK], [NR.NR_recvfrom, E.ENOTSOCK], [NR.NR_sendmsg, E.ENOTSOCK], [NR.NR_recvmsg, E.ENOTSOCK], [NR.NR_bind, E.ENOTSOCK],
+  [NR.NR_connect, E.ENOTSOCK], [NR.NR_listen, E.ENOTSOCK], [NR.NR_accept, E.ENOTSOCK], [NR.NR_accept4, E.ENOTSOCK], [NR.NR_shutdown, E.ENOTSOCK], [NR.NR_getsockname, E.ENOTSOCK],
+  [NR.NR_getpeername, E.ENOTSOCK], [NR.NR_setsockopt, E.ENOTSOCK], [NR.NR_getsockopt, E.ENOTSOCK], [NR.NR_sendmmsg, E.ENOTSOCK], [NR.NR_recvmmsg, E.ENOTSOCK],
+  [NR.NR_epoll_ctl, E.EINVAL], [NR.NR_epoll_wait, E.EINVAL], [NR.NR_epoll_pwait, E.EINVAL], [NR.NR_timerfd_settime, E.EINVAL], [NR.NR_timerfd_gettime, E.EINVAL], [NR.NR_sync_file_range, E.ESPIPE],
+  [NR.NR_fchmod, E.EINVAL], [NR.NR_fchown, E.EINVAL], [NR.NR_fsetxattr, E.EOPNOTSUPP], [NR.NR_fgetxattr, E.EOPNOTSUPP], [NR.NR_flistxattr, E.EOPNOTSUPP], [NR.NR_fremovexattr, E.EOPNOTSUPP],
+  [NR.NR_readahead, E.EINVAL], [NR.NR_fstatfs, E.ENOSYS], [NR.NR_flock, E.EINVAL], [NR.NR_pidfd_send_signal, E.EBADF], [NR.NR_copy_file_range, E.EINVAL], [NR.NR_sendfile, E.EINVAL],
+]);
+
+const CF_BYFD = 2;
+
+/**
+ * Register the descriptor calls in a server.
+ * extra: fcntl commands that concern this server's objects (locks, pipe size, seals); returns a result or -EINVAL.
+ */
+export function installFdCalls(ep: Endpoint, extra: (f: Frame, ofd: number, cmd: number) => number): void {
+  ep.handle(NR.NR_close, (f) => sys_close(ep, f));
+  ep.handle(NR.NR_dup, sys_dup);
+  ep.handle(NR.NR_dup2, (f) => sys_dup2(ep, f));
+  ep.handle(NR.NR_dup3, (f) => sys_dup3(ep, f));
+  ep.handle(NR.NR_close_range, (f) => sys_close_range(ep, f));
+  ep.handle(NR.NR_fcntl, (f) => sys_fcntl(ep, f, extra));
+  ep.fallback = (f) => wrongKind(ep, f);
+}
+
+/** exec: close what is marked close-on-exec. The host has closed its copies itself. */
+export function closeOnExec(ep: Endpoint, files: number, tg: number): void {
+  filesClose(ep, files, (fd, flags) => {
+    if ((flags & FD_CLOEXEC) === 0) return false;
+    native.hintSet(tg, fd, 0);
+    return true;
+  });
+}
+
+function wrongKind(ep: Endpoint, f: Frame): number {
+  const known = f.nr >= 0 && f.nr < NR.NR_MAX && ((NR.SYSCALL_FLAGS[f.nr] ?? 0) & CF_BYFD) !== 0;
+  if (known) {
+    const fd = f.nr === NR.NR_mmap ? f.argInt(4) : f.argInt(0);
+    const o = fdLookup(filesOf(f), fd);
+    if (o < 0) return o;
+    if (L.ofdOwner(o) !== ep.srv) return ep.forward(f, L.ofdOwner(o));
+    const e = WRONG_KIND.get(f.nr);
+    if (e !== undefined) return -e;
+  }
+  Atomics.add(L.metaI32(), L.META_ENOSYS_AT(1), 1);
+  return -E.ENOSYS;
+}

@@ -1,0 +1,216 @@
+/**
+ * Memory that a guest address space shares with the servers: the area.
+ *
+ *   area (memfd, sealed against resizing, mapped at AREA_ADDR in the guest, anywhere in carrick)
+ *   ┌──────────┬───────────────────┬─────────────────────────────┬───────────────────┐
+ *   │ header   │ pctx[PCTX_MAX]    │ slot[SLOT_MAX]              │ exec plan         │
+ *   │ 4 KiB    │ 8 KiB each        │ 16 KiB each                 │ PLAN_MAX          │
+ *   └──────────┴───────────────────┴─────────────────────────────┴───────────────────┘
+ *
+ * One area per address space (mm). A thread group has one pctx (dispositions, fd hints); a task has one slot. Threads
+ * share the pctx; a vfork child shares the area but has its own pctx and slot. Everything here is guest-writable: carrick
+ * treats it as untrusted input, copies once, and never uses a word of it as an index unchecked.
+ */
+import { i32, struct, u32, u64, u8 } from './schema.js';
+
+/** Constants that C and TypeScript share; emitted as #define and `const enum`-like exports. */
+export const CONSTANTS = {
+  /** Fixed guest addresses, chosen above any PIE and below the host's mmap area. */
+  STUB_ADDR: 0x7e0000000000,
+  STUB_MAX: 0x100000,
+  AREA_ADDR: 0x7e0010000000,
+  /** Private stub stacks, one per slot: STACKS_ADDR + slot * STACK_SIZE. Copied by fork like any private memory. */
+  STACKS_ADDR: 0x7e0020000000,
+  STACK_SIZE: 0x10000,
+
+  PCTX_MAX: 16,
+  PCTX_OFF: 0x1000,
+  PCTX_STRIDE: 0x2000,
+  SLOT_MAX: 512,
+  SLOT_BITS: 9,
+  SLOT_OFF: 0x40000,
+  SLOT_STRIDE: 0x4000,
+  /** Offset of a slot's payload, and its bytes. */
+  PAYLOAD_OFF: 256,
+  PAYLOAD_MAX: 0x4000 - 256,
+  PLAN_OFF: 0x40000 + 512 * 0x4000,
+  PLAN_MAX: 0x400000,
+  AREA_SIZE: 0x40000 + 512 * 0x4000 + 0x400000,
+  AREA_MAX: 4096,
+
+  /** Host fds that belong to the stub: FDR_* added to the reserve base that the plan names. */
+  FDR_CTL: 0,
+  FDR_AREA: 1,
+  FDR_STUB: 2,
+  FDR_DOORBELL: 3,
+  FDR_COUNT: 8,
+
+  /** Slot states. */
+  SLOT_FREE: 0,
+  SLOT_READY: 1,
+  SLOT_POSTED: 2,
+  SLOT_REPLIED: 3,
+  SLOT_DEAD: 4,
+
+  /** arglen values that are no length. */
+  ARG_FAULT: 0xffffffff,
+  ARG_ELSEWHERE: 0xfffffffe,
+  ARG_TOOLONG: 0xfffffffd,
+
+  /** Reply flags. */
+  RF_GRANT: 1,
+  RF_EXEC: 2,
+  RF_CLONE: 4,
+  RF_SIGNAL: 8,
+  RF_MMAP_FD: 16,
+  RF_REAP: 32,
+
+  /** Doorbell words: slot id (area << SLOT_BITS | slot), or-ed with these. */
+  DB_CANCEL: 0x80000000,
+  DB_FORWARD: 0x40000000,
+  DB_RINGS: 0x3fffffff,
+  DB_CONTROL: 0x3ffffffe,
+
+  /** fd hint byte: owner (SRV_* + 1, 0 = not known) in the low three bits. */
+  HINT_OWNER: 7,
+  HINT_READ: 8,
+  HINT_WRITE: 16,
+  HINT_MAP: 32,
+  HINT_SEEK: 64,
+  HINT_GRANTED: 128,
+  HINT_FDS: 4096,
+
+  SRV_KERNEL: 0,
+  SRV_VFS: 1,
+  SRV_NET: 2,
+  SRV_IPC: 3,
+  SRV_SIGNAL: 4,
+  SRV_COUNT: 5,
+
+  /** Requests of the stub itself, above every Linux number. */
+  NR_CLONE_COMMIT: 1000,
+  NR_SIG_FETCH: 1001,
+  NR_SIG_RAISE: 1002,
+  NR_FATAL: 1003,
+  NR_TRACE: 1004,
+
+  /** The reserved host signal that interrupts a task (SIGRTMAX). */
+  KICK_SIGNAL: 64,
+
+  /** pctx flags. */
+  PF_TRACE: 1,
+  PF_NOFAST: 2,
+
+  /** Plan flags. */
+  PLAN_FIRST: 1,
+} as const;
+
+export const pctx = struct('pctx', 'What the threads of one thread group share with the servers.', 0x2000, {
+  tgid: i32('Guest pid. Writer: kernel. Readers: stub.'),
+  flags: u32('PF_*. Writer: kernel.'),
+  sigpend: u64('Process-directed pending signals, bit signo-1. @atomic. Writer: signal. Readers: stub.'),
+  fdr_base: u32('First reserved host fd. Writer: kernel.'),
+  ctl_lock: u32('@futex. Mutex of the stub around recvmsg on the control socket: 0 free, 1 held, 2 held and awaited.'),
+  ctl_seen: u32('Control messages received so far. Writer: stub under ctl_lock.'),
+  umask_: u32('Not used by the stub; kept for the fast path of umask. Writer: vfs.'),
+  sa_handler: u64('Disposition of signal i-1: SIG_DFL 0, SIG_IGN 1 or address. Writer: stub.', 64),
+  sa_flags: u64('SA_*. Writer: stub.', 64),
+  sa_restorer: u64('Guest restorer. Writer: stub.', 64),
+  sa_mask: u64('Mask while the handler runs. Writer: stub.', 64),
+  fdhint: u8('Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never.', 4096),
+});
+
+export const slot = struct('slot', 'A guest task\'s mailbox; the payload follows at PAYLOAD_OFF.', 256, {
+  state: u32('SLOT_*. @futex. READY->POSTED stub, POSTED->REPLIED server, REPLIED->READY stub.'),
+  seq: u32('Requests posted so far. Writer: stub.'),
+  nr: i32('System call number or NR_*. Writer: stub.'),
+  server: u32('SRV_* it was posted to. Writer: stub.'),
+  args: u64('Raw arguments. Writer: stub.', 6),
+  argoff: u32('Payload offset of what argument i points to, bytes from PAYLOAD_OFF. Writer: stub.', 6),
+  arglen: u32('Bytes there, or ARG_*. For an out argument: room in the request, bytes produced in the reply.', 6),
+  inlen: u32('Payload bytes that the request carries. Writer: stub.'),
+  rflags: u32('RF_*. Writer: server, in the reply.'),
+  ret: u64('Result, two\'s complement; -errno in -4095..-1. Writer: server.'),
+  ctl_need: u32('Control messages that must have been received before this reply is acted on. Writer: server.'),
+  cancel: u32('1 while the stub asks the server to give up a parked request. Writer: stub.'),
+  sigmask: u64('Guest\'s blocked signals, bit signo-1. Writer: stub. Reader: signal.'),
+  sigpend: u64('Task-directed pending signals. @atomic. Writer: signal. Readers: stub.'),
+  tid: i32('Guest tid. Writer: kernel, or the stub in a clone child.'),
+  pctx: u32('Index of the task\'s pctx. Writer: kernel.'),
+  alt_sp: u64('Guest sigaltstack. Writer: stub.'),
+  alt_size: u64('Its bytes. Writer: stub.'),
+  alt_flags: u32('SS_*. Writer: stub.'),
+  sleeping: u32('1 while the stub sleeps in the host on behalf of the guest (futex, nanosleep, granted read). Writer: stub.'),
+  insyscall: u32('1 while the stub answers a system call. Writer: stub. Reader: kernel, for /proc.'),
+  saved_mask_valid: u32('1 when saved_mask must be restored after the next delivery or return (sigsuspend, ppoll, pselect).'),
+  saved_mask: u64('Mask to restore. Writer: stub.'),
+  rpid: i32('With RF_REAP: guest pid that the stub must also reap on the host. Writer: server.'),
+  born: u32('@futex. 0 in a fork child until the kernel has heard its parent\'s commit: its stub waits for 1 before its first post. Writer: kernel.'),
+});
+
+export const sigdelivery = struct('sigdelivery', 'Payload of the reply to NR_SIG_FETCH, at payload offset 0.', 144, {
+  signo: i32('Signal to deliver, 0 = none (somebody else took it).'),
+  action: u32('0 = call the handler; 1 = nothing to do; the server has dealt with stop, continue and death itself.'),
+  info: u8('siginfo_t.', 128),
+});
+
+export const plan = struct('plan', 'How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec.', 1024, {
+  magic: u32('PLAN_MAGIC 0x4e414c50.'),
+  flags: u32('PLAN_*.'),
+  fdr_base: u32('First reserved host fd.'),
+  slot: u32('Slot of the first task.'),
+  nimage: u32('Images: 1 (static) or 2 (program, interpreter).'),
+  nseg: u32('Segments in all.'),
+  nfd: u32('Fds that arrive in one control message: the images\' files, in image order.'),
+  argc: u32('argc.'),
+  sigmask: u64('Initial blocked mask.'),
+  stack_off: u64('Offset in the plan of the initial stack\'s strings: argv, envp, execfn, platform; relocated by the stub.'),
+  stack_len: u64('Bytes of it.'),
+  envc: u32('Environment strings, which follow the arguments.'),
+  exec_stack: u32('1 when the program wants an executable stack.'),
+  auxv: u64('Pairs type,value without AT_NULL; the stub fills AT_SYSINFO_EHDR, AT_BASE, AT_PHDR, AT_ENTRY, AT_RANDOM, AT_EXECFN, AT_HWCAP, AT_HWCAP2, AT_MINSIGSTKSZ, AT_PLATFORM.', 48),
+  nauxv: u32('Pairs.'),
+  brk_random: u32('1: start brk at a random distance after the image.'),
+  comm: u8('Task name for the host\'s process list.', 16),
+  stack_limit: u64('RLIMIT_STACK soft limit, bytes.'),
+  execfn_index: u32('Index of the string (after argv and envp) that is AT_EXECFN.'),
+  exe_range: u32('Reserved.'),
+});
+
+export const image = struct('image', 'One ELF file of a plan; array after the plan header at PLAN_OFF + 1024.', 64, {
+  kind: u32('0 = fixed addresses (ET_EXEC), 1 = program anywhere (PIE), 2 = interpreter.'),
+  fd_index: u32('Which fd of the control message.'),
+  first_seg: u32('First segment.'),
+  nseg: u32('Segments.'),
+  lo: u64('Lowest virtual address, page aligned.'),
+  hi: u64('End of the highest, page aligned up.'),
+  entry: u64('e_entry, unrelocated.'),
+  phdr: u64('Virtual address of the program headers, unrelocated, 0 if none.'),
+  align: u64('Largest p_align.'),
+});
+
+export const segment = struct('segment', 'One PT_LOAD; array after the images at PLAN_OFF + 1024 + 2 * 64.', 48, {
+  vaddr: u64('Page-aligned start, unrelocated.'),
+  file_off: u64('Page-aligned file offset.'),
+  file_len: u64('Bytes mapped from the file, from vaddr; may be 0.'),
+  mem_len: u64('Bytes in memory from vaddr; what is past file_len is zero.'),
+  prot: u32('PROT_*.'),
+  pad: u32('0.'),
+});
+
+export const ctlmsg = struct('ctlmsg', 'A message on the control socket (SOCK_SEQPACKET), with its fds as SCM_RIGHTS.', 64, {
+  kind: u32('CTL_GRANT 1, CTL_EXEC 2, CTL_CLONE 3, CTL_IMAGES 4, CTL_MMAP 5; guest to carrick: CTL_PIDFD 6.'),
+  nfd: u32('Fds that come with it.'),
+  fd: i32('CTL_GRANT: guest fd number of each.', 4),
+  cloexec: u32('CTL_GRANT: 1 for close-on-exec, per fd.', 4),
+});
+
+/** Kernel → stub: what clone has prepared. In the reply payload at offset 0. */
+export const cloneplan = struct('cloneplan', 'Payload of the reply to clone, fork, vfork, clone3.', 32, {
+  slot: u32('Child\'s slot index, in this area (CLONE_VM) or in the new one.'),
+  pctx: u32('Child\'s pctx index there.'),
+  new_area: u32('1: CTL_CLONE brings area and control socket; 2: CTL_CLONE brings a control socket only (CLONE_VM without CLONE_THREAD).'),
+  flags: u32('Low 32 bits of the host clone flags to use; namespaces are never among them.'),
+  embryo: u32('Task row, opaque; given back in NR_CLONE_COMMIT.'),
+  exit_signal: u32('Host exit signal, SIGCHLD or 0.'),
+});

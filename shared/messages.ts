@@ -1,0 +1,63 @@
+/**
+ * Messages between workers (rings.ts). Words are Numbers; `bytes` is latin1 text or raw data. Each kind says: from → to, words, bytes.
+ */
+export const enum Msg {
+  /** any → owner. The last reference to an open file description is gone. [ofd row, kind, obj] */
+  RELEASE = 1,
+  /** kernel → all. A thread group has ended: drop its parked requests and its objects. [tg, tgid] */
+  TG_GONE = 2,
+  /** kernel → all. A task has ended (thread exit, or killed by another's exec). [task, slot id] */
+  TASK_GONE = 3,
+  /** kernel → vfs. Copy fs_struct `from` as `to` (fork), or count one more user when equal (CLONE_FS). [from, to] */
+  FS_CLONE = 10,
+  /** kernel → vfs. One user of the fs_struct less. [fs] */
+  FS_DROP = 11,
+  /** kernel → vfs. Find a program for exec. [slot, fs, cred, dirfd ofd or 0, flags (AT_*), serial]; bytes path. Answer EXEC_OPENED. */
+  EXEC_OPEN = 12,
+  /** vfs → kernel. [slot, ret (host fd open O_RDONLY, to be closed by the kernel, or -errno), serial, mode (st_mode), uid, gid, exe path id]; bytes absolute guest path. */
+  EXEC_OPENED = 13,
+  /** kernel → vfs. tg's executable is path id (from EXEC_OPENED); count it. [tg, path id] */
+  EXE_SET = 14,
+  /** kernel → vfs. Build the first fs_struct: [fs, cred, serial]; bytes working directory. Answer BOOT_FS_DONE. */
+  BOOT_FS = 15,
+  /** vfs → kernel. [ret, serial] */
+  BOOT_FS_DONE = 16,
+  /** kernel → vfs. Read a small file for the kernel (/etc/passwd, /etc/group). [serial]; bytes path. Answer FILE_READ. */
+  READ_FILE = 17,
+  /** vfs → kernel. [serial, ret]; bytes content. */
+  FILE_READ = 18,
+  /** kernel → vfs. Make stdio: open file descriptions for carrick's own 0, 1, 2, or the console tty, in file table `files`. [files, tty (0|1), serial, tg]. Answer STDIO_DONE. */
+  BOOT_STDIO = 19,
+  /** vfs → kernel. [ret, serial] */
+  STDIO_DONE = 20,
+  /** any → signal. Send a signal to a thread group. [tg, signo, code, sender pid, sender uid, value lo, value hi, status] */
+  SIG_TG = 30,
+  /** any → signal. Send a signal to a task. [task, signo, code, sender pid, sender uid, value lo, value hi] */
+  SIG_TASK = 31,
+  /** any → signal. Send to every process of a process group. [pgid, signo, code, sender pid, sender uid] */
+  SIG_PGRP = 32,
+  /** kernel → signal. exec done: dispositions were reset, the pctx is new; publish pending bits anew. [tg] */
+  SIG_EXEC = 33,
+  /** kernel → signal. fork done: [parent tg, child tg]. Nothing pending is inherited. */
+  SIG_FORK = 34,
+  /** kernel → signal. [parent tg, child tg, status word, uid, utime ns, stime ns, code (CLD_*), exit signal] */
+  SIG_CHILD = 35,
+  /** signal → kernel. A signal is killing tg: status word to announce. The host SIGKILL follows from signal. [tg, status word] */
+  FATAL = 40,
+  /** signal → kernel. [tg, signo] stopped. */
+  TG_STOPPED = 41,
+  /** signal → kernel. [tg] continued. */
+  TG_CONTINUED = 42,
+  /** any → kernel. A handler threw on behalf of tg: kill it. [tg] */
+  BUG_KILL = 43,
+  /** kernel → kernel's own waiters is local. kernel → vfs: session leader tg with ctty died: hang up. [tg, tty] */
+  TTY_HANGUP = 50,
+  /** ipc → owner. Start or stop telling about readiness changes of an ofd. [ofd, +1 | -1] (the count itself is ofd.watched) */
+  WATCH = 60,
+  /** owner → ipc. ofd.ready changed; [ofd, mask] */
+  READY = 61,
+  /** any → ipc / net / vfs. fifo_open, unix path binding and the like: [slot, op, ino key, flags]; answer by PEER_REPLY. */
+  PEER_CALL = 70,
+  /** [slot, ret, w2, w3] */
+  PEER_REPLY = 71,
+}

@@ -1,0 +1,152 @@
+/**
+ * Worker-to-worker rings: one single-producer single-consumer ring per ordered pair of workers, in SharedArrayBuffers.
+ *
+ *   words   [0] head: bytes consumed, mod 2^32 (reader)   [16] tail: bytes produced (writer), on lines of their own
+ *   data    from byte 128: records {u32 kind, u32 nbytes, f64 words[12], bytes padded to 8}; a record never wraps: when it does
+ *           not fit before the end, a kind 0 record fills the rest.
+ *
+ * The writer publishes by storing tail (Atomics), then rings the reader's doorbell only if sleeping[reader] is 1; the reader stores
+ * sleeping = 1 and looks at the tails once more before it sleeps, so one of the two sees the other. A full ring never blocks: the
+ * message waits in the sender's overflow queue, in order.
+ */
+import { SRV_COUNT, DB_RINGS } from './gen/layout.js';
+import { native } from './native.js';
+
+const DATA_OFF = 128;
+/** A power of two, so that the byte counters may wrap at 2^32. */
+const CAP = 128 * 1024;
+const RING_BYTES = DATA_OFF + CAP;
+const HEADER = 8 + 12 * 8;
+export const MSG_WORDS = 12;
+
+export interface RingSet {
+  /** Index: from * SRV_COUNT + to. */
+  readonly rings: readonly SharedArrayBuffer[];
+  /** One word per server: 1 while it sleeps. */
+  readonly sleeping: SharedArrayBuffer;
+}
+
+export function allocRings(): RingSet {
+  const rings: SharedArrayBuffer[] = [];
+  for (let i = 0; i < SRV_COUNT * SRV_COUNT; i++) rings.push(new SharedArrayBuffer(RING_BYTES));
+  return { rings, sleeping: new SharedArrayBuffer(64) };
+}
+
+interface Ring { readonly i32: Int32Array; readonly u32: Uint32Array; readonly f64: Float64Array; readonly buf: Buffer }
+
+function views(sab: SharedArrayBuffer): Ring {
+  return { i32: new Int32Array(sab), u32: new Uint32Array(sab), f64: new Float64Array(sab), buf: Buffer.from(sab) };
+}
+
+/** A received message; borrowed: copy what you keep before you return. */
+export interface Message {
+  from: number;
+  kind: number;
+  readonly w: Float64Array;
+  /** Bytes as latin1. */
+  text: string;
+}
+
+interface Overflow { readonly to: number; readonly kind: number; readonly words: readonly number[]; readonly text: string }
+
+export class RingPort {
+  private readonly out: Ring[] = [];
+  private readonly inn: Ring[] = [];
+  private readonly sleeping: Int32Array;
+  private readonly overflow: Overflow[] = [];
+  private readonly msg: Message = { from: 0, kind: 0, w: new Float64Array(MSG_WORDS), text: '' };
+
+  constructor(private readonly me: number, set: RingSet) {
+    this.sleeping = new Int32Array(set.sleeping);
+    for (let s = 0; s < SRV_COUNT; s++) {
+      this.out.push(views(set.rings[me * SRV_COUNT + s] as SharedArrayBuffer));
+      this.inn.push(views(set.rings[s * SRV_COUNT + me] as SharedArrayBuffer));
+    }
+  }
+
+  /** Send; words beyond those given are 0. Sending to oneself works like to any other. */
+  send(to: number, kind: number, words: readonly number[], text = ''): void {
+    if (this.overflow.length > 0 || !this.put(to, kind, words, text)) this.overflow.push({ to, kind, words: words.slice(), text });
+  }
+
+  private put(to: number, kind: number, words: readonly number[], text: string): boolean {
+    const r = this.out[to] as Ring;
+    const need = (HEADER + text.length + 7) & ~7;
+    const head = Atomics.load(r.i32, 0) >>> 0;
+    let tail = (r.u32[16] as number) >>> 0;
+    const used = (tail - head) >>> 0;
+    let at = tail % CAP;
+    const skip = at + need > CAP ? CAP - at : 0;
+    if (used + skip + need > CAP) {
+      if (need > CAP / 2) throw new RangeError(`message of ${text.length} bytes does not fit a ring`);
+      return false;
+    }
+    if (skip > 0) {
+      r.u32[(DATA_OFF + at) >> 2] = 0;
+      tail = (tail + skip) >>> 0;
+      at = 0;
+    }
+    const o = DATA_OFF + at;
+    r.u32[o >> 2] = kind;
+    r.u32[(o >> 2) + 1] = text.length;
+    for (let i = 0; i < MSG_WORDS; i++) r.f64[(o >> 3) + 1 + i] = words[i] ?? 0;
+    if (text.length > 0) r.buf.latin1Write(text, o + HEADER);
+    Atomics.store(r.i32, 16, (tail + need) | 0);
+    if (Atomics.load(this.sleeping, to) === 1) native.ringDoorbell(to, DB_RINGS);
+    return true;
+  }
+
+  /** Retry what did not fit. True when nothing is left over. */
+  flush(): boolean {
+    while (this.overflow.length > 0) {
+      const m = this.overflow[0] as Overflow;
+      if (!this.put(m.to, m.kind, m.words, m.text)) return false;
+      this.overflow.shift();
+    }
+    return true;
+  }
+
+  /** Take every message there is. The handler may send. */
+  drain(handler: (m: Message) => void): number {
+    let n = 0;
+    for (let s = 0; s < SRV_COUNT; s++) {
+      const r = this.inn[s] as Ring;
+      let head = (r.u32[0] as number) >>> 0;
+      while (head !== (Atomics.load(r.i32, 16) >>> 0)) {
+        const at = head % CAP;
+        const o = DATA_OFF + at;
+        const kind = r.u32[o >> 2] as number;
+        if (kind === 0) {
+          head = (head + CAP - at) >>> 0;
+        } else {
+          const len = r.u32[(o >> 2) + 1] as number;
+          this.msg.from = s;
+          this.msg.kind = kind;
+          for (let i = 0; i < MSG_WORDS; i++) this.msg.w[i] = r.f64[(o >> 3) + 1 + i] as number;
+          this.msg.text = len > 0 ? r.buf.latin1Slice(o + HEADER, o + HEADER + len) : '';
+          head = (head + ((HEADER + len + 7) & ~7)) >>> 0;
+          Atomics.store(r.i32, 0, head | 0);
+          handler(this.msg);
+          n++;
+          continue;
+        }
+        Atomics.store(r.i32, 0, head | 0);
+      }
+    }
+    return n;
+  }
+
+  /** Say that this worker is about to sleep; true when something came in meanwhile and it must not. */
+  prepareSleep(): boolean {
+    Atomics.store(this.sleeping, this.me, 1);
+    for (let s = 0; s < SRV_COUNT; s++) {
+      const r = this.inn[s] as Ring;
+      if (Atomics.load(r.i32, 0) !== Atomics.load(r.i32, 16)) { Atomics.store(this.sleeping, this.me, 0); return true; }
+    }
+    return false;
+  }
+
+  awake(): void {
+    Atomics.store(this.sleeping, this.me, 0);
+  }
+}
