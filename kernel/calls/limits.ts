@@ -1,0 +1,198 @@
+/**
+ * Resource limits: getrlimit, setrlimit, prlimit64; nice values: getpriority, setpriority. getrlimit(2), getpriority(2).
+ *
+ * The table holds the truth. Limits that the host enforces on guest memory, CPU time and granted files are mirrored onto the host process; that is
+ * best effort, since the host's own hard limits stay. A limit's "infinity" is Infinity in the table.
+ */
+import { Cap, capable, euidOf, uidOf } from '../../shared/creds.js';
+import { E } from '../../shared/errno.js';
+import { FD_LIMIT, RLIMIT_NOFILE } from '../../shared/fdtable.js';
+import type { Frame } from '../../shared/frame.js';
+import * as L from '../../shared/gen/layout.js';
+import * as NR from '../../shared/gen/syscalls.js';
+import * as host from '../../shared/host.js';
+import { native } from '../../shared/native.js';
+import { TaskState, eachTaskOf, eachTg, taskByTid } from '../../shared/tasks.js';
+import type { Kernel } from '../proc.js';
+
+export const RLIMITS = 16;
+const RLIMIT_CPU = 0, RLIMIT_FSIZE = 1, RLIMIT_STACK = 3, RLIMIT_CORE = 4;
+/** What the host can enforce without harm to the stub: not AS and DATA, in which the area would count. */
+const MIRRORED: readonly number[] = [RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_STACK, RLIMIT_CORE];
+const NR_HOST_prlimit64 = 302;
+const NR_HOST_setpriority = 141;
+
+function readLimit(v: DataView, at: number): number {
+  const lo = v.getUint32(at, true);
+  const hi = v.getUint32(at + 4, true);
+  return lo === 0xffffffff && hi === 0xffffffff ? Infinity : lo + hi * 4294967296;
+}
+
+function writeLimit(v: DataView, at: number, x: number): void {
+  v.setUint32(at, x === Infinity ? 0xffffffff : x % 4294967296, true);
+  v.setUint32(at + 4, x === Infinity ? 0xffffffff : Math.floor(x / 4294967296), true);
+}
+
+/** carrick's own limits, which its first process starts with; soft NOFILE as usual, because Node raises its own. */
+export function initialLimits(tg: number): void {
+  for (let r = 0; r < RLIMITS; r++) {
+    let cur = Infinity;
+    let max = Infinity;
+    if (native.sys(NR_HOST_prlimit64, 0b1000, 0, r, 0, host.STRUCT) >= 0) {
+      cur = readLimit(host.scratchView, host.STRUCT);
+      max = readLimit(host.scratchView, host.STRUCT + 8);
+    }
+    if (r === RLIMIT_NOFILE) {
+      max = Math.min(max, FD_LIMIT);
+      cur = Math.min(1024, max);
+    }
+    L.setTgRlimCur(tg, r, cur);
+    L.setTgRlimMax(tg, r, max);
+  }
+}
+
+/** Lower or raise the host's soft limit, within its hard one. */
+function mirror(tg: number, resource: number): void {
+  if (!MIRRORED.includes(resource)) return;
+  const pid = native.hostPid(tg);
+  if (pid <= 0 || native.sys(NR_HOST_prlimit64, 0b1000, pid, resource, 0, host.STRUCT) < 0) return;
+  const max = readLimit(host.scratchView, host.STRUCT + 8);
+  writeLimit(host.scratchView, host.STRUCT, Math.min(max, L.tgRlimCur(tg, resource)));
+  native.sys(NR_HOST_prlimit64, 0b0100, pid, resource, host.STRUCT, 0);
+}
+
+function putLimits(f: Frame, arg: number, tg: number, resource: number): number {
+  const at = f.outOff(arg);
+  if (at < 0) return at;
+  writeLimit(f.view, at, L.tgRlimCur(tg, resource));
+  writeLimit(f.view, at + 8, L.tgRlimMax(tg, resource));
+  f.setOut(arg, 16);
+  return 0;
+}
+
+/** Checks in Linux's order: EINVAL soft above hard; EPERM NOFILE above nr_open; EPERM raising the hard limit without CAP_SYS_RESOURCE. */
+export function setLimits(task: number, tg: number, resource: number, cur: number, max: number): number {
+  if (cur > max) return -E.EINVAL;
+  if (resource === RLIMIT_NOFILE && max > 1048576) return -E.EPERM;
+  if (max > L.tgRlimMax(tg, resource) && !capable(task, Cap.SYS_RESOURCE)) return -E.EPERM;
+  L.setTgRlimCur(tg, resource, cur);
+  L.setTgRlimMax(tg, resource, max);
+  mirror(tg, resource);
+  return 0;
+}
+
+function sys_getrlimit(f: Frame): number {
+  const r = f.argU32(0);
+  return r >= RLIMITS ? -E.EINVAL : putLimits(f, 1, f.tg, r);
+}
+
+function sys_setrlimit(f: Frame): number {
+  const at = f.inOff(1);
+  if (at < 0) return at;
+  const r = f.argU32(0);
+  if (r >= RLIMITS) return -E.EINVAL;
+  return setLimits(f.task, f.tg, r, readLimit(f.view, at), readLimit(f.view, at + 8));
+}
+
+/** May the caller see or change another process's limits? prlimit(2): all ids match, or CAP_SYS_RESOURCE. */
+function mayLimit(task: number, tg: number): boolean {
+  if (L.taskTg(task) === tg) return true;
+  const c = L.taskCred(task);
+  const t = L.taskCred(L.tgLeader(tg));
+  const uid = L.credUid(c);
+  const gid = L.credGid(c);
+  if (L.credUid(t) === uid && L.credEuid(t) === uid && L.credSuid(t) === uid && L.credGid(t) === gid && L.credEgid(t) === gid && L.credSgid(t) === gid) return true;
+  return capable(task, Cap.SYS_RESOURCE);
+}
+
+/** prlimit(2). EFAULT, EINVAL, ESRCH, EPERM. */
+function sys_prlimit64(f: Frame): number {
+  const pid = f.argInt(0);
+  const r = f.argU32(1);
+  const setting = f.argU64(2) !== 0;
+  const at = setting ? f.inOff(2) : 0;
+  if (at < 0) return at;
+  if (r >= RLIMITS) return -E.EINVAL;
+  const target = pid === 0 ? f.task : taskByTid(pid);
+  if (target === 0) return -E.ESRCH;
+  const tg = L.taskTg(target);
+  if (!mayLimit(f.task, tg)) return -E.EPERM;
+  const cur = setting ? readLimit(f.view, at) : 0;
+  const max = setting ? readLimit(f.view, at + 8) : 0;
+  // The old limits are what they were before: taken first, kept only if the call succeeds.
+  if (f.argU64(3) !== 0) {
+    const e = putLimits(f, 3, tg, r);
+    if (e < 0) return e;
+  }
+  return setting ? setLimits(f.task, tg, r, cur, max) : 0;
+}
+
+// ---- nice values ----
+
+const PRIO_PROCESS = 0, PRIO_PGRP = 1, PRIO_USER = 2;
+
+/** Every task that which/who names. */
+function eachOf(f: Frame, cb: (task: number) => void): number {
+  const which = f.argInt(0);
+  const who = f.argInt(1);
+  switch (which) {
+    case PRIO_PROCESS: {
+      const t = who === 0 ? f.task : taskByTid(who);
+      if (t !== 0) cb(t);
+      return 0;
+    }
+    case PRIO_PGRP: {
+      const pgid = who === 0 ? L.tgPgid(f.tg) : who;
+      eachTg((tg) => { if (L.tgPgid(tg) === pgid) eachTaskOf(tg, cb); });
+      return 0;
+    }
+    case PRIO_USER: {
+      const uid = who === 0 ? uidOf(f.task) : who >>> 0;
+      eachTg((tg) => { eachTaskOf(tg, (t) => { if (uidOf(t) === uid) cb(t); }); });
+      return 0;
+    }
+    default: return -E.EINVAL;
+  }
+}
+
+/** getpriority(2): 20 - nice of the most favoured. EINVAL, ESRCH. */
+function sys_getpriority(f: Frame): number {
+  let best = -E.ESRCH;
+  const r = eachOf(f, (t) => { best = Math.max(best, 20 - L.taskNice(t)); });
+  return r < 0 ? r : best;
+}
+
+const RLIMIT_NICE = 13;
+
+/** Changing a nice value: 0, -EPERM (another user's task), -EACCES (more favoured than RLIMIT_NICE allows). */
+export function setNice(task: number, target: number, nice: number): number {
+  const e = euidOf(task);
+  if (uidOf(target) !== e && euidOf(target) !== e && !capable(task, Cap.SYS_NICE)) return -E.EPERM;
+  if (nice < L.taskNice(target) && 20 - nice > L.tgRlimCur(L.taskTg(target), RLIMIT_NICE) && !capable(task, Cap.SYS_NICE)) return -E.EACCES;
+  L.setTaskNice(target, nice);
+  if (L.taskState(target) === TaskState.RUNNING) {
+    const tid = native.hostTid(L.taskTg(target), L.taskSlot(target), L.taskTid(target));
+    // Best effort: the host lets an ordinary user only become nicer.
+    if (tid > 0) native.sys(NR_HOST_setpriority, 0, PRIO_PROCESS, tid, nice);
+  }
+  return 0;
+}
+
+/** setpriority(2). EINVAL, ESRCH, EPERM, EACCES; of several tasks the last failure counts. */
+function sys_setpriority(f: Frame): number {
+  const nice = Math.max(-20, Math.min(19, f.argInt(2)));
+  let ret = -E.ESRCH;
+  const r = eachOf(f, (t) => {
+    const e = setNice(f.task, t, nice);
+    if (e < 0) ret = e; else if (ret === -E.ESRCH) ret = 0;
+  });
+  return r < 0 ? r : ret;
+}
+
+export function installLimits(k: Kernel): void {
+  k.ep.handle(NR.NR_getrlimit, sys_getrlimit);
+  k.ep.handle(NR.NR_setrlimit, sys_setrlimit);
+  k.ep.handle(NR.NR_prlimit64, sys_prlimit64);
+  k.ep.handle(NR.NR_getpriority, sys_getpriority);
+  k.ep.handle(NR.NR_setpriority, sys_setpriority);
+}

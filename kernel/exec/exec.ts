@@ -1,0 +1,228 @@
+/**
+ * Finding and reading a program: the part of execve that may still fail. commit.ts does the rest.
+ *
+ *           EXEC_OPEN                    #! line: EXEC_OPEN of the interpreter, depth + 1
+ *   start ────────────► PROGRAM ─┬──────────────► PROGRAM ...
+ *                                ├─ ELF with PT_INTERP ──EXEC_OPEN──► INTERPRETER ──► DONE (result 0)
+ *                                ├─ static ELF ─────────────────────────────────────► DONE (result 0)
+ *                                └─ anything else ──────────────────────────────────► DONE (result -errno)
+ *
+ * Each phase is woken by EXEC_OPENED from vfs and by nothing else: Linux's execve cannot be interrupted there either, but by a fatal signal, which
+ * drops the frame (abort). An answer that finds no Exec closes the fd that it brought. Host fds belong to the Exec until commit sends them on.
+ */
+import { E } from '../../shared/errno.js';
+import * as L from '../../shared/gen/layout.js';
+import * as host from '../../shared/host.js';
+import { type Message } from '../../shared/rings.js';
+import { Msg } from '../../shared/messages.js';
+import type { Kernel } from '../proc.js';
+import { type ElfFile, type ElfSource, parseInterpreter, parseProgram } from './elf.js';
+import { HEAD_BYTES, parseScript } from './script.js';
+import { Strings, STRING_MAX, argLimit, ARG_ROOM, countPointers, readStrings } from './strings.js';
+
+const enum Phase { PROGRAM, INTERPRETER, DONE }
+
+/** Interpreter scripts in a row. execve(2). */
+const DEPTH_MAX = 5;
+export const AT_EMPTY_PATH = 0x1000;
+/** Only check whether the file could be executed. execveat(2), Linux 6.14. */
+export const AT_EXECVE_CHECK = 0x10000;
+
+/** A host file as elf.ts reads it. */
+export class HostFile implements ElfSource {
+  readonly size: number;
+  constructor(readonly fd: number) {
+    this.size = host.statx(fd, '', host.AT_EMPTY_PATH, 0x200) < 0 ? 0 : host.scratchView.getUint32(host.STRUCT + 40, true) + host.scratchView.getUint32(host.STRUCT + 44, true) * 4294967296;
+  }
+
+  read(pos: number, len: number): Buffer | number {
+    const out = Buffer.alloc(len);
+    let done = 0;
+    while (done < len) {
+      const n = host.pread(this.fd, host.DATA, Math.min(len - done, host.DATA_BYTES), pos + done);
+      if (n < 0) return n;
+      if (n === 0) break;
+      host.scratch.copy(out, done, host.DATA, host.DATA + n);
+      done += n;
+    }
+    return out.subarray(0, done);
+  }
+}
+
+/** What is asked for. */
+export interface ExecRequest {
+  readonly task: number;
+  readonly tg: number;
+  readonly slot: number;
+  readonly path: string;
+  /** OFD row of the directory, 0 = the working directory. */
+  readonly dirfd: number;
+  /** The fd number that it had, for "/dev/fd/N". */
+  readonly fd: number;
+  /** The fd is close-on-exec: a script opened by it could not be opened again by its interpreter. */
+  readonly fdCloexec: boolean;
+  readonly flags: number;
+  /** Guest addresses of argv and envp; -1 = argv and envp are given. */
+  readonly argvAddr: number;
+  readonly envpAddr: number;
+}
+
+const pending = new Map<number, Exec>();
+
+export class Exec {
+  private phase = Phase.PROGRAM;
+  /** Valid when done: 0, or -errno. */
+  result = 0;
+  done = false;
+  argv = new Strings();
+  envp = new Strings();
+  program: ElfFile | undefined;
+  interpreter: ElfFile | undefined;
+  programFile: HostFile | undefined;
+  interpreterFile: HostFile | undefined;
+  mode = 0;
+  uid = 0;
+  gid = 0;
+  exe = 0;
+  /** bprm->filename: AT_EXECFN, and the task's name by its last component. */
+  readonly filename: string;
+  comm: string;
+  private depth = 0;
+  private haveArgs: boolean;
+  private serial = 0;
+  private scriptName: string;
+
+  /** onDone: called once, from a message handler. */
+  constructor(private readonly k: Kernel, readonly req: ExecRequest, private readonly onDone: () => void) {
+    const { path, fd } = req;
+    this.filename = fd < 0 || path.startsWith('/') ? path : path === '' ? `/dev/fd/${fd}` : `/dev/fd/${fd}/${path}`;
+    this.comm = this.filename.slice(this.filename.lastIndexOf('/') + 1);
+    this.scriptName = this.filename;
+    this.haveArgs = req.argvAddr < 0;
+  }
+
+  start(): void { this.open(this.req.path, this.req.dirfd, this.req.flags); }
+
+  private open(path: string, dirfd: number, flags: number): void {
+    this.serial = ++this.k.serial;
+    pending.set(this.serial, this);
+    this.k.ep.send(L.SRV_VFS, Msg.EXEC_OPEN, [this.req.slot, L.taskFs(this.req.task), L.taskCred(this.req.task), dirfd, flags, this.serial], path);
+  }
+
+  /** An empty name is the working directory to Linux here, which is no program. */
+  private openInterpreter(path: string): void {
+    if (path === '') { this.finish(-E.EACCES); return; }
+    this.open(path, 0, 0);
+  }
+
+  /** Its frame is gone. */
+  abort(): void {
+    pending.delete(this.serial);
+    this.closeFiles();
+  }
+
+  closeFiles(): void {
+    if (this.programFile !== undefined) host.close(this.programFile.fd);
+    if (this.interpreterFile !== undefined) host.close(this.interpreterFile.fd);
+    this.programFile = this.interpreterFile = undefined;
+  }
+
+  private finish(result: number): void {
+    this.phase = Phase.DONE;
+    this.result = result;
+    this.done = true;
+    if (result < 0) this.closeFiles();
+    this.onDone();
+  }
+
+  /** vfs has answered. Words: see Msg.EXEC_OPENED. */
+  opened(m: Message): void {
+    const ret = m.w[1] as number;
+    if (ret < 0) { this.finish(ret); return; }
+    switch (this.phase) {
+      case Phase.PROGRAM: this.programOpened(m, ret); return;
+      case Phase.INTERPRETER: {
+        this.interpreterFile = new HostFile(ret);
+        const elf = parseInterpreter(this.interpreterFile);
+        if (typeof elf === 'number') { this.finish(elf); return; }
+        this.interpreter = elf;
+        this.finish(0);
+        return;
+      }
+      case Phase.DONE: host.close(ret);
+    }
+  }
+
+  private programOpened(m: Message, fd: number): void {
+    if (this.programFile !== undefined) host.close(this.programFile.fd);
+    this.programFile = new HostFile(fd);
+    this.mode = m.w[3] as number;
+    this.uid = m.w[4] as number;
+    this.gid = m.w[5] as number;
+    this.exe = m.w[6] as number;
+    if (this.depth === 0 && this.req.fd >= 0 && this.req.path === '') this.comm = m.text.slice(m.text.lastIndexOf('/') + 1);
+    if ((this.req.flags & AT_EXECVE_CHECK) !== 0) { this.closeFiles(); this.finish(0); return; }
+    const r = this.haveArgs ? 0 : this.readArgs();
+    if (r < 0) { this.finish(r); return; }
+    if (this.depth > DEPTH_MAX) { this.finish(-E.ELOOP); return; }
+    this.identify(this.programFile);
+  }
+
+  /** envp before argv, as Linux copies them: it decides between EFAULT and E2BIG. */
+  private readArgs(): number {
+    const { tg, argvAddr, envpAddr } = this.req;
+    this.haveArgs = true;
+    const argc = countPointers(tg, argvAddr);
+    if (argc < 0) return argc;
+    const envc = countPointers(tg, envpAddr);
+    if (envc < 0) return envc;
+    let room = argLimit(tg) - 8 * (Math.max(argc, 1) + envc);
+    if (room <= 0) return -E.E2BIG;
+    room = Math.min(room, ARG_ROOM) - this.filename.length - 1;
+    const e = readStrings(tg, envpAddr, envc, this.envp, room);
+    if (e < 0) return e;
+    const a = readStrings(tg, argvAddr, argc, this.argv, room - e);
+    if (a < 0) return a;
+    // Linux 5.18: a program always gets an argv[0].
+    if (argc === 0) this.argv.push('');
+    return 0;
+  }
+
+  private identify(file: HostFile): void {
+    const head = Buffer.alloc(HEAD_BYTES);
+    const got = file.read(0, HEAD_BYTES);
+    if (typeof got === 'number') { this.finish(got); return; }
+    got.copy(head);
+    const script = parseScript(head);
+    if (typeof script === 'number') { this.finish(script); return; }
+    if (script !== undefined) {
+      if (this.req.fd >= 0 && this.req.fdCloexec && !this.req.path.startsWith('/')) { this.finish(-E.ENOENT); return; }
+      this.argv.replaceFirst(script.argument === undefined ? [script.interpreter, this.scriptName] : [script.interpreter, script.argument, this.scriptName]);
+      if (this.argv.len > STRING_MAX * 32) { this.finish(-E.E2BIG); return; }
+      this.scriptName = script.interpreter;
+      this.depth++;
+      this.openInterpreter(script.interpreter);
+      return;
+    }
+    const elf = parseProgram(file, head);
+    if (typeof elf === 'number') { this.finish(elf); return; }
+    this.program = elf;
+    if (elf.interp !== undefined) {
+      this.phase = Phase.INTERPRETER;
+      this.openInterpreter(elf.interp);
+      return;
+    }
+    this.finish(0);
+  }
+}
+
+/** Route the answers of vfs. */
+export function installExecOpened(k: Kernel): void {
+  k.ep.on(Msg.EXEC_OPENED, (m) => {
+    const serial = m.w[2] as number;
+    const x = pending.get(serial);
+    if (x === undefined) { if ((m.w[1] as number) >= 0) host.close(m.w[1] as number); return; }
+    pending.delete(serial);
+    x.opened(m);
+  });
+}

@@ -1,0 +1,195 @@
+/**
+ * The kernel worker's own half of tasks and thread groups; the other half, which every server reads, are the tables.
+ *
+ *   Proc (one per tg row) ── mm: Mm (area, counted) ── area in native
+ *      │ children, parent          │
+ *      └ waiters: wait4 parked     └ slots and pctx of its users
+ *
+ * Life of a row:  FREE ──clone──► EMBRYO ──NR_CLONE_COMMIT──► RUNNING ──pidfd readable──► ZOMBIE ──wait4 / ignored SIGCHLD──► FREE
+ *                                   └── host clone failed ──► FREE
+ *
+ * Only the kernel worker writes these tables and maps, so nothing here locks.
+ */
+import type { Endpoint } from '../shared/endpoint.js';
+import { filesUnref } from '../shared/fdtable.js';
+import * as L from '../shared/gen/layout.js';
+import { Msg } from '../shared/messages.js';
+import { native } from '../shared/native.js';
+import { TaskState, TgState } from '../shared/tasks.js';
+import { WaitQueue } from '../shared/wait.js';
+import { CredRows } from './cred-rows.js';
+import { RowPool } from './rows.js';
+
+/** An address space: its area in native and how many thread groups use it (more than one while a CLONE_VM child lives). */
+export class Mm {
+  users = 1;
+  constructor(readonly area: number) {}
+}
+
+/** Slot and pctx in an area that a program left behind by exec; see Proc.left. */
+export interface Leftover {
+  readonly mm: Mm;
+  readonly pctx: number;
+  readonly slots: readonly number[];
+}
+
+export interface CpuTimes { utimeNs: number; stimeNs: number }
+
+export class Proc {
+  pid = 0;
+  parent: Proc | undefined;
+  readonly children: Proc[] = [];
+  /** Clones under way that commit themselves (CLONE_VM without CLONE_THREAD): wait4 must not say ECHILD before they have. */
+  embryos = 0;
+  /** Task row of the parent's thread that made it, for PR_SET_PDEATHSIG. */
+  creator = 0;
+  pdeathsig = 0;
+  /** Status word announced by exit_group, a fatal signal or NR_FATAL; -1 = none yet. */
+  announced = -1;
+  /** Status of a leader that left by exit(2) before its group. */
+  leaderStatus = 0;
+  /** Parked wait4 and waitid of this process's threads. */
+  readonly waiters = new WaitQueue();
+  /** A stop that no wait has reported yet: its signal, 0 = none. */
+  stopReport = 0;
+  /** A continuation that no wait has reported yet. */
+  contReport = false;
+  /** Watch token of its pidfd, -1 = none. */
+  token = -1;
+  /**
+   * What the program before the last exec left in its area. The answer to execve goes to the old slot, so that can be freed only when the process has
+   * been heard of again: at its next exec, or its death.
+   */
+  left: Leftover | undefined;
+  /** It runs a program that the stub was told to map (true after the first exec). */
+  freshProgram = false;
+  /** CPU time, taken when it died. */
+  readonly cpu: CpuTimes = { utimeNs: 0, stimeNs: 0 };
+  personality = 0;
+  /** carrick's end of its control socket; native owns it once bound. */
+  ctl = -1;
+
+  constructor(readonly tg: number, public mm: Mm) {}
+}
+
+/** Kernel state shared by all handlers of this worker. */
+export class Kernel {
+  readonly procs: Array<Proc | undefined> = [];
+  readonly byPid = new Map<number, Proc>();
+  readonly byTid = new Map<number, number>();
+  readonly tasks = new RowPool(L.TASK_ROWS, (top) => L.setMetaTopTask(1, top));
+  readonly tgs = new RowPool(L.TG_ROWS, (top) => L.setMetaTopTg(1, top));
+  readonly creds = new CredRows();
+  /** Tasks per real uid, for RLIMIT_NPROC. */
+  private readonly nproc = new Map<number, number>();
+  /** PR_SET_TIMERSLACK per task row, ns. */
+  readonly timerSlack = new Float64Array(L.TASK_ROWS).fill(50000);
+  init: Proc | undefined;
+  serial = 0;
+  /** Told when a thread group has ended, before its area is given up. Set by clone. */
+  onGroupEnd: (p: Proc) => void = () => undefined;
+
+  constructor(readonly ep: Endpoint) {}
+
+  procOf(tg: number): Proc {
+    const p = this.procs[tg];
+    if (p === undefined) throw new Error(`tg row ${tg} has no process`);
+    return p;
+  }
+
+  /** New thread group row in state EMBRYO, or undefined when the table is full. */
+  allocProc(mm: Mm): Proc | undefined {
+    const tg = this.tgs.alloc();
+    if (tg === 0) return undefined;
+    L.clearTg(tg);
+    L.setTgPidfd(tg, -1);
+    L.setTgState(tg, TgState.EMBRYO);
+    const p = new Proc(tg, mm);
+    this.procs[tg] = p;
+    return p;
+  }
+
+  /** Give the row back; the process is in no list any more. */
+  freeProc(p: Proc): void {
+    L.setTgState(p.tg, TgState.FREE);
+    this.procs[p.tg] = undefined;
+    if (this.byPid.get(p.pid) === p) this.byPid.delete(p.pid);
+    this.tgs.free(p.tg);
+  }
+
+  allocTask(tg: number): number {
+    const row = this.tasks.alloc();
+    if (row === 0) return 0;
+    L.clearTask(row);
+    L.setTaskTg(row, tg);
+    L.setTaskState(row, TaskState.EMBRYO);
+    return row;
+  }
+
+  freeTask(task: number): void {
+    const tid = L.taskTid(task);
+    L.setTaskState(task, TaskState.FREE);
+    if (this.byTid.get(tid) === task) this.byTid.delete(tid);
+    this.tasks.free(task);
+  }
+
+  nprocOf(uid: number): number { return this.nproc.get(uid) ?? 0; }
+  nprocAdd(uid: number, n: number): void {
+    const now = this.nprocOf(uid) + n;
+    if (now === 0) this.nproc.delete(uid); else this.nproc.set(uid, now);
+  }
+
+  /** Drop what a task holds but its credentials: file table and fs_struct. */
+  dropTaskObjects(task: number): void {
+    const files = L.taskFiles(task);
+    if (files !== 0) { L.setTaskFiles(task, 0); filesUnref(this.ep, files); }
+    const fs = L.taskFs(task);
+    if (fs !== 0) { L.setTaskFs(task, 0); this.ep.send(L.SRV_VFS, Msg.FS_DROP, [fs]); }
+  }
+
+  dropTaskCred(task: number): void {
+    const cred = L.taskCred(task);
+    if (cred === 0) return;
+    this.nprocAdd(L.credUid(cred), -1);
+    L.setTaskCred(task, 0);
+    this.creds.unref(cred);
+  }
+
+  /** A process leaves its address space; the last one frees the area, others only their slots and pctx. */
+  leaveMm(mm: Mm, pctx: number, slots: readonly number[]): void {
+    if (--mm.users === 0) { native.areaFree(mm.area); return; }
+    for (const slotId of slots) {
+      // Nobody runs on it any more, whatever its state word says; see slotFree.
+      native.slotStore(slotId, L.SLOT_STATE, L.SLOT_DEAD);
+      native.slotFree(mm.area, slotId & (L.SLOT_MAX - 1));
+    }
+    native.pctxFree(mm.area, pctx);
+  }
+
+  /** Free what the program before the last exec left. */
+  freeLeftover(p: Proc): void {
+    const l = p.left;
+    if (l === undefined) return;
+    p.left = undefined;
+    this.leaveMm(l.mm, l.pctx, l.slots);
+  }
+
+  /** To every server, and to this one (whose endpoint drops its own parked requests by it). */
+  broadcastAll(kind: number, words: readonly number[]): void {
+    this.ep.broadcast(kind, words);
+    this.ep.send(L.SRV_KERNEL, kind, words);
+  }
+
+  /** Signal to a process by the kernel itself. */
+  signalProc(p: Proc, signo: number, code = SI_KERNEL): void { this.ep.send(L.SRV_SIGNAL, Msg.SIG_TG, [p.tg, signo, code, 0, 0]); }
+}
+
+/** si_code of signals that the kernel sends by itself. sigaction(2). */
+export const SI_KERNEL = 0x80;
+export const SIGHUP = 1, SIGKILL = 9, SIGSEGV = 11, SIGCHLD = 17, SIGCONT = 18;
+
+export function setComm(task: number, name: string): void {
+  const b = L.taskU8();
+  const at = L.TASK_COMM_BYTE(task);
+  for (let i = 0; i < 16; i++) b[at + i] = i < 15 && i < name.length ? name.charCodeAt(i) : 0;
+}

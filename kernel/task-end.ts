@@ -1,0 +1,188 @@
+/**
+ * The end of tasks and thread groups (docs/internals.md §5).
+ *
+ *   task:  exit(2) ─────┐
+ *          exec sibling ┼─► endTask: TASK_GONE to all servers; file table, fs_struct, credentials dropped; row free (a leader's stays, DEAD)
+ *          group death ─┘
+ *   group: pidfd readable ─► endGroup: TG_GONE, tasks, native side ─► reparent children ─► orphaned groups, session ─► zombie
+ *                            ─► SIGCHLD to the parent, wake its wait4 ─► reap: by wait4, or at once when SIGCHLD is ignored
+ *
+ * TG_GONE is sent before the file table is dropped, so that servers have forgotten a dead task's parked requests when the last reference to an
+ * object goes. Nothing but the pidfd makes a group die here: a status that was announced before is only remembered.
+ */
+import * as L from '../shared/gen/layout.js';
+import { Msg } from '../shared/messages.js';
+import { native } from '../shared/native.js';
+import { TaskState, TgState, eachTaskOf, pgrpOrphaned } from '../shared/tasks.js';
+import { cpuTimesOf } from './cpu-times.js';
+import { type Kernel, type Proc, SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SIGSEGV } from './proc.js';
+
+export const CLD_EXITED = 1, CLD_KILLED = 2, CLD_DUMPED = 3, CLD_STOPPED = 5, CLD_CONTINUED = 6;
+const SIG_IGN = 1;
+const SA_NOCLDSTOP = 1, SA_NOCLDWAIT = 2;
+
+/** How the container is told that its first process has ended. Set by main. */
+let onInitExit: (status: number) => void = () => undefined;
+export function setInitExit(h: (status: number) => void): void { onInitExit = h; }
+
+/** A task has ended or is being ended; its slot is the caller's business. */
+export function endTask(k: Kernel, task: number): void {
+  const tg = L.taskTg(task);
+  const p = k.procOf(tg);
+  k.broadcastAll(Msg.TASK_GONE, [task, L.taskSlot(task)]);
+  parentDeathSignals(k, p, task);
+  k.dropTaskObjects(task);
+  L.setTgNtasks(tg, L.tgNtasks(tg) - 1);
+  if (L.tgLeader(tg) === task) { L.setTaskState(task, TaskState.DEAD); return; }
+  k.dropTaskCred(task);
+  k.freeTask(task);
+}
+
+/** PR_SET_PDEATHSIG of the children that this thread made. prctl(2): the "parent" is the thread. */
+function parentDeathSignals(k: Kernel, p: Proc, task: number): void {
+  for (const c of p.children) {
+    if (c.creator !== task) continue;
+    c.creator = L.tgLeader(p.tg);
+    if (c.pdeathsig !== 0 && L.tgState(c.tg) === TgState.RUNNING) k.ep.send(L.SRV_SIGNAL, Msg.SIG_TG, [c.tg, c.pdeathsig, 0, p.pid, L.credUid(L.taskCred(task))]);
+  }
+}
+
+/** The pidfd says that the process is gone. */
+export function endGroup(k: Kernel, p: Proc): void {
+  const tg = p.tg;
+  if (L.tgState(tg) !== TgState.RUNNING) return;
+  const status = p.announced >= 0 ? p.announced : diedInExec(k, p) ? SIGSEGV : SIGKILL;
+  cpuTimesOf(native.hostPid(tg), p.cpu);
+  if (p.token >= 0) { k.ep.unwatch(p.token, L.tgPidfd(tg)); p.token = -1; }
+  k.broadcastAll(Msg.TG_GONE, [tg, p.pid]);
+  k.onGroupEnd(p);
+  endTasks(k, p);
+  native.procFree(tg);
+  L.setTgPidfd(tg, -1);
+  L.setTgExitStatus(tg, status);
+  L.setTgState(tg, TgState.ZOMBIE);
+  if (L.tgSessionLeader(tg) !== 0 && L.tgCtty(tg) !== 0) k.ep.send(L.SRV_VFS, Msg.TTY_HANGUP, [tg, L.tgCtty(tg)]);
+  if (p === k.init) {
+    killAll(k);
+    onInitExit(status);
+    return;
+  }
+  reparent(k, p);
+  if (p.parent !== undefined) hangUpOrphans(k, L.tgPgid(tg), L.tgSid(tg), p.parent, tg);
+  tellParent(k, p);
+}
+
+/** Did it die while the stub carried out an exec plan, before it said anything? Then a mapping failed, which on Linux is SIGSEGV. */
+function diedInExec(k: Kernel, p: Proc): boolean {
+  const leader = L.tgLeader(p.tg);
+  return p.freshProgram && L.taskState(leader) === TaskState.RUNNING && native.slotLoad(L.taskSlot(leader), L.SLOT_SEQ) === 0;
+}
+
+/** Every task of a dead group, and its place in the area. The leader's row and credentials stay until the zombie is reaped. */
+function endTasks(k: Kernel, p: Proc): void {
+  const slots: number[] = [];
+  const tasks: number[] = [];
+  eachTaskOf(p.tg, (t) => { tasks.push(t); });
+  for (const t of tasks) {
+    slots.push(L.taskSlot(t));
+    native.slotBind(L.taskSlot(t), 0, 0);
+    endTask(k, t);
+  }
+  k.freeLeftover(p);
+  k.leaveMm(p.mm, L.tgPctx(p.tg), slots);
+}
+
+/** Children go to the nearest living ancestor that is a subreaper, else to the first process. */
+function reparent(k: Kernel, p: Proc): void {
+  let heir = p.parent;
+  while (heir !== undefined && heir !== k.init && (L.tgSubreaper(heir.tg) === 0 || L.tgState(heir.tg) !== TgState.RUNNING)) heir = heir.parent;
+  heir ??= k.init;
+  if (heir === undefined) return;
+  for (const c of p.children.splice(0)) {
+    c.parent = heir;
+    c.creator = L.tgLeader(heir.tg);
+    heir.children.push(c);
+    L.setTgParent(c.tg, heir.tg);
+    L.setTgPpid(c.tg, heir.pid);
+    L.setTgExitSignal(c.tg, SIGCHLD);
+    if (L.tgState(c.tg) === TgState.ZOMBIE) tellParent(k, c);
+    else hangUpOrphans(k, L.tgPgid(c.tg), L.tgSid(c.tg), p, 0);
+  }
+}
+
+/**
+ * A group that has just become orphaned and has stopped members gets SIGHUP and SIGCONT. POSIX _exit(), credentials(7).
+ * link: the process whose going away or whose child's going away cut the group off.
+ */
+function hangUpOrphans(k: Kernel, pgid: number, sid: number, link: Proc, except: number): void {
+  if (L.tgPgid(link.tg) === pgid || L.tgSid(link.tg) !== sid) return;
+  if (!pgrpOrphaned(pgid, except) || !hasStopped(k, pgid)) return;
+  k.ep.send(L.SRV_SIGNAL, Msg.SIG_PGRP, [pgid, SIGHUP, 0x80, 0, 0]);
+  k.ep.send(L.SRV_SIGNAL, Msg.SIG_PGRP, [pgid, SIGCONT, 0x80, 0, 0]);
+}
+
+function hasStopped(k: Kernel, pgid: number): boolean {
+  for (const p of k.byPid.values()) if (L.tgPgid(p.tg) === pgid && L.tgState(p.tg) === TgState.RUNNING && L.tgStopped(p.tg) !== 0) return true;
+  return false;
+}
+
+/** Flags of the parent's SIGCHLD disposition: does it want to know of stops, does it want zombies? */
+function sigchldIgnored(parent: Proc): boolean {
+  const at = 8 * (SIGCHLD - 1);
+  const area = parent.mm.area;
+  const ix = L.tgPctx(parent.tg);
+  const handler = native.pctxLoad(area, ix, L.PCTX_SA_HANDLER + at);
+  const high = native.pctxLoad(area, ix, L.PCTX_SA_HANDLER + at + 4);
+  return (handler === SIG_IGN && high === 0) || (native.pctxLoad(area, ix, L.PCTX_SA_FLAGS + at) & SA_NOCLDWAIT) !== 0;
+}
+
+function noStopSignals(parent: Proc): boolean {
+  return (native.pctxLoad(parent.mm.area, L.tgPctx(parent.tg), L.PCTX_SA_FLAGS + 8 * (SIGCHLD - 1)) & SA_NOCLDSTOP) !== 0;
+}
+
+function sendSigchld(k: Kernel, parent: Proc, child: Proc, status: number, code: number, signo: number): void {
+  const uid = L.credUid(L.taskCred(L.tgLeader(child.tg)));
+  k.ep.send(L.SRV_SIGNAL, Msg.SIG_CHILD, [parent.tg, child.tg, status, uid, child.cpu.utimeNs, child.cpu.stimeNs, code, signo]);
+}
+
+/** A zombie's parent hears of it; one that ignores SIGCHLD never sees it. */
+function tellParent(k: Kernel, p: Proc): void {
+  const parent = p.parent;
+  if (parent === undefined || L.tgState(parent.tg) !== TgState.RUNNING) return;
+  const status = L.tgExitStatus(p.tg);
+  const signo = L.tgExitSignal(p.tg);
+  if (signo !== 0) sendSigchld(k, parent, p, status, (status & 0x7f) === 0 ? CLD_EXITED : (status & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED, signo);
+  if (signo === SIGCHLD && sigchldIgnored(parent)) reap(k, p);
+  parent.waiters.wakeAll();
+}
+
+/** Stopped or continued, as signal says. */
+export function childChanged(k: Kernel, p: Proc, stopSignal: number): void {
+  const parent = p.parent;
+  if (stopSignal !== 0) { p.stopReport = stopSignal; p.contReport = false; } else { p.contReport = true; p.stopReport = 0; }
+  if (parent === undefined || L.tgState(parent.tg) !== TgState.RUNNING) return;
+  if (!noStopSignals(parent)) {
+    sendSigchld(k, parent, p, stopSignal !== 0 ? (stopSignal << 8) | 0x7f : 0xffff, stopSignal !== 0 ? CLD_STOPPED : CLD_CONTINUED, SIGCHLD);
+  }
+  parent.waiters.wakeAll();
+}
+
+/** The zombie goes: its time is added to the parent's, its rows are free. */
+export function reap(k: Kernel, p: Proc): void {
+  const parent = p.parent;
+  if (parent !== undefined) {
+    const i = parent.children.indexOf(p);
+    if (i >= 0) parent.children.splice(i, 1);
+    L.setTgCutimeNs(parent.tg, L.tgCutimeNs(parent.tg) + p.cpu.utimeNs + L.tgCutimeNs(p.tg));
+    L.setTgCstimeNs(parent.tg, L.tgCstimeNs(parent.tg) + p.cpu.stimeNs + L.tgCstimeNs(p.tg));
+  }
+  const leader = L.tgLeader(p.tg);
+  k.dropTaskCred(leader);
+  k.freeTask(leader);
+  k.freeProc(p);
+}
+
+/** SIGKILL to every process of the container. */
+export function killAll(k: Kernel): void {
+  for (const p of k.byPid.values()) if (L.tgState(p.tg) === TgState.RUNNING) native.killProcess(p.tg, SIGKILL);
+}

@@ -1,0 +1,39 @@
+/** Everything that the ipc server registers in its endpoint; apart from main.ts, so that tests can be the server. */
+import type { Endpoint } from '../../shared/endpoint.js';
+import { installFdCalls } from '../../shared/fdcalls.js';
+import { dropHeld } from '../../shared/held.js';
+import { Epolls } from './epoll.js';
+import { EventFds } from './eventfd.js';
+import { Fifos } from './fifo.js';
+import { Pipes } from './pipe.js';
+import { PollWaits } from './poll-wait.js';
+import { Readiness } from './ready.js';
+import { installEpollCalls } from './syscalls/epoll.js';
+import { installEventfdCalls } from './syscalls/eventfd.js';
+import { extraFcntl, installFileCalls } from './syscalls/file.js';
+import { installPipeCalls } from './syscalls/pipe.js';
+import { installPollCalls } from './syscalls/poll.js';
+import { installSelectCalls } from './syscalls/select.js';
+import { holdsSplice, installSpliceCalls, releaseSplice } from './syscalls/splice.js';
+
+export function installIpc(ep: Endpoint): void {
+  const ready = new Readiness(ep);
+  installFdCalls(ep, extraFcntl);
+  const pipes = new Pipes(ep, ready);
+  new Fifos(ep, pipes);
+  const events = new EventFds(ep, ready);
+  const epolls = new Epolls(ready);
+  const waits = new PollWaits(ep, ready);
+  installFileCalls(ep);
+  installPipeCalls(ep, pipes);
+  installSpliceCalls(ep, ready);
+  installEventfdCalls(ep, events);
+  installEpollCalls(ep, epolls, ready);
+  installPollCalls(ep, waits);
+  installSelectCalls(ep, waits);
+  ep.onDropped = (f) => {
+    dropHeld(ep, f);
+    waits.release(f);
+    if (holdsSplice(f)) releaseSplice(ep, f);
+  };
+}

@@ -1,0 +1,42 @@
+/**
+ * Which socket options reach the host. An allow-list: options that carry pointers or descriptors of their own (filters, zero-copy receive, BPF) would be read in
+ * carrick's memory, and packet-filter tables belong to the host's administrator even when carrick runs as root. Pure. Sources: asm-generic/socket.h,
+ * linux/tcp.h, linux/in.h, linux/in6.h, linux/udp.h, linux/netlink.h.
+ */
+import { E } from '../../shared/errno.js';
+
+export const SOL_IP = 0, SOL_TCP = 6, SOL_UDP = 17, SOL_IPV6 = 41, SOL_ICMPV6 = 58, SOL_NETLINK = 270;
+const SOL_SOCKET = 1;
+
+const SOCKET_GET: ReadonlySet<number> = new Set([
+  2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 25, 29, 30, 34, 35, 36, 37, 38, 39, 40, 41, 43, 44, 45, 46, 47, 48, 49, 53, 56, 57, 61, 63, 64, 65, 66, 67,
+]);
+const SOCKET_SET: ReadonlySet<number> = new Set([2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 21, 25, 29, 34, 35, 37, 40, 41, 43, 45, 46, 47, 49, 61, 63, 64, 65, 66, 67]);
+/** SO_DEBUG, SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_MARK, SO_BINDTOIFINDEX: privileged on Linux. */
+const SOCKET_PRIVILEGED: ReadonlySet<number> = new Set([32, 33, 36, 62]);
+/** TCP_NODELAY .. TCP_QUICKACK, CONGESTION, USER_TIMEOUT, FASTOPEN and its kin, TIMESTAMP, NOTSENT_LOWAT, INQ, TX_DELAY. */
+const TCP: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17, 18, 23, 24, 25, 26, 27, 28, 30, 36, 37]);
+const UDP: ReadonlySet<number> = new Set([1, 101, 102, 103, 104]);
+/** First option of the packet filter (iptables), in SOL_IP and SOL_IPV6. */
+const FILTER_BASE = 64;
+/** IPV6_IPSEC_POLICY, IPV6_XFRM_POLICY; IP_IPSEC_POLICY, IP_XFRM_POLICY. */
+const IPV6_POLICY: ReadonlySet<number> = new Set([34, 35]);
+const IP_POLICY: ReadonlySet<number> = new Set([16, 17]);
+
+/** 0 = pass it on; -ENOPROTOOPT, or -EPERM for what only an administrator may set. */
+export function checkOption(level: number, opt: number, set: boolean): number {
+  switch (level) {
+    case SOL_SOCKET:
+      if (set && SOCKET_PRIVILEGED.has(opt)) return -E.EPERM;
+      return (set ? SOCKET_SET : SOCKET_GET).has(opt) ? 0 : -E.ENOPROTOOPT;
+    case SOL_IP: return opt >= 0 && opt < FILTER_BASE && !(set && IP_POLICY.has(opt)) ? 0 : -E.ENOPROTOOPT;
+    case SOL_IPV6: return opt >= 0 && opt < FILTER_BASE && !(set && IPV6_POLICY.has(opt)) ? 0 : -E.ENOPROTOOPT;
+    case SOL_TCP: return TCP.has(opt) ? 0 : -E.ENOPROTOOPT;
+    case SOL_UDP: return UDP.has(opt) ? 0 : -E.ENOPROTOOPT;
+    case SOL_ICMPV6: return opt === 1 ? 0 : -E.ENOPROTOOPT;
+    case SOL_NETLINK: return opt >= 1 && opt <= 12 ? 0 : -E.ENOPROTOOPT;
+    // Raw sockets' own level (ICMP_FILTER).
+    case 255: return opt === 1 ? 0 : -E.ENOPROTOOPT;
+    default: return -E.ENOPROTOOPT;
+  }
+}

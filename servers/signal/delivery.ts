@@ -1,0 +1,229 @@
+/**
+ * Delivery decisions: who gets a signal, and what happens.
+ *
+ * Owns the pending queues and tg.stopped. Reads, in guest-shared memory, dispositions (pctx.sa_*) and masks (slot.sigmask): words the guest may
+ * change at any time; a stale read only means what Linux's own race would mean. Order when a signal is made pending: queue, publish the
+ * bit, kick; the stub checks the bit after every call and in the kick handler, so one of the two sees the other. Death: the kernel is told
+ * the status first, then the host kills, so the pidfd's news finds the status there.
+ *
+ * The container's first process is not immune to signals without a handler: its users expect `kill -9 $$` to end it.
+ */
+import { E } from '../../shared/errno.js';
+import type { Endpoint } from '../../shared/endpoint.js';
+import * as L from '../../shared/gen/layout.js';
+import { Msg } from '../../shared/messages.js';
+import { native } from '../../shared/native.js';
+import { eachTaskOf, eachTg, pgrpOrphaned } from '../../shared/tasks.js';
+import { WaitQueue } from '../../shared/wait.js';
+import { Pending } from './pending.js';
+import { SI_KERNEL, type SigInfo, userInfo } from './siginfo.js';
+import { Action, NSIG, SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, defaultAction, firstOf, has } from './sigset.js';
+
+const SIG_DFL = 0;
+const SIG_IGN = 1;
+const TASK_RUNNING = 2;
+const TG_EMBRYO = 1;
+const TG_ZOMBIE = 3;
+
+/** A signalfd or sigwait that looks at a thread group's pending signals. */
+export interface PendingWatcher { pendingChanged(tg: number): void }
+
+interface Group { readonly pending: Pending; readonly waiters: WaitQueue; readonly watchers: Set<PendingWatcher> }
+
+export class Delivery {
+  private readonly groups = new Map<number, Group>();
+  private readonly tasks = new Map<number, Pending>();
+
+  constructor(readonly ep: Endpoint) {
+    ep.on(Msg.TG_GONE, (m) => { this.groups.delete(m.w[0] as number); });
+    ep.on(Msg.TASK_GONE, (m) => { this.tasks.delete(m.w[0] as number); });
+    ep.on(Msg.SIG_EXEC, (m) => { this.republish(m.w[0] as number); });
+  }
+
+  group(tg: number): Group {
+    let g = this.groups.get(tg);
+    if (g === undefined) {
+      const pending = new Pending((p) => { publish(p, (lo, hi) => native.pctxOr64(L.tgArea(tg), L.tgPctx(tg), L.PCTX_SIGPEND, lo, hi), (lo, hi) => native.pctxClear64(L.tgArea(tg), L.tgPctx(tg), L.PCTX_SIGPEND, lo, hi)); });
+      g = { pending, waiters: new WaitQueue(), watchers: new Set() };
+      this.groups.set(tg, g);
+    }
+    return g;
+  }
+
+  taskPending(task: number): Pending {
+    let p = this.tasks.get(task);
+    if (p === undefined) {
+      p = new Pending((q) => { publish(q, (lo, hi) => native.slotOr64(L.taskSlot(task), L.SLOT_SIGPEND, lo, hi), (lo, hi) => native.slotClear64(L.taskSlot(task), L.SLOT_SIGPEND, lo, hi)); });
+      this.tasks.set(task, p);
+    }
+    return p;
+  }
+
+  private republish(tg: number): void {
+    this.groups.get(tg)?.pending.republish();
+    eachTaskOf(tg, (t) => { this.tasks.get(t)?.republish(); });
+  }
+
+  // ---- sending ----
+
+  /** Send to a thread group. 0, or -EAGAIN when its queue is full. */
+  sendTg(tg: number, s: SigInfo): number {
+    if (L.tgState(tg) === 0 || L.tgState(tg) === TG_ZOMBIE || s.signo === 0) return 0;
+    return this.send(tg, 0, s);
+  }
+
+  /** Send to one task. */
+  sendTask(task: number, s: SigInfo): number {
+    if (L.taskState(task) !== TASK_RUNNING || s.signo === 0) return 0;
+    return this.send(L.taskTg(task), task, s);
+  }
+
+  /** Send to every process of a process group; the number of processes. */
+  sendPgrp(pgid: number, s: SigInfo): number {
+    let n = 0;
+    eachTg((tg) => { if (L.tgPgid(tg) === pgid && L.tgState(tg) !== TG_ZOMBIE) { n++; this.sendTg(tg, { ...s }); } });
+    return n;
+  }
+
+  private send(tg: number, task: number, s: SigInfo): number {
+    const signo = s.signo;
+    if (signo === SIGKILL) { this.kill(tg, SIGKILL); return 0; }
+    if (L.tgState(tg) === TG_EMBRYO && L.tgTgid(tg) === 0) { this.queue(tg, task, s); return 0; }
+    if (signo === SIGCONT) this.resume(tg);
+    else if (defaultAction(signo) === Action.STOP) { this.group(tg).pending.flush(SIGCONT); }
+    const target = task !== 0 ? (unblocked(task, signo) ? task : 0) : this.pick(tg, signo);
+    const handler = disposition(tg, signo);
+    if (target !== 0 && ignored(handler, signo)) return 0;
+    if (target !== 0 && handler === SIG_DFL && L.tgStopped(tg) === 0) {
+      const act = defaultAction(signo);
+      if (act === Action.TERM) { this.kill(tg, signo); return 0; }
+      if (act === Action.STOP) { this.stop(tg, signo); return 0; }
+    }
+    if (handler === SIG_IGN && signo === SIGCHLD && target === 0 && task === 0 && !anyBlocks(tg, signo)) return 0;
+    if (signo >= 32 && s.code === -1 && this.group(tg).pending.size >= L.tgRlimCur(tg, 11)) return -E.EAGAIN;
+    this.queue(tg, task, s);
+    if (target !== 0 && L.tgStopped(tg) === 0) kick(target);
+    return 0;
+  }
+
+  private queue(tg: number, task: number, s: SigInfo): void {
+    const g = this.group(tg);
+    if (!(task !== 0 ? this.taskPending(task) : g.pending).add(s)) return;
+    g.waiters.wakeAll();
+    for (const w of g.watchers) w.pendingChanged(tg);
+  }
+
+  /** The task that takes a process-directed signal: the leader if it can, else any that does not block it; 0 = all block it. */
+  private pick(tg: number, signo: number): number {
+    const leader = L.tgLeader(tg);
+    if (L.taskState(leader) === TASK_RUNNING && unblocked(leader, signo)) return leader;
+    let found = 0;
+    eachTaskOf(tg, (t) => { if (found === 0 && L.taskState(t) === TASK_RUNNING && unblocked(t, signo)) found = t; });
+    return found;
+  }
+
+  /** Death by signal: status to the kernel first, then the host. */
+  kill(tg: number, signo: number): void {
+    this.ep.send(L.SRV_KERNEL, Msg.FATAL, [tg, signo]);
+    native.killProcess(tg, SIGKILL);
+  }
+
+  private stop(tg: number, signo: number): void {
+    if (signo !== SIGSTOP && (signo === SIGTSTP || signo === SIGTTIN || signo === SIGTTOU) && pgrpOrphaned(L.tgPgid(tg))) return;
+    if (L.tgStopped(tg) !== 0) return;
+    L.setTgStopped(tg, signo);
+    native.killProcess(tg, SIGSTOP);
+    this.ep.send(L.SRV_KERNEL, Msg.TG_STOPPED, [tg, signo]);
+  }
+
+  private resume(tg: number): void {
+    const g = this.groups.get(tg);
+    if (g !== undefined) for (const stop of [SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU]) g.pending.flush(stop);
+    if (L.tgStopped(tg) === 0) return;
+    L.setTgStopped(tg, 0);
+    native.killProcess(tg, SIGCONT);
+    this.ep.send(L.SRV_KERNEL, Msg.TG_CONTINUED, [tg]);
+    eachTaskOf(tg, (t) => { if (native.sigDeliverable(L.taskSlot(t)) === 1) kick(t); });
+  }
+
+  // ---- taking ----
+
+  /** Union of what is pending for a task: low and high word. */
+  pendingLo(tg: number, task: number): number { return ((this.groups.get(tg)?.pending.lo ?? 0) | (this.tasks.get(task)?.lo ?? 0)) >>> 0; }
+  pendingHi(tg: number, task: number): number { return ((this.groups.get(tg)?.pending.hi ?? 0) | (this.tasks.get(task)?.hi ?? 0)) >>> 0; }
+
+  /** Take the first pending signal in a set, the task's own before the process's; undefined = none. */
+  take(tg: number, task: number, lo: number, hi: number): SigInfo | undefined {
+    const own = this.tasks.get(task);
+    const all = this.groups.get(tg)?.pending;
+    const signo = firstOf((this.pendingLo(tg, task) & lo) >>> 0, (this.pendingHi(tg, task) & hi) >>> 0);
+    if (signo === 0) return undefined;
+    const s = own?.take(signo) ?? all?.take(signo);
+    const g = this.groups.get(tg);
+    if (g !== undefined) for (const w of g.watchers) w.pendingChanged(tg);
+    return s;
+  }
+
+  /**
+   * The next signal whose handler the task must run, enacting defaults on the way: undefined when nothing is left, 'dead' when the process is being killed.
+   */
+  next(tg: number, task: number): SigInfo | 'dead' | undefined {
+    const slot = L.taskSlot(task);
+    for (;;) {
+      const lo = ~native.slotLoad(slot, L.SLOT_SIGMASK) >>> 0;
+      const hi = ~native.slotLoad(slot, L.SLOT_SIGMASK + 4) >>> 0;
+      const s = this.take(tg, task, lo, hi);
+      if (s === undefined) return undefined;
+      const handler = disposition(tg, s.signo);
+      if (ignored(handler, s.signo)) continue;
+      if (handler !== SIG_DFL) return s;
+      if (defaultAction(s.signo) === Action.STOP) { this.stop(tg, s.signo); return undefined; }
+      this.kill(tg, s.signo);
+      return 'dead';
+    }
+  }
+
+  /** A fault or kernel-made signal for a task of its own doing. */
+  raise(task: number, signo: number): number {
+    const tg = L.taskTg(task);
+    return this.sendTask(task, userInfo(signo, signo === 13 ? 0 : SI_KERNEL, signo === 13 ? L.tgTgid(tg) : 0, signo === 13 ? L.credUid(L.taskCred(task)) : 0));
+  }
+}
+
+/** Disposition of a signal: SIG_DFL 0, SIG_IGN 1, anything else = a handler (2). */
+function disposition(tg: number, signo: number): number {
+  const area = L.tgArea(tg);
+  const ix = L.tgPctx(tg);
+  const off = L.PCTX_SA_HANDLER + 8 * (signo - 1);
+  const lo = native.pctxLoad(area, ix, off);
+  const hi = native.pctxLoad(area, ix, off + 4);
+  return hi === 0 && lo <= 1 ? lo : 2;
+}
+
+function ignored(handler: number, signo: number): boolean {
+  if (handler === SIG_IGN) return true;
+  if (handler !== SIG_DFL) return false;
+  const act = defaultAction(signo);
+  return act === Action.IGNORE || act === Action.CONT;
+}
+
+/** True when the task's mask lets signo through. */
+function unblocked(task: number, signo: number): boolean {
+  const slot = L.taskSlot(task);
+  return !has(native.slotLoad(slot, L.SLOT_SIGMASK), native.slotLoad(slot, L.SLOT_SIGMASK + 4), signo);
+}
+
+function anyBlocks(tg: number, signo: number): boolean {
+  let blocks = false;
+  eachTaskOf(tg, (t) => { if (!unblocked(t, signo)) blocks = true; });
+  return blocks;
+}
+
+function kick(task: number): void { native.kickTask(L.taskTg(task), L.taskSlot(task), L.taskTid(task)); }
+
+function publish(p: Pending, or: (lo: number, hi: number) => number, clear: (lo: number, hi: number) => number): void {
+  or(p.lo, p.hi);
+  clear(~p.lo >>> 0, ~p.hi >>> 0);
+}
+
+export const validSignal = (signo: number): boolean => signo >= 0 && signo <= NSIG;

@@ -1,0 +1,139 @@
+/**
+ * Programs: opening them for the kernel, and remembering who runs what.
+ *
+ * EXEC_OPEN names a file; the answer carries a host fd, the metadata that decide about set-id, and a *path id*. Ids are counted by EXE_SET (a thread group runs it
+ * now) and dropped with the group; while one is in use, writing to the file is refused (inode.execs). An id that nobody took, because the exec failed, is dropped later.
+ */
+import { E } from '../../shared/errno.js';
+import type { Endpoint } from '../../shared/endpoint.js';
+import * as L from '../../shared/gen/layout.js';
+import { Msg } from '../../shared/messages.js';
+import type { Message } from '../../shared/rings.js';
+import { permission } from './dac.js';
+import { pathGet, pathPut } from './dcache.js';
+import { absolutePath } from './dpath.js';
+import { fileOf, O_RDONLY } from './file.js';
+import { fsGet } from './fs-struct.js';
+import type { Path} from './inode.js';
+import { type Caller, MAY_EXEC, MNT_NOEXEC, MNT_NOSUID, S_ISGID, S_ISUID } from './inode.js';
+import { rememberMapped } from './mapped.js';
+import { Nameidata, walk, Walk } from './namei.js';
+
+const AT_SYMLINK_NOFOLLOW = 0x100;
+
+class Executable {
+  users = 0;
+  constructor(readonly path: Path) { pathGet(path); }
+}
+
+const byId = new Map<number, Executable>();
+/** Ids that were given out and not yet taken, oldest first. */
+let fresh: number[] = [];
+const ofTg = new Map<number, number>();
+let nextId = 1;
+const FRESH_MAX = 64;
+
+/** Where an executable's id leads; for /proc/PID/exe. */
+export const exePath = (id: number): Path | undefined => byId.get(id)?.path;
+
+function newId(path: Path): number {
+  const id = nextId++;
+  byId.set(id, new Executable(path));
+  fresh.push(id);
+  if (fresh.length > FRESH_MAX) {
+    const keep = fresh.slice(-FRESH_MAX / 2);
+    for (const old of fresh.slice(0, -FRESH_MAX / 2)) forget(old);
+    fresh = keep;
+  }
+  return id;
+}
+
+function forget(id: number): void {
+  const x = byId.get(id);
+  if (x === undefined || x.users > 0) return;
+  byId.delete(id);
+  pathPut(x.path);
+}
+
+function drop(tg: number): void {
+  const id = ofTg.get(tg);
+  if (id === undefined) return;
+  ofTg.delete(tg);
+  const x = byId.get(id);
+  if (x === undefined || --x.users > 0) return;
+  x.path.inode.execs--;
+  forget(id);
+}
+
+/** EXE_SET. */
+export function exeSet(tg: number, id: number): void {
+  const x = byId.get(id);
+  if (x !== undefined && x.users++ === 0) x.path.inode.execs++;
+  drop(tg);
+  if (x !== undefined) ofTg.set(tg, id);
+}
+
+const $nd = new Nameidata();
+
+/** The task that a slot id belongs to, for names below /proc/self; 0 = none. */
+function taskOfSlot(slot: number): number {
+  const top = L.metaTopTask(1);
+  for (let r = 1; r < top; r++) if (L.taskSlot(r) === slot && L.taskState(r) > 0) return r;
+  return 0;
+}
+
+/**
+ * Find and open a program. Returns a host fd with path in $nd, or -errno: walk errors; -EACCES not a regular file, no execute permission, or noexec; -ELOOP a
+ * symlink with AT_SYMLINK_NOFOLLOW; -ETXTBSY open for writing.
+ */
+function openProgram(c: Caller, start: Path | undefined, path: string, flags: number): number {
+  $nd.links = 0;
+  // An empty path stands for the fd itself; without an fd it names nothing.
+  const w = ((flags & AT_SYMLINK_NOFOLLOW) !== 0 ? 0 : Walk.FOLLOW) | (start !== undefined ? Walk.EMPTY : 0);
+  const r = walk($nd, c, start, path, w);
+  if (r < 0) return r;
+  if ($nd.ofd !== 0) return -E.EACCES;
+  const inode = $nd.inode;
+  if (inode.isLink) return -E.ELOOP;
+  if (!inode.isReg || ($nd.mnt.flags & MNT_NOEXEC) !== 0) return -E.EACCES;
+  const p = permission(c, inode, MAY_EXEC);
+  if (p < 0) return p;
+  if (inode.writers > 0) return -E.ETXTBSY;
+  const file = inode.open(c, $nd.path, O_RDONLY);
+  if (typeof file === 'number') return file;
+  const fd = file.hostFd;
+  // The kernel gets the host fd; the file itself was never installed.
+  file.release();
+  return fd < 0 ? -E.EACCES : fd;
+}
+
+function onExecOpen(ep: Endpoint, m: Message): void {
+  const slot = m.w[0] as number, fs = fsGet(m.w[1] as number), cred = m.w[2] as number, dirOfd = m.w[3] as number, flags = m.w[4] as number, serial = m.w[5] as number;
+  const text = m.text;
+  const answer = (ret: number, mode = 0, uid = 0, gid = 0, id = 0, name = ''): void => {
+    ep.send(L.SRV_KERNEL, Msg.EXEC_OPENED, [slot, ret, serial, mode, uid, gid, id], name);
+  };
+  if (fs === undefined) { answer(-E.ENOENT); return; }
+  let start: Path | undefined;
+  if (dirOfd > 0 && !text.startsWith('/')) {
+    const file = L.ofdOwner(dirOfd) === L.SRV_VFS ? fileOf(dirOfd) : undefined;
+    if (file === undefined) { answer(text === '' ? -E.EACCES : -E.ENOTDIR); return; }
+    start = file.path;
+  }
+  const task = text.includes('proc/') || text.includes('dev/') ? taskOfSlot(slot) : 0;
+  const c: Caller = { task, tg: task === 0 ? 0 : L.taskTg(task), cred, fs };
+  const fd = openProgram(c, start, text, flags);
+  if (fd < 0) { answer(fd); return; }
+  const path = $nd.path;
+  const inode = path.inode;
+  inode.refresh();
+  rememberMapped(fd, path);
+  const nosuid = (path.mnt.flags & MNT_NOSUID) !== 0;
+  answer(fd, nosuid ? inode.mode & ~(S_ISUID | S_ISGID) : inode.mode, inode.uid, inode.gid, newId(path), absolutePath(path, fs.root));
+}
+
+export function installExec(ep: Endpoint): void {
+  ep.on(Msg.EXEC_OPEN, (m) => onExecOpen(ep, m));
+  ep.on(Msg.EXE_SET, (m) => exeSet(m.w[0] as number, m.w[1] as number));
+  ep.on(Msg.TG_GONE, (m) => drop(m.w[0] as number));
+}

@@ -1,0 +1,134 @@
+/** Inodes of the layered file system but directories and regular files: what all have in common, symlinks and special files. */
+import { E } from '../../../shared/errno.js';
+import * as host from '../../../shared/host.js';
+import { specialOpen } from '../special.js';
+import type { File } from '../file.js';
+import type { HostDir } from '../host/dir.js';
+import { $st, fillInode } from '../host/stat.js';
+import { applyAttr, touchChanged } from '../host/times.js';
+import { type Caller, Inode, type Path, type SetAttr } from '../inode.js';
+import type { LayeredSuper } from './super.js';
+
+const O_RDONLY = 0, O_NONBLOCK = 0o4000, O_NOCTTY = 0o400, O_NOFOLLOW = 0o400000;
+/** setxattr(2). */
+const XATTR_CREATE = 1, XATTR_REPLACE = 2;
+/** linux/limits.h XATTR_SIZE_MAX. */
+const XATTR_MAX = 65536;
+
+/** Where a lower object is on the host. */
+export interface LowerRef { readonly dir: HostDir; readonly name: string }
+
+export abstract class LNode extends Inode {
+  /** Differs from the lower layer, or has no counterpart there: must not be forgotten while it has a name. */
+  pinned: boolean;
+  /** st_dev. */
+  devNo: number;
+  /** undefined = not looked yet (lower), or none. */
+  private xattrs: Map<string, string> | undefined = undefined;
+
+  /** With `lower`, the attributes are in $st. */
+  constructor(override readonly sb: LayeredSuper, mode: number, public lower: LowerRef | undefined) {
+    super(sb, mode);
+    if (lower !== undefined) {
+      fillInode(this);
+      this.devNo = $st.dev;
+      this.pinned = false;
+    } else {
+      this.ino = sb.newIno();
+      this.devNo = sb.dev;
+      this.pinned = true;
+    }
+  }
+
+  override get dev(): number { return this.devNo; }
+
+  /** It is being changed: from now on the inode is the truth. */
+  override pin(): void { this.pinned = true; }
+
+  override evict(): void {
+    if (this.lower !== undefined && (this.nlink === 0 || !this.pinned)) this.sb.unlearn(this);
+    if (this.nlink === 0) this.destroy();
+  }
+
+  /** The last name and the last user are gone. */
+  protected destroy(): void { /* no data */ }
+
+  override setattr(_c: Caller, a: SetAttr): number {
+    if (a.size !== undefined) return -E.EINVAL;
+    this.pin();
+    applyAttr(this, a);
+    return 0;
+  }
+
+  // ---- extended attributes: the lower's are read once, from then on they live here ----
+
+  /** A readable host fd of the lower object for fgetxattr, -1 = has none. The caller closes it. */
+  protected lowerFd(): number {
+    if (this.lower === undefined || !(this.isReg || this.isDir)) return -1;
+    const dir = this.lower.dir.fd();
+    return dir < 0 ? dir : host.openat(dir, this.lower.name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+  }
+
+  private loadXattrs(): Map<string, string> {
+    const all = new Map<string, string>();
+    const fd = this.lowerFd();
+    if (fd < 0) return all;
+    const n = host.flistxattr(fd, host.DATA, 65536);
+    const names = n > 0 ? host.scratch.latin1Slice(host.DATA, host.DATA + n - 1).split('\0') : [];
+    for (const name of names) {
+      // ACLs are not supported here, and overlayfs's own marks mean nothing to the guest.
+      if (name.startsWith('trusted.overlay.') || name.startsWith('system.')) continue;
+      const len = host.fgetxattr(fd, name, host.DATA, XATTR_MAX);
+      if (len >= 0) all.set(name, host.scratch.latin1Slice(host.DATA, host.DATA + len));
+    }
+    host.close(fd);
+    return all;
+  }
+
+  private get xattrMap(): Map<string, string> { return this.xattrs ??= this.loadXattrs(); }
+
+  override getxattr(name: string): string | number { return this.xattrMap.get(name) ?? -E.ENODATA; }
+  override listxattr(): readonly string[] { return [...this.xattrMap.keys()]; }
+
+  override setxattr(name: string, value: string, flags: number): number {
+    if (name.startsWith('system.')) return -E.EOPNOTSUPP;
+    const m = this.xattrMap;
+    if ((flags & XATTR_CREATE) !== 0 && m.has(name)) return -E.EEXIST;
+    if ((flags & XATTR_REPLACE) !== 0 && !m.has(name)) return -E.ENODATA;
+    this.pin();
+    m.set(name, value);
+    touchChanged(this);
+    return 0;
+  }
+
+  override removexattr(name: string): number {
+    if (!this.xattrMap.has(name)) return -E.ENODATA;
+    this.pin();
+    this.xattrMap.delete(name);
+    touchChanged(this);
+    return 0;
+  }
+}
+
+export class LSymlink extends LNode {
+  /** target: undefined = read it from the lower layer when it is wanted. */
+  constructor(sb: LayeredSuper, mode: number, lower: LowerRef | undefined, private target: string | undefined) {
+    super(sb, mode, lower);
+    if (target !== undefined) this.size = target.length;
+  }
+
+  override readlink(_c: Caller): string | number {
+    if (this.target !== undefined) return this.target;
+    if (this.lower === undefined) return -E.EINVAL;
+    const dir = this.lower.dir.fd();
+    if (dir < 0) return dir;
+    const t = host.readlinkat(dir, this.lower.name);
+    if (typeof t === 'string') this.target = t;
+    return t;
+  }
+}
+
+/** FIFOs, sockets and device nodes. Nothing of them is opened on the host: FIFOs are ipc's, devices are devfs's, whatever directory they are in. */
+export class LSpecial extends LNode {
+  override open(c: Caller, path: Path, flags: number): File | number { return specialOpen(c, path, flags); }
+}

@@ -1,0 +1,163 @@
+/** Regular files of the layered file system: lower data until the first write, then a numbered file of the store. */
+import { E } from '../../../shared/errno.js';
+import type { Frame } from '../../../shared/frame.js';
+import * as L from '../../../shared/gen/layout.js';
+import * as host from '../../../shared/host.js';
+import { native } from '../../../shared/native.js';
+import { type File, O_ACCMODE, O_APPEND, O_RDONLY } from '../file.js';
+import { HostFile } from '../host/host-file.js';
+import { $st, fillData } from '../host/stat.js';
+import { applyAttr, encodeInodeTimes, encodeTimes, TIMES, touchModified } from '../host/times.js';
+import { type Caller, type Path, S_ISGID, S_ISUID, type SetAttr } from '../inode.js';
+import { copyBytes, dataCreate, dataOpen, dataRemove, dataStat, dataTimes } from './data.js';
+import { LNode } from './node.js';
+
+const O_NONBLOCK = 0o4000, O_NOCTTY = 0o400, O_NOFOLLOW = 0o400000, O_RDWR = 2, O_CLOEXEC = 0o2000000;
+const SEEK_SET = 0, SEEK_CUR = 1;
+const SYS_dup3 = 292;
+
+export class LRegular extends LNode {
+  /** Number in the store; 0 = the data are the lower's, or there are none yet. */
+  private data = 0;
+  /** Open files that read the lower's data: they are switched over when it is copied up. */
+  private lowerReaders: Set<LFile> | undefined = undefined;
+
+  override refresh(): number {
+    if (this.data === 0) return 0;
+    const r = dataStat(this.data);
+    if (r < 0) return r;
+    fillData(this);
+    // Writes through grants move the host's ctime, chmod and the like ours: the later one counts.
+    if ($st.ctime > this.ctime || ($st.ctime === this.ctime && $st.ctimeNsec > this.ctimeNsec)) {
+      this.ctime = $st.ctime;
+      this.ctimeNsec = $st.ctimeNsec;
+    }
+    return 0;
+  }
+
+  protected override destroy(): void {
+    if (this.data === 0) return;
+    if (this.sb.limit > 0 && this.refresh() === 0) this.sb.used -= this.size;
+    dataRemove(this.data);
+    this.data = 0;
+  }
+
+  /** Host fd on the lower's data, or -errno. The caller closes it. */
+  private openLower(): number {
+    const lower = this.lower;
+    if (lower === undefined) return -E.ENOENT;
+    const dir = lower.dir.fd();
+    return dir < 0 ? dir : host.openat(dir, lower.name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+  }
+
+  /** Give the file data of its own, with at most `keep` bytes of the lower's. 0 or -errno; a failure changes nothing. */
+  private copyUp(keep: number): number {
+    if (this.data !== 0) return 0;
+    const id = dataCreate();
+    if (id < 0) return id;
+    const len = this.lower === undefined ? 0 : Math.min(keep, this.size);
+    const r = len > 0 ? this.copyFrom(id, len) : 0;
+    if (r < 0) { dataRemove(id); return r; }
+    encodeInodeTimes(this);
+    dataTimes(id, TIMES);
+    this.data = id;
+    this.pin();
+    this.size = len;
+    if (this.sb.limit > 0) this.sb.used += len;
+    this.switchReaders();
+    return 0;
+  }
+
+  private copyFrom(id: number, len: number): number {
+    const from = this.openLower();
+    if (from < 0) return from;
+    const to = dataOpen(id, O_RDWR);
+    const r = to < 0 ? to : copyBytes(from, to, len);
+    host.close(from);
+    if (to >= 0) host.close(to);
+    return r;
+  }
+
+  /** Files opened for reading before the copy-up go on with the new data, at the same offset. (A copy granted to a guest keeps the old ones, as on overlayfs.) */
+  private switchReaders(): void {
+    if (this.lowerReaders === undefined) return;
+    for (const file of this.lowerReaders) {
+      const fd = dataOpen(this.data, O_RDONLY);
+      if (fd < 0) continue;
+      host.lseek(fd, host.lseek(file.hostFd, 0, SEEK_CUR), SEEK_SET);
+      native.sys(SYS_dup3, 0, fd, file.hostFd, O_CLOEXEC);
+      host.close(fd);
+    }
+    this.lowerReaders = undefined;
+  }
+
+  forgetReader(file: LFile): void { this.lowerReaders?.delete(file); }
+
+  override open(_c: Caller | undefined, path: Path, flags: number): File | number {
+    const acc = flags & O_ACCMODE;
+    if (acc !== O_RDONLY || (this.data === 0 && this.lower === undefined)) {
+      const r = this.copyUp(Infinity);
+      if (r < 0) return r;
+    }
+    const own = this.data !== 0;
+    const fd = own ? dataOpen(this.data, acc | (flags & O_APPEND)) : this.openLower();
+    if (fd < 0) return fd;
+    const file = new LFile(path, flags, fd, this);
+    if (!own) (this.lowerReaders ??= new Set()).add(file);
+    return file;
+  }
+
+  override setattr(c: Caller, a: SetAttr): number {
+    if (a.size !== undefined) {
+      const r = this.truncate(a.size);
+      if (r < 0) return r;
+    }
+    this.pin();
+    applyAttr(this, a);
+    if (this.data !== 0 && encodeTimes(a)) return Math.min(0, dataTimes(this.data, TIMES));
+    return 0;
+  }
+
+  private truncate(size: number): number {
+    const r = this.copyUp(size);
+    if (r < 0) return r;
+    const st = this.refresh();
+    if (st < 0) return st;
+    if (this.sb.limit > 0 && this.sb.used + size - this.size > this.sb.limit && size > this.size) return -E.ENOSPC;
+    const fd = dataOpen(this.data, O_RDWR);
+    if (fd < 0) return fd;
+    const t = host.ftruncate(fd, size);
+    host.close(fd);
+    if (t < 0) return t;
+    if (this.sb.limit > 0) this.sb.used += size - this.size;
+    touchModified(this);
+    return this.refresh();
+  }
+}
+
+/** An open regular file. fsync has nothing to do: names and metadata end with the container, so data alone need no durability. */
+export class LFile extends HostFile {
+  constructor(path: Path, flags: number, hostFd: number, private readonly node: LRegular) {
+    super(path, flags, hostFd);
+    // Writes that have to be counted, or that take set-id bits off the file, must come by here.
+    if (node.sb.limit > 0 || (node.mode & (S_ISUID | S_ISGID)) !== 0) this.grantable &= ~L.HINT_WRITE;
+  }
+
+  override fsync(_data: boolean): number { return 0; }
+
+  override write(f: Frame | undefined, off: number, len: number, pos: number): number {
+    const sb = this.node.sb;
+    if (sb.limit === 0) return super.write(f, off, len, pos);
+    const r = this.node.refresh();
+    if (r < 0) return r;
+    const size = this.node.size;
+    const at = (this.flags & O_APPEND) !== 0 ? size : pos < 0 ? host.lseek(this.hostFd, 0, SEEK_CUR) : pos;
+    const room = Math.max(0, sb.limit - sb.used) + Math.max(0, size - at);
+    if (room === 0 && len > 0) return -E.ENOSPC;
+    const n = super.write(f, off, Math.min(len, room), pos);
+    if (n > 0) sb.used += Math.max(0, at + n - size);
+    return n;
+  }
+
+  override release(): void { this.node.forgetReader(this); }
+}

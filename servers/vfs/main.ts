@@ -1,0 +1,27 @@
+/** The vfs server's worker: names, files, mounts, terminals, proc. */
+import { runWorker } from '../../shared/boot.js';
+import type { VfsControl } from '../../shared/control.js';
+import { installBoot } from './boot-messages.js';
+import { installDevices } from './devfs/dev.js';
+import { exePath } from './exec.js';
+import { setEndpoint } from './file.js';
+import { installVfs } from './install.js';
+import { mappedPath } from './mapped.js';
+import { installExe } from './procfs/exe.js';
+import { setHostPathOf } from './procfs/maps.js';
+import { Tree } from './tree.js';
+
+runWorker((ep, boot) => {
+  setEndpoint(ep);
+  const con = installDevices(ep, boot);
+  const tree = new Tree(ep, boot.spec);
+  installVfs(ep);
+  installExe(ep, exePath);
+  setHostPathOf(mappedPath);
+  installBoot(ep, tree, boot.spec, con);
+  const control: VfsControl = {
+    resize: (rows, cols) => con?.resize(rows, cols),
+    shutdown: () => con?.flush(),
+  };
+  return control;
+});

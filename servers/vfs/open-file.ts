@@ -1,0 +1,88 @@
+/**
+ * From a File to a descriptor and back: OFD rows, counting, grants, release.
+ *
+ * An installed file holds its path (dentry and mount) and counts in inode.writers while it may write. RELEASE, sent by whoever
+ * drops the last reference to the OFD, undoes all of it.
+ */
+import { E } from '../../shared/errno.js';
+import { fdFlags, fdInstall, FD_CLOEXEC, nofile, Ofd, ofdAlloc, ofdUnref } from '../../shared/fdtable.js';
+import type { Frame } from '../../shared/frame.js';
+import * as L from '../../shared/gen/layout.js';
+import { announceFd, grantFds, mayGrant } from '../../shared/grant.js';
+import { native } from '../../shared/native.js';
+import { pathGet, pathPut } from './dcache.js';
+import { type File, fileAdd, fileDrop, fileOf, O_CLOEXEC, O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC, vfsEndpoint } from './file.js';
+import { dropFileLocks } from './locks.js';
+
+/** Flags that do not last beyond open(2). */
+const ONCE = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
+/** Served reads and writes of one file after which its host fd is granted: programs that only look at the start of a file never pay for a grant. */
+const GRANT_AFTER = 3;
+const RLIMIT_FSIZE = 1;
+
+/** Does it keep its file from being executed? memfds do not: fexecve(3) of one that is open for writing is common, and allowed. */
+const countsAsWriter = (file: File): boolean => file.writable && file.kind === Ofd.REGULAR;
+
+/** Make the OFD of a new file (reference 1): its row, or -ENFILE, with the file closed. */
+export function makeOfd(file: File): number {
+  const id = fileAdd(file);
+  const row = ofdAlloc(L.SRV_VFS, file.kind, id, file.openFlags & ~ONCE, file.hostFd);
+  if (row < 0) {
+    file.release();
+    fileDrop(file);
+    return row;
+  }
+  file.ofd = row;
+  L.setOfdReady(row, file.ready);
+  L.setOfdGrantable(row, file.grantable);
+  L.setOfdPollable(row, file.pollable);
+  pathGet(file.path);
+  if (countsAsWriter(file)) file.inode.writers++;
+  return row;
+}
+
+/** Give a new file a descriptor of the caller's: fd, or -EMFILE, -ENFILE with the file closed. */
+export function installFile(f: Frame, file: File, cloexec: boolean): number {
+  const row = makeOfd(file);
+  return row < 0 ? row : installOfd(f, row, cloexec);
+}
+
+/** Give an OFD (its reference passes) a descriptor. */
+export function installOfd(f: Frame, row: number, cloexec: boolean): number {
+  const fd = fdInstall(L.taskFiles(f.task), row, cloexec, nofile(f.tg));
+  if (fd < 0) { ofdUnref(vfsEndpoint(), row); return fd; }
+  announceFd(f, fd, row);
+  return fd;
+}
+
+/** RELEASE: nobody has the OFD any more. */
+export function releaseFile(row: number): void {
+  const file = fileOf(row);
+  if (file === undefined) return;
+  dropFileLocks(file);
+  file.release();
+  if (countsAsWriter(file)) file.inode.writers--;
+  const path = file.path;
+  fileDrop(file);
+  pathPut(path);
+}
+
+/** Would a file size limit have to be watched over? Then writes are not left to the guest. */
+const sizeLimited = (tg: number): boolean => L.tgRlimCur(tg, RLIMIT_FSIZE) < Number.MAX_SAFE_INTEGER;
+
+/** Grant fd's host fd with this reply, if it may be and is not yet. True when it was sent. */
+export function grantNow(f: Frame, fd: number, file: File): boolean {
+  if (!mayGrant(f.task, f.tg, fd, file.ofd)) return false;
+  if ((native.hintGet(f.tg, fd) & L.HINT_GRANTED) !== 0) return false;
+  if ((file.grantable & L.HINT_WRITE) !== 0 && sizeLimited(f.tg)) return false;
+  grantFds(f, [fd], [file.ofd], (fdFlags(L.taskFiles(f.task), fd) & FD_CLOEXEC) !== 0);
+  return (f.rflags & L.RF_GRANT) !== 0;
+}
+
+/** Count a served read or write; a file that is used repeatedly is granted, so that the loop runs without us. */
+export function countUse(f: Frame, fd: number, file: File): void {
+  if (file.grantable !== 0 && ++file.uses >= GRANT_AFTER) grantNow(f, fd, file);
+}
+
+/** The vfs file behind an OFD row that this server owns. */
+export function ownFile(row: number): File | number { return fileOf(row) ?? -E.EBADF; }

@@ -1,0 +1,94 @@
+/**
+ * /proc/PID/maps as the guest may see it: the host's own list of the process's mappings, without the stub, its area and stacks, and with host paths
+ * turned into guest paths. proc_pid_maps(5).
+ *
+ * A host path is of no use to the guest and none of its business. It is replaced by, in this order: the guest path of an open or mapped file that the VFS knows by device
+ * and inode; the path below a known host directory (lower layer, upper layer, bind mount); else the mapping stays without name.
+ */
+import * as L from '../../../shared/gen/layout.js';
+import type { RunSpec } from '../../../shared/spec.js';
+
+/** Stub, area and stub stacks. area.layout.ts. */
+const HIDE_FROM = L.STUB_ADDR;
+const HIDE_TO = 0x7e0030000000;
+
+/** Column where the path starts, as Linux pads it. */
+const PATH_COLUMN = 73;
+
+export type HostPathOf = (major: number, minor: number, ino: number) => string | undefined;
+let hostPathOf: HostPathOf = () => undefined;
+/** Guest path of a host file by device and inode; from the file systems that opened it. */
+export function setHostPathOf(fn: HostPathOf): void { hostPathOf = fn; }
+
+/** Host path without trailing slash, guest path likewise; undefined = what is below has no name of its own in the guest. */
+export type MapPrefix = readonly [host: string, guest: string | undefined];
+let prefixes: readonly MapPrefix[] = [];
+/** Host directories that appear in the guest. */
+export function setMapPrefixes(list: readonly MapPrefix[]): void {
+  prefixes = [...list].sort((a, b) => b[0].length - a[0].length);
+}
+
+const bare = (dir: string): string => (dir.endsWith('/') ? dir.slice(0, -1) : dir);
+
+/** Those of a container: its lower layer, its bind mounts; files of the writable layer are known by inode or not at all. */
+export function mapPrefixesOf(spec: RunSpec): MapPrefix[] {
+  return [[bare(spec.rootfs.dir), ''], [bare(spec.upperDir), undefined], ...spec.binds.map((b): MapPrefix => [bare(b.source), bare(b.target)])];
+}
+
+function byPrefix(path: string): string {
+  for (const [host, guest] of prefixes) {
+    if (path !== host && !path.startsWith(`${host}/`)) continue;
+    return guest === undefined ? '' : guest + path.slice(host.length);
+  }
+  return '';
+}
+
+/** Guest name of a mapping's file. */
+function nameOf(path: string, dev: string, ino: number): string {
+  if (path === '' || path.startsWith('[')) return path;
+  const colon = dev.indexOf(':');
+  const known = hostPathOf(parseInt(dev.slice(0, colon), 16), parseInt(dev.slice(colon + 1), 16), ino);
+  if (known !== undefined) return known;
+  // Names that the host makes up are the same for the guest: /dev/zero, SysV segments, guest memfds (their memfd names are passed on).
+  if (path.startsWith('/memfd:') || path.startsWith('/SYSV') || path === '/dev/zero' || path === '/dev/zero (deleted)' || path.startsWith('anon_inode:')) return path;
+  const deleted = path.endsWith(' (deleted)');
+  const name = byPrefix(deleted ? path.slice(0, -10) : path);
+  return name === '' ? '' : deleted ? `${name} (deleted)` : name;
+}
+
+const LINE = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) (\S+) (\d+)(?: +(.*))?$/;
+
+/** Is a mapping's line head hidden from the guest? */
+function hidden(start: number): boolean { return start >= HIDE_FROM && start < HIDE_TO; }
+
+function translateLine(m: RegExpExecArray): string {
+  const [, from, to, perms, off, dev, ino, path] = m as unknown as readonly string[];
+  const head = `${from}-${to} ${perms} ${off} ${dev} ${ino} `;
+  const name = nameOf(path ?? '', dev as string, Number(ino));
+  return name === '' ? head : head.padEnd(PATH_COLUMN) + name;
+}
+
+/** Text of the host's maps for the guest. */
+export function translateMaps(text: string): string {
+  let out = '';
+  for (const line of text.split('\n')) {
+    const m = LINE.exec(line);
+    if (m === null || hidden(parseInt(m[1] as string, 16))) continue;
+    out += `${translateLine(m)}\n`;
+  }
+  return out;
+}
+
+/** The same for smaps: a head line and its `Key: value` lines. */
+export function translateSmaps(text: string): string {
+  let out = '';
+  let skip = false;
+  for (const line of text.split('\n')) {
+    if (line === '') continue;
+    const m = LINE.exec(line);
+    if (m === null) { if (!skip) out += `${line}\n`; continue; }
+    skip = hidden(parseInt(m[1] as string, 16));
+    if (!skip) out += `${translateLine(m)}\n`;
+  }
+  return out;
+}

@@ -1,0 +1,68 @@
+/** What the path calls share: the caller, the start of a walk, AT_* flags. */
+import { E } from '../../../shared/errno.js';
+import { fdLookup } from '../../../shared/fdtable.js';
+import type { Frame } from '../../../shared/frame.js';
+import * as L from '../../../shared/gen/layout.js';
+import { fileOf } from '../file.js';
+import { fsGet } from '../fs-struct.js';
+import type { Caller, Path } from '../inode.js';
+import { Nameidata, walk, Walk } from '../namei.js';
+
+export const AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_REMOVEDIR = 0x200, AT_EACCESS = 0x200, AT_SYMLINK_FOLLOW = 0x400, AT_NO_AUTOMOUNT = 0x800, AT_EMPTY_PATH = 0x1000,
+  AT_STATX_SYNC_TYPE = 0x6000;
+
+const $caller: { task: number; tg: number; cred: number; fs: Caller['fs'] | undefined } = { task: 0, tg: 0, cred: 0, fs: undefined };
+
+/** On whose behalf a request runs. Borrowed until the next call. */
+export function callerOf(f: Frame): Caller {
+  const fs = fsGet(L.taskFs(f.task));
+  if (fs === undefined) throw new Error(`task row ${f.task} has no fs_struct ${L.taskFs(f.task)}`);
+  $caller.task = f.task;
+  $caller.tg = f.tg;
+  $caller.cred = L.taskCred(f.task);
+  $caller.fs = fs;
+  return $caller as Caller;
+}
+
+/** Two walks' worth of state for the calls; nothing here survives a request. */
+export const $nd: Nameidata = new Nameidata();
+export const $nd2: Nameidata = new Nameidata();
+
+/**
+ * Walk a path argument from dirfd. With Walk.EMPTY an empty path is dirfd's own object; if that is another server's, nd.ofd names it.
+ * EBADF, ENOTDIR (dirfd is no directory), and what walk says.
+ */
+export function walkAt(f: Frame, c: Caller, nd: Nameidata, dirfd: number, path: string, flags: number): number {
+  let start: Path | undefined;
+  nd.links = 0;
+  if (path.length === 0 && (flags & Walk.EMPTY) === 0) return -E.ENOENT;
+  if (path.charCodeAt(0) !== 47 && dirfd !== AT_FDCWD) {
+    const o = fdLookup(L.taskFiles(f.task), dirfd);
+    if (o < 0) return o;
+    const file = L.ofdOwner(o) === L.SRV_VFS ? fileOf(o) : undefined;
+    if (file === undefined) {
+      if (path.length > 0) return -E.ENOTDIR;
+      nd.ofd = o;
+      return 0;
+    }
+    start = file.path;
+  }
+  return walk(nd, c, start, path, flags);
+}
+
+/** walkAt for string argument `arg`. */
+export function walkArg(f: Frame, c: Caller, nd: Nameidata, dirfd: number, arg: number, flags: number): number {
+  const path = f.str(arg);
+  return typeof path === 'number' ? path : walkAt(f, c, nd, dirfd, path, flags);
+}
+
+/** A walk whose result must be an inode of ours: nd.ofd (an object of another server) becomes -EBADF. */
+export function walkInode(f: Frame, c: Caller, nd: Nameidata, dirfd: number, arg: number, flags: number): number {
+  const r = walkArg(f, c, nd, dirfd, arg, flags);
+  return r < 0 ? r : nd.ofd !== 0 ? -E.EBADF : 0;
+}
+
+/** Walk flags for "follow unless AT_SYMLINK_NOFOLLOW" and AT_EMPTY_PATH. */
+export function atWalk(flags: number): number {
+  return ((flags & AT_SYMLINK_NOFOLLOW) !== 0 ? 0 : Walk.FOLLOW) | ((flags & AT_EMPTY_PATH) !== 0 ? Walk.EMPTY : 0);
+}

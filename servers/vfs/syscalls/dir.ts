@@ -1,0 +1,137 @@
+/** getdents(2), getdents64(2), chdir(2), fchdir(2), getcwd(2), chroot(2), umask(2). */
+import { E } from '../../../shared/errno.js';
+import type { Endpoint } from '../../../shared/endpoint.js';
+import type { Frame } from '../../../shared/frame.js';
+import * as L from '../../../shared/gen/layout.js';
+import * as NR from '../../../shared/gen/syscalls.js';
+import { onOfd } from '../../../shared/held.js';
+import { DATA, scratch, scratchView } from '../../../shared/host.js';
+import { CAP_SYS_CHROOT, hasCap, permission } from '../dac.js';
+import { absolutePath, isDeleted, lastReach, Reach } from '../dpath.js';
+import { fileOf } from '../file.js';
+import { MAY_EXEC } from '../inode.js';
+import { Walk } from '../namei.js';
+import { DirFile } from '../path-file.js';
+import { $nd, AT_FDCWD, callerOf, walkInode } from './args.js';
+
+/** Longest answer to one getdents: programs ask for 32 KiB and come again. */
+const MAX = 256 * 1024;
+
+function putEntry(buf: Buffer, view: DataView, at: number, ino: number, off: number, reclen: number, type: number, name: string, wide: boolean): void {
+  view.setUint32(at, ino >>> 0, true);
+  view.setUint32(at + 4, Math.floor(ino / 4294967296), true);
+  view.setUint32(at + 8, off, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint16(at + 16, reclen, true);
+  const nameAt = wide ? at + 19 : at + 18;
+  if (wide) buf[at + 18] = type;
+  buf.latin1Write(name, nameAt);
+  buf.fill(0, nameAt + name.length, at + reclen);
+  // struct linux_dirent keeps d_type in the record's last byte.
+  if (!wide) buf[at + reclen - 1] = type;
+}
+
+/**
+ * getdents64(2), getdents(2).
+ * Errors: -EBADF; -ENOTDIR; -ENOENT directory was removed; -EINVAL buffer too small for the next entry; -EFAULT. Source: man-pages 6.9.
+ */
+function getdents(f: Frame, ofd: number, wide: boolean): number {
+  const file = fileOf(ofd);
+  if (!(file instanceof DirFile)) return file !== undefined && file.readable ? -E.ENOTDIR : -E.EBADF;
+  const c = callerOf(f);
+  const elsewhere = f.argLen(1) === L.ARG_ELSEWHERE;
+  const base = elsewhere ? DATA : f.outOff(1);
+  const room = elsewhere ? Math.min(f.argU32(2), MAX) : Math.min(f.argU32(2), f.outCap(1));
+  if (base < 0) return base;
+  // A listing may use scratch, so it is taken before anything is put there.
+  let e = file.peek(c);
+  const buf = elsewhere ? scratch : f.bytes, view = elsewhere ? scratchView : f.view;
+  let n = 0;
+  while (e !== undefined) {
+    if (typeof e === 'number') return n > 0 ? n : e;
+    const reclen = (20 + e.name.length + 7) & ~7;
+    if (n + reclen > room) {
+      if (n === 0) return -E.EINVAL;
+      break;
+    }
+    putEntry(buf, view, base + n, e.ino, file.pos + 1, reclen, e.type, e.name, wide);
+    n += reclen;
+    file.pos++;
+    e = file.peek(c);
+  }
+  if (elsewhere) return n === 0 ? 0 : f.copyOut(f.argU64(1), DATA, n);
+  f.setOut(1, n);
+  return n;
+}
+
+/** chdir(2): walk errors, -ENOTDIR, -EACCES without search permission. */
+function sys_chdir(f: Frame): number {
+  const c = callerOf(f);
+  let r = walkInode(f, c, $nd, AT_FDCWD, 0, Walk.FOLLOW | Walk.DIRECTORY);
+  if (r < 0) return r;
+  r = permission(c, $nd.inode, MAY_EXEC);
+  if (r < 0) return r;
+  c.fs.setCwd($nd.path);
+  return 0;
+}
+
+function sys_fchdir(f: Frame, ofd: number): number {
+  const file = fileOf(ofd);
+  if (file === undefined) return -E.EBADF;
+  if (!file.inode.isDir) return -E.ENOTDIR;
+  const c = callerOf(f);
+  const r = permission(c, file.inode, MAY_EXEC);
+  if (r < 0) return r;
+  c.fs.setCwd(file.path);
+  return 0;
+}
+
+/** chroot(2): as chdir, then -EPERM without CAP_SYS_CHROOT. The working directory stays. */
+function sys_chroot(f: Frame): number {
+  const c = callerOf(f);
+  let r = walkInode(f, c, $nd, AT_FDCWD, 0, Walk.FOLLOW | Walk.DIRECTORY);
+  if (r < 0) return r;
+  r = permission(c, $nd.inode, MAY_EXEC);
+  if (r < 0) return r;
+  if (!hasCap(c.cred, CAP_SYS_CHROOT)) return -E.EPERM;
+  c.fs.setRoot($nd.path);
+  return 0;
+}
+
+/** getcwd(2), the system call: length with its NUL. -ENOENT removed; -ERANGE too small; -EFAULT. */
+function sys_getcwd(f: Frame): number {
+  const c = callerOf(f);
+  if (isDeleted(c.fs.cwd)) return -E.ENOENT;
+  let name = absolutePath(c.fs.cwd, c.fs.root);
+  if (lastReach() !== Reach.ROOT) name = `(unreachable)${name}`;
+  const n = name.length + 1;
+  if (n > f.argU64(1)) return -E.ERANGE;
+  const o = f.outOff(0);
+  if (o < 0) {
+    if (f.argLen(0) !== L.ARG_ELSEWHERE) return o;
+    scratch.latin1Write(name, DATA);
+    scratch[DATA + n - 1] = 0;
+    return f.copyOut(f.argU64(0), DATA, n);
+  }
+  f.bytes.latin1Write(name, o);
+  f.bytes[o + n - 1] = 0;
+  f.setOut(0, n);
+  return n;
+}
+
+function sys_umask(f: Frame): number {
+  const fs = callerOf(f).fs;
+  const old = fs.umask;
+  fs.umask = f.argU32(0) & 0o777;
+  return old;
+}
+
+export function installDir(ep: Endpoint): void {
+  ep.handle(NR.NR_getdents64, onOfd(ep, (f, o) => getdents(f, o, true)));
+  ep.handle(NR.NR_getdents, onOfd(ep, (f, o) => getdents(f, o, false)));
+  ep.handle(NR.NR_chdir, sys_chdir);
+  ep.handle(NR.NR_fchdir, onOfd(ep, sys_fchdir));
+  ep.handle(NR.NR_chroot, sys_chroot);
+  ep.handle(NR.NR_getcwd, sys_getcwd);
+  ep.handle(NR.NR_umask, sys_umask);
+}

@@ -1,0 +1,290 @@
+/** stat(2), lstat, fstat, newfstatat, statx(2), statfs(2), fstatfs(2), access(2), faccessat, faccessat2, readlink(2), readlinkat. */
+import { E } from '../../../shared/errno.js';
+import type { Endpoint } from '../../../shared/endpoint.js';
+import { fdLookup, Ofd } from '../../../shared/fdtable.js';
+import type { Frame } from '../../../shared/frame.js';
+import * as L from '../../../shared/gen/layout.js';
+import * as NR from '../../../shared/gen/syscalls.js';
+import { permission, permissionReal } from '../dac.js';
+import { fileOf } from '../file.js';
+import { $st, fillInode, hostStatFd } from '../host/stat.js';
+import { DATA, scratch } from '../../../shared/host.js';
+import { devMajor, devMinor, Inode, MAY_EXEC, MAY_READ, MAY_WRITE, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, type Mount, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, type StatFs, SuperBlock } from '../inode.js';
+import { Walk } from '../namei.js';
+import { $nd, AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, atWalk, callerOf, walkArg, walkInode } from './args.js';
+
+/** struct stat and struct statx, bytes. asm/stat.h, linux/stat.h. */
+const STAT_SIZE = 144, STATX_SIZE = 256;
+/** STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID. */
+const STATX_MASK = 0x1fff;
+const STATX_RESERVED = 0x80000000;
+
+// ---- objects of other servers ----
+
+/** What stat says about pipes, sockets, eventfds... that other servers own. */
+class ForeignInode extends Inode {
+  devNo = 0;
+  override get dev(): number { return this.devNo; }
+}
+class ForeignSuper extends SuperBlock {
+  override readonly fstype = 'anon_inodefs';
+  override readonly root: Inode = new ForeignInode(this, 0);
+  override statfs(_out: StatFs): number { return -E.ENOSYS; }
+}
+let foreign: ForeignInode | undefined;
+
+/**
+ * Attributes of any open file description. Those of vfs: its inode. Others: what the host says about the fd behind them (pipes, sockets), else
+ * an anonymous inode. Borrowed. undefined with -errno in statError.
+ */
+export function inodeOfOfd(ofd: number): Inode | number {
+  if (L.ofdOwner(ofd) === L.SRV_VFS) {
+    const file = fileOf(ofd);
+    if (file === undefined) return -E.EBADF;
+    const r = file.inode.refresh();
+    return r < 0 ? r : file.inode;
+  }
+  foreign ??= new ForeignInode(new ForeignSuper(), 0);
+  const kind = L.ofdKind(ofd);
+  const fd = L.ofdHostFd(ofd);
+  const socket = kind === Ofd.SOCKET;
+  if (fd >= 0 && hostStatFd(fd) === 0) {
+    fillInode(foreign);
+    foreign.devNo = $st.dev;
+    if (socket) foreign.mode = (foreign.mode & ~S_IFMT) | S_IFSOCK;
+    return foreign;
+  }
+  // anon_inode: mode 0600 without a type, as fstat(2) of an eventfd or epoll shows.
+  foreign.mode = socket ? S_IFSOCK | 0o777 : 0o600;
+  foreign.ino = 1000 + ofd;
+  foreign.nlink = 1;
+  foreign.uid = foreign.gid = foreign.size = foreign.blocks = foreign.rdev = 0;
+  foreign.devNo = foreign.sb.dev;
+  return foreign;
+}
+
+// ---- encoding ----
+
+function putU64(v: DataView, off: number, n: number): void {
+  v.setUint32(off, n >>> 0, true);
+  v.setUint32(off + 4, Math.floor(n / 4294967296) >>> 0, true);
+}
+
+function putTime(v: DataView, off: number, sec: number, nsec: number): void {
+  putU64(v, off, sec);
+  putU64(v, off + 8, nsec);
+}
+
+/** struct stat into out argument `arg`. 0 or -EFAULT. */
+export function putStat(f: Frame, arg: number, i: Inode): number {
+  const o = f.outOff(arg);
+  if (o < 0) return o;
+  const v = f.view;
+  putU64(v, o, i.dev);
+  putU64(v, o + 8, i.ino);
+  putU64(v, o + 16, i.nlink);
+  v.setUint32(o + 24, i.mode, true);
+  v.setUint32(o + 28, i.uid, true);
+  v.setUint32(o + 32, i.gid, true);
+  v.setUint32(o + 36, 0, true);
+  putU64(v, o + 40, i.rdev);
+  putU64(v, o + 48, i.size);
+  putU64(v, o + 56, i.blksize);
+  putU64(v, o + 64, i.blocks);
+  putTime(v, o + 72, i.atime, i.atimeNsec);
+  putTime(v, o + 88, i.mtime, i.mtimeNsec);
+  putTime(v, o + 104, i.ctime, i.ctimeNsec);
+  f.bytes.fill(0, o + 120, o + STAT_SIZE);
+  f.setOut(arg, STAT_SIZE);
+  return 0;
+}
+
+function putTimestamp(v: DataView, off: number, sec: number, nsec: number): void {
+  putU64(v, off, sec);
+  v.setUint32(off + 8, nsec, true);
+}
+
+function putStatx(f: Frame, arg: number, i: Inode, mntId: number): number {
+  const o = f.outOff(arg);
+  if (o < 0) return o;
+  const v = f.view;
+  f.bytes.fill(0, o, o + STATX_SIZE);
+  v.setUint32(o, STATX_MASK, true);
+  v.setUint32(o + 4, i.blksize, true);
+  v.setUint32(o + 16, i.nlink, true);
+  v.setUint32(o + 20, i.uid, true);
+  v.setUint32(o + 24, i.gid, true);
+  v.setUint16(o + 28, i.mode, true);
+  putU64(v, o + 32, i.ino);
+  putU64(v, o + 40, i.size);
+  putU64(v, o + 48, i.blocks);
+  putTimestamp(v, o + 64, i.atime, i.atimeNsec);
+  putTimestamp(v, o + 80, i.btime, i.btimeNsec);
+  putTimestamp(v, o + 96, i.ctime, i.ctimeNsec);
+  putTimestamp(v, o + 112, i.mtime, i.mtimeNsec);
+  v.setUint32(o + 128, devMajor(i.rdev), true);
+  v.setUint32(o + 132, devMinor(i.rdev), true);
+  v.setUint32(o + 136, devMajor(i.dev), true);
+  v.setUint32(o + 140, devMinor(i.dev), true);
+  putU64(v, o + 144, mntId);
+  f.setOut(arg, STATX_SIZE);
+  return 0;
+}
+
+// ---- calls ----
+
+/** The inode that a path call means, brought up to date. Borrowed. */
+function statTarget(f: Frame, dirfd: number, arg: number, flags: number): Inode | number {
+  const c = callerOf(f);
+  // A NULL path with AT_EMPTY_PATH means an empty one (Linux 6.11).
+  const empty = (flags & AT_EMPTY_PATH) !== 0 && f.argU64(arg) === 0;
+  const path = empty ? '' : f.str(arg);
+  if (typeof path === 'number') return path;
+  if (path === '' && (flags & AT_EMPTY_PATH) !== 0 && dirfd !== AT_FDCWD) {
+    const o = fdLookup(L.taskFiles(f.task), dirfd);
+    return o < 0 ? o : inodeOfOfd(o);
+  }
+  const r = walkArg(f, c, $nd, dirfd, arg, atWalk(flags));
+  if (r < 0) return r;
+  if ($nd.ofd !== 0) return inodeOfOfd($nd.ofd);
+  const inode = $nd.inode;
+  const s = inode.refresh();
+  return s < 0 ? s : inode;
+}
+
+/**
+ * stat(2), lstat(2), newfstatat(2).
+ * Errors: -EINVAL flags; walk errors; -EFAULT buffer. Source: man-pages 6.9 stat(2).
+ */
+function statAt(f: Frame, dirfd: number, arg: number, buf: number, flags: number): number {
+  if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)) !== 0) return -E.EINVAL;
+  const i = statTarget(f, dirfd, arg, flags);
+  return typeof i === 'number' ? i : putStat(f, buf, i);
+}
+
+/** fstat(2), of whatever OFD: other servers forward theirs here, so that fstat and newfstatat(fd, "") agree. EBADF, EFAULT. */
+function sys_fstat(f: Frame): number {
+  const o = fdLookup(L.taskFiles(f.task), f.argInt(0));
+  if (o < 0) return o;
+  const i = inodeOfOfd(o);
+  return typeof i === 'number' ? i : putStat(f, 1, i);
+}
+
+/** statx(2). -EINVAL: unknown flags, both sync types, reserved mask bit. Everything known is always filled in. */
+function sys_statx(f: Frame): number {
+  const flags = f.argInt(2);
+  if ((f.argU32(3) & STATX_RESERVED) !== 0) return -E.EINVAL;
+  if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)) !== 0 || (flags & AT_STATX_SYNC_TYPE) === AT_STATX_SYNC_TYPE) return -E.EINVAL;
+  $nd.mnt = callerOf(f).fs.root.mnt;
+  const i = statTarget(f, f.argInt(0), 1, flags);
+  return typeof i === 'number' ? i : putStatx(f, 4, i, $nd.mnt.id);
+}
+
+const $fs: StatFs = { type: 0, bsize: 4096, blocks: 0, bfree: 0, bavail: 0, files: 0, ffree: 0, namelen: 255 };
+/** ST_* of statfs(2). */
+const ST_RDONLY = 1, ST_NOSUID = 2, ST_NODEV = 4, ST_NOEXEC = 8, ST_VALID = 0x20, ST_RELATIME = 0x1000;
+
+/** struct statfs (120 bytes) into out argument 1. */
+function putStatFs(f: Frame, mnt: Mount): number {
+  $fs.type = $fs.blocks = $fs.bfree = $fs.bavail = $fs.files = $fs.ffree = 0;
+  $fs.bsize = 4096;
+  $fs.namelen = 255;
+  const r = mnt.sb.statfs($fs);
+  if (r < 0) return r;
+  const o = f.outOff(1);
+  if (o < 0) return o;
+  const v = f.view;
+  f.bytes.fill(0, o, o + 120);
+  putU64(v, o, $fs.type);
+  putU64(v, o + 8, $fs.bsize);
+  putU64(v, o + 16, $fs.blocks);
+  putU64(v, o + 24, $fs.bfree);
+  putU64(v, o + 32, $fs.bavail);
+  putU64(v, o + 40, $fs.files);
+  putU64(v, o + 48, $fs.ffree);
+  v.setUint32(o + 56, mnt.sb.dev, true);
+  putU64(v, o + 64, $fs.namelen);
+  putU64(v, o + 72, $fs.bsize);
+  const m = mnt.flags;
+  putU64(v, o + 80, ST_VALID | ST_RELATIME | ((m & MNT_RDONLY) !== 0 ? ST_RDONLY : 0) | ((m & MNT_NOSUID) !== 0 ? ST_NOSUID : 0) | ((m & MNT_NODEV) !== 0 ? ST_NODEV : 0)
+    | ((m & MNT_NOEXEC) !== 0 ? ST_NOEXEC : 0));
+  f.setOut(1, 120);
+  return 0;
+}
+
+function sys_statfs(f: Frame): number {
+  const r = walkInode(f, callerOf(f), $nd, AT_FDCWD, 0, Walk.FOLLOW);
+  return r < 0 ? r : putStatFs(f, $nd.mnt);
+}
+
+function sys_fstatfs(f: Frame): number {
+  const o = fdLookup(L.taskFiles(f.task), f.argInt(0));
+  if (o < 0) return o;
+  const file = L.ofdOwner(o) === L.SRV_VFS ? fileOf(o) : undefined;
+  return file === undefined ? -E.ENOSYS : putStatFs(f, file.path.mnt);
+}
+
+/**
+ * access(2), faccessat(2), faccessat2(2): may the *real* user do it?
+ * Errors: -EINVAL mode or flags; walk errors; -EACCES; -EROFS writing to a read-only mount. Source: man-pages 6.9 access(2).
+ */
+function accessAt(f: Frame, dirfd: number, arg: number, mode: number, flags: number): number {
+  if ((mode & ~7) !== 0 || (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -E.EINVAL;
+  const c = callerOf(f);
+  const r = walkArg(f, c, $nd, dirfd, arg, atWalk(flags));
+  if (r < 0) return r;
+  if ($nd.ofd !== 0) return 0;
+  const inode = $nd.inode;
+  const mask = ((mode & 4) !== 0 ? MAY_READ : 0) | ((mode & 2) !== 0 ? MAY_WRITE : 0) | ((mode & 1) !== 0 ? MAY_EXEC : 0);
+  if ((mask & MAY_EXEC) !== 0 && inode.isReg && ($nd.mnt.flags & MNT_NOEXEC) !== 0) return -E.EACCES;
+  const p = (flags & AT_EACCESS) !== 0 ? permission(c, inode, mask) : permissionReal(c, inode, mask);
+  if (p < 0) return p;
+  const type = inode.type;
+  const onDisk = type === S_IFREG || type === S_IFDIR || type === S_IFLNK;
+  return (mask & MAY_WRITE) !== 0 && onDisk && ($nd.mnt.flags & MNT_RDONLY) !== 0 ? -E.EROFS : 0;
+}
+
+/** readlink(2), readlinkat(2): -EINVAL bufsiz <= 0 or not a symlink; -ENOENT for an empty path on something that is no symlink. */
+function readlinkAt(f: Frame, dirfd: number, arg: number, buf: number): number {
+  const size = f.argInt(buf + 1);
+  if (size <= 0) return -E.EINVAL;
+  const c = callerOf(f);
+  const path = f.str(arg);
+  const r = walkArg(f, c, $nd, dirfd, arg, dirfd === AT_FDCWD ? 0 : Walk.EMPTY);
+  if (r < 0) return r;
+  if ($nd.ofd !== 0) return -E.ENOENT;
+  const inode = $nd.inode;
+  if (!inode.isLink) return path === '' ? -E.ENOENT : -E.EINVAL;
+  const t = inode.readlink(c);
+  if (typeof t === 'number') return t;
+  const n = Math.min(size, t.length);
+  const o = f.outOff(buf);
+  if (o >= 0) {
+    f.bytes.latin1Write(t, o, n);
+    f.setOut(buf, n);
+    return n;
+  }
+  if (f.argLen(buf) !== L.ARG_ELSEWHERE) return o;
+  return writeOut(f, f.argU64(buf), t.slice(0, n));
+}
+
+/** A latin1 string to guest memory: its length or -EFAULT. */
+export function writeOut(f: Frame, addr: number, text: string): number {
+  scratch.latin1Write(text, DATA);
+  return f.copyOut(addr, DATA, text.length);
+}
+
+export function installStat(ep: Endpoint): void {
+  ep.handle(NR.NR_stat, (f) => statAt(f, AT_FDCWD, 0, 1, 0));
+  ep.handle(NR.NR_lstat, (f) => statAt(f, AT_FDCWD, 0, 1, AT_SYMLINK_NOFOLLOW));
+  ep.handle(NR.NR_newfstatat, (f) => statAt(f, f.argInt(0), 1, 2, f.argInt(3)));
+  ep.handle(NR.NR_fstat, sys_fstat);
+  ep.handle(NR.NR_statx, sys_statx);
+  ep.handle(NR.NR_statfs, sys_statfs);
+  ep.handle(NR.NR_fstatfs, sys_fstatfs);
+  ep.handle(NR.NR_access, (f) => accessAt(f, AT_FDCWD, 0, f.argInt(1), 0));
+  ep.handle(NR.NR_faccessat, (f) => accessAt(f, f.argInt(0), 1, f.argInt(2), 0));
+  ep.handle(NR.NR_faccessat2, (f) => accessAt(f, f.argInt(0), 1, f.argInt(2), f.argInt(3)));
+  ep.handle(NR.NR_readlink, (f) => readlinkAt(f, AT_FDCWD, 0, 1));
+  ep.handle(NR.NR_readlinkat, (f) => readlinkAt(f, f.argInt(0), 1, 2));
+}

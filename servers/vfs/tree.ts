@@ -1,0 +1,131 @@
+/**
+ * The container's tree of mounts, as the command line asks for it:
+ *
+ *   /          layered over the host's root or a directory
+ *   /proc /sys /dev /dev/pts /dev/shm /tmp /run    carrick's own
+ *   --tmpfs, -v in the order given, over all of these
+ *
+ * A missing mount point is made in the layer below it (in the root's upper layer, never on the host).
+ */
+import { E } from '../../shared/errno.js';
+import type { Endpoint } from '../../shared/endpoint.js';
+import * as host from '../../shared/host.js';
+import type { RunSpec } from '../../shared/spec.js';
+import { dinstantiate, dlookup } from './dcache.js';
+import { populateDev } from './devfs/dev.js';
+import { FsStruct } from './fs-struct.js';
+import { HostDir } from './host/dir.js';
+import { hostStatFd } from './host/stat.js';
+import { hostSuper } from './hostfs/hostfs.js';
+import type { Mount} from './inode.js';
+import { type Caller, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, Path, S_IFDIR, S_IFREG, type SuperBlock } from './inode.js';
+import { setDataDir } from './layered/data.js';
+import { LayeredSuper } from './layered/super.js';
+import { crossMounts, mountAt, mountRoot } from './mounts.js';
+import { Nameidata, walk, Walk } from './namei.js';
+import { ProcFs } from './procfs/proc-fs.js';
+import { mountFlags } from './syscalls/mount.js';
+import { SysFs } from './sysfs/sysfs.js';
+import { DevptsFs } from './tty/devpts.js';
+
+const O_PATH = 0o10000000, O_DIRECTORY = 0o200000;
+
+/** Boot cannot go on: named step and path; ends the worker with this message. */
+function fail(what: string, path: string, errno: number): never {
+  throw new Error(`${what} ${path}: errno ${-errno}`);
+}
+
+function openDir(path: string, what: string): number {
+  const fd = host.openat(host.AT_FDCWD, path, O_PATH | O_DIRECTORY);
+  return fd < 0 ? fail(what, path, fd) : fd;
+}
+
+export class Tree {
+  readonly root: Path;
+  private readonly nd = new Nameidata();
+  /** carrick itself: may do everything. */
+  readonly caller: Caller;
+
+  constructor(private readonly ep: Endpoint, private readonly spec: RunSpec) {
+    setDataDir(openDir(spec.upperDir, 'the writable layer'));
+    const fd = openDir(spec.rootfs.dir, 'the root file system');
+    const st = hostStatFd(fd);
+    if (st < 0) fail('the root file system', spec.rootfs.dir, st);
+    const sb = new LayeredSuper('overlay', new HostDir(undefined, '', fd), 0);
+    sb.source = 'overlay';
+    const mnt: Mount = mountRoot(sb, 0);
+    this.root = new Path(mnt, mnt.root);
+    this.caller = { task: 0, tg: 0, cred: 0, fs: new FsStruct(this.root, this.root) };
+    this.caller.fs.umask = 0;
+    this.standardMounts();
+    for (const t of spec.tmpfs) this.mountTmpfs(t.target, t.mode, t.size, mountFlags(t.flags));
+    for (const b of spec.binds) this.mountBind(b.source, b.target, b.readOnly);
+    if (spec.readOnly) mnt.flags |= MNT_RDONLY;
+  }
+
+  private standardMounts(): void {
+    const locked = MNT_NOSUID | MNT_NODEV | MNT_NOEXEC;
+    this.mount(new ProcFs(), '/proc', locked);
+    this.mount(new SysFs(), '/sys', locked | MNT_RDONLY);
+    const dev = this.mountTmpfs('/dev', 0o755, 0, MNT_NOSUID);
+    const r = populateDev(dev.sb.root, this.caller, this.spec.tty);
+    if (r < 0) fail('making device nodes in', '/dev', r);
+    this.mount(new DevptsFs(this.ep), '/dev/pts', MNT_NOSUID | MNT_NOEXEC);
+    this.mountTmpfs('/dev/shm', 0o1777, 0, locked);
+    this.mountTmpfs('/tmp', 0o1777, 0, MNT_NOSUID | MNT_NODEV);
+    this.mountTmpfs('/run', 0o755, 0, MNT_NOSUID | MNT_NODEV);
+  }
+
+  private mount(sb: SuperBlock, target: string, flags: number): Mount {
+    const at = this.makePath(target, true);
+    return mountAt(sb, undefined, at, flags);
+  }
+
+  private mountTmpfs(target: string, mode: number, size: number, flags: number): Mount {
+    const sb = new LayeredSuper('tmpfs', undefined, S_IFDIR | mode, size);
+    sb.source = 'tmpfs';
+    sb.options = `mode=${mode.toString(8)}${size > 0 ? `,size=${Math.ceil(size / 1024)}k` : ''}`;
+    return this.mount(sb, target, flags);
+  }
+
+  private mountBind(source: string, target: string, readOnly: boolean): void {
+    const sb = hostSuper(host.AT_FDCWD, source);
+    if (typeof sb === 'number') fail('the volume', source, sb);
+    sb.source = source;
+    const at = this.makePath(target, sb.root.isDir);
+    if (at.inode.isDir !== sb.root.isDir) fail(`mounting ${source} at`, target, -E.ENOTDIR);
+    mountAt(sb, undefined, at, readOnly ? MNT_RDONLY : 0);
+  }
+
+  /** Path of a guest directory (or file), made with its parents when it is missing. Symlinks on the way are followed. */
+  makePath(target: string, isDir: boolean): Path {
+    const have = this.walk(target);
+    if (typeof have !== 'number') return have;
+    const parts = target.split('/').filter((p) => p !== '' && p !== '.');
+    let at = this.root;
+    for (const [i, name] of parts.entries()) {
+      const next = this.walk(`/${parts.slice(0, i + 1).join('/')}`);
+      at = typeof next !== 'number' ? next : this.makeOne(at, name, isDir || i < parts.length - 1, target);
+    }
+    return at;
+  }
+
+  private makeOne(parent: Path, name: string, isDir: boolean, target: string): Path {
+    if (!parent.inode.isDir) fail('the mount point', target, -E.ENOTDIR);
+    const d = dlookup(this.caller, parent.dentry, name);
+    if (typeof d === 'number') fail('the mount point', target, d);
+    if (d.inode === undefined) {
+      const n = isDir ? parent.inode.mkdir(this.caller, name, S_IFDIR | 0o755) : parent.inode.create(this.caller, name, S_IFREG | 0o644);
+      if (typeof n === 'number') fail('the mount point', target, n);
+      dinstantiate(d, n);
+    }
+    return crossMounts(parent.mnt, d) ?? new Path(parent.mnt, d);
+  }
+
+  /** Guest path as carrick itself sees it, from the root: a Path or -errno. */
+  walk(path: string): Path | number {
+    this.nd.links = 0;
+    const r = walk(this.nd, this.caller, undefined, path, Walk.FOLLOW);
+    return r < 0 ? r : this.nd.path;
+  }
+}

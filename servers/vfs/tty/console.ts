@@ -1,0 +1,177 @@
+/**
+ * The terminal of `-t`: a pty whose master is carrick itself, relayed to the caller's standard input and output.
+ *
+ *   host stdin ──epoll──► pty.input      pty.ldisc.out ──► $spill ──► host stdout (EPOLLOUT when it is slow)
+ *
+ * The CLI has put the caller's terminal in raw mode; every key comes here. The caller's descriptions are shared with its shell, so their flags are never
+ * changed: we open private, non-blocking ones through /proc/self/fd. Where that cannot be done (sockets, a terminal of another user) the caller's own are used,
+ * only ever when epoll says they are ready.
+ *
+ * Output is pumped at the end of a turn (a timer that is due at once), because this worker's scratch may hold a request's data while the line discipline
+ * produces output. When the caller's side is gone, the guest's terminal hangs up, as an emulator's closing would do it.
+ */
+import type { BootData } from '../../../shared/boot.js';
+import { nowNs } from '../../../shared/clock.js';
+import type { Endpoint } from '../../../shared/endpoint.js';
+import { E } from '../../../shared/errno.js';
+import { logLine } from '../../../shared/log.js';
+import * as host from '../../../shared/host.js';
+import { native } from '../../../shared/native.js';
+import { Timer } from '../../../shared/wait.js';
+import { EPOLLIN, EPOLLOUT, O_NOCTTY, O_NONBLOCK, O_RDONLY, O_WRONLY } from '../file.js';
+import { S_IFCHR, S_IFIFO, S_IFMT } from '../inode.js';
+import { type Pty, ptyAlloc } from './pty.js';
+import { V } from './termios.js';
+
+/** Bytes moved per host call. */
+const CHUNK = 4096;
+/** ioctl_tty(2). */
+const TCGETS = 0x5401;
+/** poll(2). */
+const SYS_poll = 7;
+const POLLOUT = 4;
+
+/** A private description of a terminal or pipe, or the fd itself where there can be none (or, files, where the offset is to be shared). */
+function privately(fd: number, mode: number): number {
+  if (host.statx(fd, '', host.AT_EMPTY_PATH) < 0) return fd;
+  const type = host.scratchView.getUint16(host.STRUCT + 28, true) & S_IFMT;
+  if (type !== S_IFCHR && type !== S_IFIFO) return fd;
+  const own = host.openat(host.AT_FDCWD, `/proc/self/fd/${fd}`, mode | O_NONBLOCK | O_NOCTTY);
+  return own >= 0 ? own : fd;
+}
+
+export class Console {
+  readonly pty: Pty;
+  private readonly inFd: number;
+  private readonly outFd: number;
+  /** outFd is the caller's own description and may block: ask before every write. */
+  private readonly outShared: boolean;
+  private inToken = -1;
+  private outToken = -1;
+  /** A regular file cannot be watched: it is read whenever there is room. */
+  private inAlways = false;
+  /** The input is a terminal. */
+  private readonly inTty: boolean;
+  private inEnded = false;
+  private outFailed = false;
+  private readonly pumpSoon: Timer;
+  private readonly readSoon: Timer;
+
+  constructor(private readonly ep: Endpoint, boot: BootData) {
+    const pty = ptyAlloc(ep, Math.floor(Date.now() / 1000));
+    if (pty === undefined) throw new Error('no pty for the console');
+    this.pty = pty;
+    pty.locked = false;
+    pty.winsize[0] = boot.spec.rows;
+    pty.winsize[1] = boot.spec.cols;
+    this.pumpSoon = new Timer(() => this.pump());
+    this.readSoon = new Timer(() => this.readHost());
+    this.inFd = privately(boot.spec.stdio[0], O_RDONLY);
+    this.outFd = privately(boot.spec.stdio[1], O_WRONLY);
+    this.inTty = host.ioctlPtr(this.inFd, TCGETS, host.STRUCT) >= 0;
+    this.outShared = this.outFd === boot.spec.stdio[1];
+    pty.onOutput = (): void => { if (this.pumpSoon.ix < 0 && this.outToken < 0 && pty.ldisc.out.size > 0) ep.timers.arm(this.pumpSoon, 0); };
+    pty.onInputRoom = (): void => this.wantInput(true);
+    this.wantInput(true);
+  }
+
+  // ---- host to guest ----
+
+  /** Watch the input or stop: taken out of the set altogether, since epoll reports a hang-up even to those who ask for nothing. */
+  private wantInput(on: boolean): void {
+    if (this.inEnded || this.pty.masterClosed) return;
+    if (this.inAlways) { if (on && this.readSoon.ix < 0) this.ep.timers.arm(this.readSoon, 0); return; }
+    if (on === this.inToken >= 0) return;
+    if (!on) { this.ep.unwatch(this.inToken, this.inFd); this.inToken = -1; return; }
+    const t = this.ep.watch(this.inFd, EPOLLIN, () => this.readHost());
+    if (t >= 0) { this.inToken = t; return; }
+    if (t === -E.EPERM) { this.inAlways = true; this.ep.timers.arm(this.readSoon, 0); return; }
+    logLine(`terminal: standard input cannot be watched: errno ${-t}`);
+    this.inEnded = true;
+  }
+
+  private readHost(): void {
+    if (this.inEnded || this.pty.masterClosed) return;
+    // Level-triggered readiness that nobody can use would keep the loop busy: onInputRoom starts it again.
+    if (!this.pty.inputRoom) { this.wantInput(false); return; }
+    const room = this.pty.inputFree;
+    const n = host.read(this.inFd, host.DATA, Math.min(CHUNK, room));
+    if (n === -E.EAGAIN || n === -E.EINTR) return;
+    // A raw terminal has no end of file: 0, like an error, means that its other side has gone. A pipe or file just ends.
+    if (n <= 0) { this.inputGone(n < 0 || this.inTty); return; }
+    this.pty.input(host.scratch, host.DATA, n, nowNs());
+    if (this.inAlways && this.readSoon.ix < 0) this.ep.timers.arm(this.readSoon, nowNs());
+  }
+
+  /** No more input: an end of file for the guest, or a hang-up. */
+  private inputGone(hangUp: boolean): void {
+    this.wantInput(false);
+    this.inEnded = true;
+    if (hangUp) { this.pty.hangUp(); return; }
+    const eof = this.pty.ldisc.termios.cc[V.EOF] as number;
+    if (!this.pty.canonical || eof === 0) return;
+    // Twice when a line is unfinished: the first VEOF only ends it.
+    const n = this.pty.ldisc.lineStarted ? 2 : 1;
+    host.scratch.fill(eof, host.DATA, host.DATA + n);
+    this.pty.input(host.scratch, host.DATA, n, nowNs());
+  }
+
+  // ---- guest to host ----
+
+  /** Write out what there is; stops at a full host fd and goes on when epoll says so. */
+  private pump(): void {
+    const { out } = this.pty.ldisc;
+    let moved = false;
+    while (out.size > 0) {
+      const n = out.peek(host.scratch, host.DATA, CHUNK);
+      const w = this.outFailed ? n : this.outShared && !this.writable(0) ? -E.EAGAIN : host.write(this.outFd, host.DATA, n);
+      if (w === -E.EINTR) continue;
+      if (w === -E.EAGAIN) { this.wantOutput(true); break; }
+      // Nobody reads any more: swallow it, as the guest's terminal did with its emulator gone.
+      if (w < 0) { this.outputGone(); continue; }
+      out.skip(w);
+      moved = true;
+    }
+    if (out.size === 0) this.wantOutput(false);
+    if (moved) this.pty.ldisc.outputTaken();
+  }
+
+  /** poll(2) the output, for `ms` at most. Errors count as writable: the write reports them. */
+  private writable(ms: number): boolean {
+    host.scratchView.setInt32(host.STRUCT, this.outFd, true);
+    host.scratchView.setInt32(host.STRUCT + 4, POLLOUT, true);
+    return native.sys(SYS_poll, 0b1, host.STRUCT, 1, ms) !== 0;
+  }
+
+  private wantOutput(on: boolean): void {
+    if (on === this.outToken >= 0) return;
+    if (!on) { this.ep.unwatch(this.outToken, this.outFd); this.outToken = -1; return; }
+    const t = this.ep.watch(this.outFd, EPOLLOUT, () => this.pump());
+    if (t >= 0) this.outToken = t;
+    else this.ep.timers.arm(this.pumpSoon, nowNs() + 1e6);
+  }
+
+  private outputGone(): void {
+    this.outFailed = true;
+    this.wantOutput(false);
+    this.pty.hangUp();
+  }
+
+  // ---- control ----
+
+  /** The caller's window has a new size. */
+  resize(rows: number, cols: number): void { this.pty.resize(rows, cols, 0, 0); }
+
+  /** Last output before carrick ends; waits for a slow reader, but not for ever. */
+  flush(): void {
+    const until = nowNs() + 2e9;
+    const { out } = this.pty.ldisc;
+    while (out.size > 0 && !this.outFailed && nowNs() < until) {
+      this.pump();
+      if (out.size > 0) this.writable(100);
+    }
+  }
+}
+
+/** Make the console of `-t`. Its pty is the first: /dev/pts/0. */
+export function openConsole(ep: Endpoint, boot: BootData): Console { return new Console(ep, boot); }
