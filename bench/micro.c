@@ -1,0 +1,228 @@
+/*
+ * micro - time one operation, print nanoseconds per operation.
+ *
+ *   micro NAME ROUNDS     one of the names below; "micro list" prints them
+ *
+ * The same binary runs natively and under carrick, so the ratio is all that is compared. Each operation is warmed up first.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static char *self;
+static char path[] = "/tmp/carrick-bench-XXXXXX";
+static char buf[65536];
+static int fd;
+static int pipes[2][2];
+static uint32_t *words;
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1e9 + t.tv_nsec;
+}
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void make_file(void)
+{
+	fd = mkstemp(path);
+	if (fd < 0 || write(fd, buf, sizeof buf) != sizeof buf)
+		die("mkstemp");
+}
+
+static void do_getppid(void) { syscall(SYS_getppid); }
+static void do_getpid(void) { syscall(SYS_getpid); }
+static void do_stat(void) { struct stat s; if (stat("/usr/bin/env", &s)) die("stat"); }
+static void do_enoent(void) { struct stat s; if (!stat("/usr/bin/no-such-name", &s)) die("stat"); }
+static void do_open(void) { int f = open("/usr/bin/env", O_RDONLY); if (f < 0) die("open"); close(f); }
+static void do_pread(void) { if (pread(fd, buf, 4096, 0) != 4096) die("pread"); }
+
+static void do_cpu(void)
+{
+	volatile uint64_t x = 88172645463325252ull;
+
+	for (int i = 0; i < 1000000; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+	}
+}
+
+static void do_touch(void)
+{
+	size_t n = 256 * 4096;
+	char *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		die("mmap");
+	for (size_t i = 0; i < n; i += 4096)
+		p[i] = 1;
+	munmap(p, n);
+}
+
+static void do_mmap(void)
+{
+	void *p = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		die("mmap");
+	munmap(p, 65536);
+}
+
+static void do_fork(void)
+{
+	pid_t p = fork();
+
+	if (p < 0)
+		die("fork");
+	if (p == 0)
+		_exit(0);
+	if (waitpid(p, NULL, 0) != p)
+		die("waitpid");
+}
+
+static void do_exec(void)
+{
+	int st;
+	pid_t p = fork();
+
+	if (p < 0)
+		die("fork");
+	if (p == 0) {
+		execl(self, self, "exit", (char *)NULL);
+		_exit(9);
+	}
+	if (waitpid(p, &st, 0) != p || st != 0)
+		die("exec");
+}
+
+static void *nothing(void *arg) { return arg; }
+
+static void do_thread(void)
+{
+	pthread_t t;
+
+	if (pthread_create(&t, NULL, nothing, NULL))
+		die("pthread_create");
+	pthread_join(t, NULL);
+}
+
+static pid_t partner;
+
+static void start_pipe(void)
+{
+	char c;
+
+	if (pipe(pipes[0]) || pipe(pipes[1]))
+		die("pipe");
+	partner = fork();
+	if (partner == 0) {
+		close(pipes[0][1]);
+		while (read(pipes[0][0], &c, 1) == 1)
+			if (write(pipes[1][1], &c, 1) != 1)
+				break;
+		_exit(0);
+	}
+}
+
+static void do_pipe(void)
+{
+	char c = 0;
+
+	if (write(pipes[0][1], &c, 1) != 1 || read(pipes[1][0], &c, 1) != 1)
+		die("pipe");
+}
+
+static long futex(uint32_t *w, int op, uint32_t v) { return syscall(SYS_futex, w, op, v, NULL, NULL, 0); }
+
+static void hand(uint32_t *w, uint32_t v)
+{
+	__atomic_store_n(w, v, __ATOMIC_SEQ_CST);
+	futex(w, FUTEX_WAKE, 1);
+}
+
+static void await(uint32_t *w, uint32_t v)
+{
+	uint32_t c;
+
+	while ((c = __atomic_load_n(w, __ATOMIC_SEQ_CST)) != v)
+		futex(w, FUTEX_WAIT, c);
+}
+
+static void start_futex(void)
+{
+	words = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	partner = fork();
+	if (partner == 0) {
+		for (uint32_t i = 1;; i++) {
+			await(&words[0], i);
+			hand(&words[64], i);
+		}
+	}
+}
+
+static uint32_t turn;
+static void do_futex(void) { turn++; hand(&words[0], turn); await(&words[64], turn); }
+
+static const struct { const char *name; void (*start)(void); void (*op)(void); int scale; } ops[] = {
+	{ "getppid", NULL, do_getppid, 1 }, { "getpid", NULL, do_getpid, 1 },
+	{ "stat", NULL, do_stat, 1 }, { "stat-missing", NULL, do_enoent, 1 }, { "open-close", NULL, do_open, 1 },
+	{ "pread-4k", make_file, do_pread, 1 }, { "pipe-pingpong", start_pipe, do_pipe, 1 }, { "futex-pingpong", start_futex, do_futex, 1 },
+	{ "fork-exit", NULL, do_fork, 100 }, { "fork-exec", NULL, do_exec, 200 }, { "thread", NULL, do_thread, 50 },
+	{ "touch-1MiB", NULL, do_touch, 200 }, { "mmap-munmap", NULL, do_mmap, 4 }, { "cpu-loop", NULL, do_cpu, 1000 },
+};
+
+int main(int argc, char **argv)
+{
+	self = argv[0];
+	if (argc == 2 && !strcmp(argv[1], "exit"))
+		return 0;
+	for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+		if (argc == 2 && !strcmp(argv[1], "list")) {
+			puts(ops[i].name);
+			continue;
+		}
+		if (argc != 3 || strcmp(argv[1], ops[i].name))
+			continue;
+		int rounds = atoi(argv[2]) / ops[i].scale;
+
+		if (rounds < 3)
+			rounds = 3;
+		if (ops[i].start)
+			ops[i].start();
+		for (int k = 0; k < rounds / 10 + 1; k++)
+			ops[i].op();
+		double t = now();
+		for (int k = 0; k < rounds; k++)
+			ops[i].op();
+		printf("%.1f\n", (now() - t) / rounds);
+		if (partner > 0) {
+			kill(partner, 9);
+			waitpid(partner, NULL, 0);
+		}
+		if (fd > 0)
+			unlink(path);
+		return 0;
+	}
+	return argc == 2 ? 0 : 2;
+}

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, afterEach, test } from 'node:test';
+import { ContainerDir, type State, removeTree, startTime, sweep } from './container-dir.js';
+import { Failure } from './failure.js';
+
+let home = '';
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'carrick-home-'));
+  process.env['CARRICK_HOME'] = home;
+});
+afterEach(() => {
+  delete process.env['CARRICK_HOME'];
+  rmSync(home, { recursive: true });
+});
+
+/** A container directory as a carrick that is gone has left it. */
+function abandoned(id: string, state: Partial<State> | undefined): string {
+  const dir = join(home, 'containers', id);
+  mkdirSync(join(dir, 'upper/etc'), { recursive: true });
+  if (state !== undefined) writeFileSync(join(dir, 'state.json'), JSON.stringify({ id, name: id, status: 'running', command: [], created: '', ...state }));
+  return dir;
+}
+
+test('a container that wrote nothing leaves nothing, kept or not', () => {
+  for (const keep of [true, false]) {
+    const dir = ContainerDir.create('aaaa', 'named', ['true']);
+    dir.finish(keep, 0);
+    assert.deepEqual(readdirSync(join(home, 'containers')), []);
+    assert.deepEqual(readdirSync(join(home, 'names')), []);
+  }
+});
+
+test('what was written stays without --rm, and goes with it', () => {
+  const kept = ContainerDir.create('aaaa', 'aaaa', ['true']);
+  writeFileSync(join(kept.upper, 'f'), 'x');
+  kept.finish(true, 3);
+  const state = JSON.parse(readFileSync(join(kept.path, 'state.json'), 'utf8')) as State;
+  assert.deepEqual([state.status, state.exitStatus], ['exited', 3]);
+  assert.ok(existsSync(join(kept.upper, 'f')));
+  const removed = ContainerDir.create('bbbb', 'bbbb', ['true']);
+  writeFileSync(join(removed.upper, 'f'), 'x');
+  removed.finish(false, 0);
+  assert.ok(!existsSync(removed.path));
+});
+
+test('a sweep removes what dead owners left, and nothing else', () => {
+  const alive = ContainerDir.create('aaaa', 'aaaa', ['true']);
+  const recycled = abandoned('bbbb', { pid: process.pid, startTime: '1' });
+  const dead = abandoned('cccc', { pid: 0x3fffffff, startTime: '1' });
+  const exited = abandoned('dddd', { pid: 0x3fffffff, startTime: '1', status: 'exited' });
+  const young = abandoned('eeee.new', undefined);
+  const old = abandoned('ffff.new', undefined);
+  utimesSync(old, 1, 1);
+  sweep();
+  assert.deepEqual([alive.path, recycled, dead, exited, young, old].map((path) => existsSync(path)), [true, false, false, true, true, false]);
+});
+
+test('a name is held by one container, and lost by a dead one', () => {
+  const first = ContainerDir.create('aaaa', 'web', ['true']);
+  assert.throws(() => ContainerDir.create('bbbb', 'web', ['true']), (error) => error instanceof Failure && /taken by container aaaa/.test(error.message));
+  assert.ok(!existsSync(join(home, 'containers/bbbb')));
+  first.finish(false, 0);
+  const dead = ContainerDir.create('cccc', 'web', ['true']);
+  writeFileSync(join(dead.path, 'state.json'), JSON.stringify({ id: 'cccc', name: 'web', pid: 0x3fffffff, startTime: '1', status: 'running' }));
+  ContainerDir.create('dddd', 'web', ['true']).finish(false, 0);
+});
+
+test('removeTree: names that are no UTF-8, directories without permissions', () => {
+  const dir = join(home, 'tree');
+  mkdirSync(join(dir, 'a/b'), { recursive: true });
+  writeFileSync(Buffer.concat([Buffer.from(`${dir}/a/`), Buffer.from([0xff, 0xfe])]), 'x');
+  chmodSync(join(dir, 'a/b'), 0);
+  chmodSync(join(dir, 'a'), 0o500);
+  removeTree(dir);
+  assert.ok(!existsSync(dir));
+});
+
+test('start time: of oneself, of nobody', () => {
+  assert.match(startTime(process.pid), /^\d+$/);
+  assert.equal(startTime(0x3fffffff), '');
+});
+
+test('a home that cannot be made is a failure with a mend', () => {
+  writeFileSync(join(home, 'file'), '');
+  process.env['CARRICK_HOME'] = join(home, 'file/sub');
+  assert.throws(() => ContainerDir.create('aaaa', 'aaaa', []), (error) => error instanceof Failure && /set CARRICK_HOME/.test(error.message));
+});

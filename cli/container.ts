@@ -1,0 +1,248 @@
+/**
+ * The life of a container, in the main thread.
+ *
+ *   directory, tables, rings ──► five workers ──► kernel.start() ──► guest runs ──► 'exited' ──┐
+ *                                    │ a worker dies                │ start refused           ├──► end(): kill, flush, tidy up, exit
+ *                                    └──────────────────────────────┴── second Ctrl-C ────────┘
+ *
+ * Owns: the workers, the control ports, the caller's terminal and signals, the container's directory. The guests are children of the kernel
+ * worker and die with it (PDEATHSIG); end() kills them by pidfd first, so that a worker's death leaves none behind either.
+ *
+ * The process ends by the host's exit_group: process.exit() would join the workers, which sleep in the addon and never come back to be
+ * stopped. Whatever has to be on disk or on a terminal is written synchronously before.
+ */
+import { readFileSync } from 'node:fs';
+import { availableParallelism, constants } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import * as Comlink from 'comlink';
+import { type BootData, comlinkPort } from '../shared/boot.js';
+import { nowNs } from '../shared/clock.js';
+import type { KernelControl, KernelEvent, SignalControl, VfsControl } from '../shared/control.js';
+import * as L from '../shared/gen/layout.js';
+import { STAT_ROWS } from '../shared/endpoint.js';
+import { loadNative, native } from '../shared/native.js';
+import { allocRings } from '../shared/rings.js';
+import type { RunSpec } from '../shared/spec.js';
+import { toText } from './bytes.js';
+import { ContainerDir, sweep } from './container-dir.js';
+import { EXIT_CARRICK, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_SIGNAL, Failure, complain, report } from './failure.js';
+import { RawTerminal, windowSize } from './terminal.js';
+
+const WORKERS = ['kernel', 'vfs', 'net', 'ipc', 'signal'] as const;
+const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
+/** A second Ctrl-C within this time ends the container at once. ns. */
+const IMPATIENCE_NS = 2e9;
+/** How long workers may take to flush before the container is given up. ms. */
+const SHUTDOWN_MS = 5000;
+const TG_FREE = 0;
+const TG_ZOMBIE = 3;
+/** exit_group(2). */
+const SYS_exit_group = process.arch === 'arm64' ? 94 : 231;
+
+export interface Outcome {
+  /** Exit status for the caller. */
+  readonly status: number;
+  /** The workers' counts of calls, errors and ns: Float64 [SRV_COUNT][STAT_ROWS][3]. */
+  readonly stats: Float64Array;
+}
+
+/** dist/, where the bundles are: this code is in one of them. */
+const here = dirname(fileURLToPath(import.meta.url));
+
+export function addonPath(): string {
+  return resolve(here, '../native/build/Release/carrick.node');
+}
+
+/** Load the addon into this thread. */
+export function loadAddon(): void {
+  try {
+    loadNative(addonPath());
+  } catch (error) {
+    throw new Failure('the native addon cannot be loaded; build it with: npm run build:native', undefined, { cause: error });
+  }
+}
+
+/** End the process now, with every thread; see the header. */
+export function exitNow(status: number): never {
+  if (native.sys !== undefined) native.sys(SYS_exit_group, 0, status);
+  process.exit(status);
+}
+
+/** First of the fds that guests' stubs keep for themselves (docs/internals.md, section 2). */
+function fdrBase(): number {
+  const hard = /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'));
+  return Math.min(1024, hard === null ? 1024 : Number(hard[1])) - 16;
+}
+
+/** Exit status of a wait(2) status word, as a shell gives it. */
+export function exitStatus(word: number): number {
+  const signo = word & 0x7f;
+  return signo === 0 ? (word >> 8) & 0xff : EXIT_SIGNAL + signo;
+}
+
+/**
+ * What to tell the caller when the first program could not be started. The kernel's message begins with "exec" when execve refused it; anything
+ * else (no such user, no mount) is the container's failure, not the program's.
+ */
+export function startFailure(errno: number, message: string, spec: RunSpec): Failure {
+  if (message !== '' && !message.startsWith('exec')) return new Failure(message.split('\n', 1)[0] ?? '');
+  const program = toText(spec.argv[0] ?? '');
+  const { ENOENT, EACCES, EPERM, ENOEXEC, ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG, EINVAL, ETXTBSY, ELIBBAD, E2BIG } = { ELIBBAD: 80, ...constants.errno };
+  switch (errno) {
+    case ENOENT:
+      if (!program.includes('/')) return new Failure(`${program}: command not found in the container's PATH; give its path, or check the rootfs`, EXIT_NOT_FOUND);
+      return new Failure(`${program}: no such file in the container, or its interpreter is missing; check the path and the rootfs`, EXIT_NOT_FOUND);
+    case EACCES: case EPERM: return new Failure(`${program}: permission denied; it must be a file that the user may execute`, EXIT_NOT_EXECUTABLE);
+    case ENOEXEC: case ELIBBAD: case EINVAL:
+      return new Failure(`${program}: exec format error; it must be a Linux program for this machine, or a script that starts with #!`, EXIT_NOT_EXECUTABLE);
+    case ENOTDIR: return new Failure(`${program}: a part of the path is not a directory`, EXIT_NOT_EXECUTABLE);
+    case EISDIR: return new Failure(`${program}: is a directory; name a program`, EXIT_NOT_EXECUTABLE);
+    case ELOOP: return new Failure(`${program}: too many levels of symbolic links`, EXIT_NOT_EXECUTABLE);
+    case ENAMETOOLONG: return new Failure(`${program}: the path is too long`, EXIT_NOT_EXECUTABLE);
+    case ETXTBSY: return new Failure(`${program}: the file is being written to`, EXIT_NOT_EXECUTABLE);
+    case E2BIG: return new Failure(`${program}: arguments and environment are too long together`, EXIT_NOT_EXECUTABLE);
+    default: return new Failure(`${program}: cannot be started (errno ${errno})${message === '' ? '' : `: ${message}`}`);
+  }
+}
+
+class Container {
+  private readonly spec: RunSpec;
+  private readonly dir: ContainerDir;
+  private readonly terminal = new RawTerminal();
+  private readonly workers: Worker[] = [];
+  private readonly ports: MessagePort[] = [];
+  private readonly apis: unknown[] = [];
+  private readonly stats = new SharedArrayBuffer(L.SRV_COUNT * STAT_ROWS * 3 * 8);
+  private ending = false;
+  private interruptNs = 0;
+  private done: (outcome: Outcome) => void = () => undefined;
+
+  constructor(spec: RunSpec, private readonly keep: boolean) {
+    this.dir = ContainerDir.create(spec.id, spec.name, spec.argv.map(toText));
+    this.spec = { ...spec, upperDir: Buffer.from(this.dir.upper, 'utf8').toString('latin1') };
+  }
+
+  run(): Promise<Outcome> {
+    return new Promise((resolve) => {
+      this.done = resolve;
+      try {
+        this.start();
+      } catch (error) {
+        void this.end(report(error));
+      }
+    });
+  }
+
+  private start(): void {
+    const fds = native.createDoorbells();
+    if (fds < 0) throw new Failure(`cannot make the workers' pipes (errno ${-fds}); raise the limit of open files`);
+    const tables = L.allocTables();
+    L.attachTables(tables);
+    L.setMetaFdrBase(1, fdrBase());
+    L.setMetaTrace(1, this.spec.trace.mode === 'off' ? 0 : 1);
+    L.setMetaNofast(1, this.spec.fastpath ? 0 : 1);
+    L.setMetaNogrants(1, this.spec.grants ? 0 : 1);
+    L.setMetaBootNs(1, nowNs());
+    L.setMetaNproc(1, availableParallelism());
+    const rings = allocRings();
+
+    for (const signal of FORWARDED) process.on(signal, () => this.forward(signal));
+    if (this.spec.tty) {
+      process.on('SIGWINCH', () => this.resize());
+      this.terminal.enter();
+    }
+    for (const [srv, name] of WORKERS.entries()) {
+      const { port1, port2 } = new MessageChannel();
+      const boot: BootData = {
+        srv, tables, rings, stats: this.stats, addonPath: addonPath(), spec: this.spec, control: port2,
+        traceFd: this.spec.trace.mode === 'lines' ? this.spec.trace.fd : -1,
+      };
+      const worker = new Worker(join(here, `${name}.mjs`), { workerData: boot, transferList: [port2], name: `carrick-${name}` });
+      worker.on('error', (error) => this.died(name, error));
+      worker.on('exit', () => this.died(name, undefined));
+      this.workers.push(worker);
+      this.ports.push(port1);
+    }
+    this.port(L.SRV_KERNEL).on('message', (message: KernelEvent | { carrick: 'ready' }) => {
+      if (message.carrick === 'exited') void this.end(exitStatus(message.status));
+      if (message.carrick === 'failed') void this.end(report(startFailure(message.errno, message.message, this.spec)));
+    });
+    // Not awaited: the kernel tells the outcome by an event, and a worker that dies first ends the run by itself.
+    this.control<KernelControl, void>(L.SRV_KERNEL, (kernel) => kernel.start()).catch((error: unknown) => { this.died('kernel', error); });
+    // What crashed containers left is nobody's hurry: it is looked for while the workers boot.
+    setImmediate(sweep);
+  }
+
+  private port(srv: number): MessagePort {
+    return this.ports[srv] as MessagePort;
+  }
+
+  /** Ask a worker something: post the call, then wake the worker for it. */
+  private control<T, R>(srv: number, call: (api: Comlink.Remote<T>) => Promise<R>): Promise<R> {
+    // Wrapped once: every wrap leaves a listener on the port.
+    this.apis[srv] ??= Comlink.wrap(comlinkPort(this.port(srv)));
+    const answer = call(this.apis[srv] as Comlink.Remote<T>);
+    native.ringDoorbell(srv, L.DB_CONTROL);
+    return answer;
+  }
+
+  private forward(signal: (typeof FORWARDED)[number]): void {
+    if (this.ending) return;
+    if (signal === 'SIGINT') {
+      const now = nowNs();
+      if (this.interruptNs > 0 && now - this.interruptNs < IMPATIENCE_NS) {
+        void this.end(EXIT_SIGNAL + constants.signals.SIGKILL);
+        return;
+      }
+      this.interruptNs = now;
+    }
+    void this.control<SignalControl, void>(L.SRV_SIGNAL, (server) => server.signalInit(constants.signals[signal]));
+  }
+
+  private resize(): void {
+    const { rows, cols } = windowSize();
+    if (!this.ending) void this.control<VfsControl, void>(L.SRV_VFS, (vfs) => vfs.resize(rows, cols));
+  }
+
+  /** A worker is gone, which it never is by itself: the container cannot go on. */
+  private died(name: string, error: unknown): void {
+    if (this.ending) return;
+    const reason = error instanceof Error ? error : new Error('it ended');
+    const text = (reason.message.split('\n', 1)[0] ?? '').trim();
+    void this.end(report(new Failure(`the ${name} worker died: ${text}; the container was stopped (CARRICK_DEBUG=1 says more)`, EXIT_CARRICK, { cause: reason })));
+  }
+
+  private async end(status: number): Promise<void> {
+    if (this.ending) return;
+    this.ending = true;
+    for (let row = 1; row < L.TG_ROWS; row++) {
+      const state = L.tgState(row);
+      if (state !== TG_FREE && state !== TG_ZOMBIE) native.killProcess(row, constants.signals.SIGKILL);
+    }
+    // With --rm nothing of the layer is kept; a terminal's last output, though, has to be written.
+    if (status !== EXIT_CARRICK && (this.keep || this.spec.tty)) await this.flush();
+    this.terminal.restore();
+    try {
+      this.dir.finish(this.keep, status);
+    } catch (error) {
+      complain(`carrick: cannot tidy up ${this.dir.path}: ${error instanceof Error ? error.message : String(error)}\n`);
+    }
+    this.done({ status, stats: new Float64Array(this.stats) });
+  }
+
+  private flush(): Promise<void> {
+    return new Promise((resolve) => {
+      const late = setTimeout(resolve, SHUTDOWN_MS);
+      const ready = (): void => { clearTimeout(late); resolve(); };
+      this.control<VfsControl, void>(L.SRV_VFS, (vfs) => vfs.shutdown()).then(ready, ready);
+    });
+  }
+}
+
+/** Run a container to its end. The caller then reports and calls exitNow: the workers are still there. */
+export function runContainer(spec: RunSpec, keep: boolean): Promise<Outcome> {
+  loadAddon();
+  return new Container(spec, keep).run();
+}

@@ -1,0 +1,145 @@
+/**
+ * `carrick`: reads the command line, runs one command, turns its outcome into an exit status. What only some commands need is imported when
+ * they run, so that `carrick run` starts fast. Arguments are latin1 byte strings from here on (bytes.ts).
+ */
+import { openSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import type { TraceSpec } from '../shared/spec.js';
+import { argvBytes, envBytes, toBytes, toPath, toText } from './bytes.js';
+import { exitNow, runContainer } from './container.js';
+import { EXIT_CARRICK, Failure, complain, debugging, report, why } from './failure.js';
+import { type Caller, type RunFlags, runElfSpec, runSpec } from './run-options.js';
+import { windowSize } from './terminal.js';
+import { VERSION } from './version.js';
+
+const NO_TRACE: TraceSpec = { mode: 'off', fd: -1 };
+
+interface TraceFlags { readonly summary?: boolean; readonly output?: string }
+
+function caller(): Caller {
+  const getid = (get: (() => number) | undefined): number => get === undefined ? 0 : get();
+  return {
+    env: envBytes(),
+    cwd: toBytes(process.cwd()),
+    uid: getid(process.getuid), gid: getid(process.getgid), groups: process.getgroups?.() ?? [],
+    ...windowSize(),
+  };
+}
+
+const collect = (value: string, before: readonly string[] | undefined): string[] => [...before ?? [], value];
+
+/** Flags that `run` and `run-elf` share. */
+function addRunFlags(command: Command): Command {
+  return command
+    .addOption(new Option('-e, --env <NAME[=VALUE]>', 'set a variable, or pass on your own').argParser(collect))
+    .option('-w, --workdir <DIR>', 'start in DIR, which is made when missing')
+    .option('-u, --user <USER[:GROUP]>', 'run as this user: numbers, or names of the container')
+    .addOption(new Option('-v, --volume <HOST:GUEST[:ro]>', 'show a file or directory of the host in the container').argParser(collect))
+    .addOption(new Option('--tmpfs <DIR[:OPTIONS]>', 'mount a tmpfs: size=N[k|m|g], mode=OCTAL, ro, noexec').argParser(collect))
+    .option('-t, --tty', 'give the program a terminal of its own')
+    .option('--read-only', 'mount the root read-only');
+}
+
+function traceSpec(flags: TraceFlags): TraceSpec {
+  let fd = 2;
+  if (flags.output !== undefined) {
+    try {
+      fd = openSync(toPath(flags.output), 'w', 0o644);
+    } catch (error) {
+      throw new Failure(`cannot write the trace to ${toText(flags.output)}: ${why(error)}`, undefined, { cause: error });
+    }
+  }
+  return { mode: flags.summary === true ? 'summary' : 'lines', fd };
+}
+
+type Finish = (status: number) => void;
+
+/** `run` and `run-elf`, on the program itself and below `trace`. */
+function addRunCommands(parent: Command, trace: () => TraceSpec, finish: Finish): void {
+  const run = async (spec: ReturnType<typeof runSpec>, keep: boolean): Promise<void> => {
+    const { status, stats } = await runContainer(spec, keep);
+    if (spec.trace.mode === 'summary') (await import('./trace-summary.js')).printSummary(stats, spec.trace.fd);
+    finish(status);
+  };
+  addRunFlags(parent.command('run'))
+    .summary('run a program in a container')
+    .description('Run a program on ROOTFS: "host" (the host\'s own root, never changed) or "rootfs:DIR". Without COMMAND: /bin/sh.')
+    .argument('<ROOTFS>').argument('[COMMAND...]')
+    .option('-i, --interactive', 'let the program read your standard input')
+    .option('--rm', 'keep nothing of what the program writes')
+    .option('--name <NAME>', 'name of the container')
+    .option('--hostname <NAME>', 'host name inside the container')
+    .option('--entrypoint <PROGRAM>', 'program to run; COMMAND becomes its arguments')
+    .passThroughOptions()
+    .action(async (rootfs: string, operands: string[], flags: RunFlags) => {
+      await run(runSpec(flags, rootfs, operands, caller(), trace()), flags.rm !== true);
+    });
+  addRunFlags(parent.command('run-elf'))
+    .summary('run one ELF file as if it were started here')
+    .description('Run FILE with your user, environment, directory and input, on the host\'s root; what it writes vanishes, but for volumes.')
+    .argument('<FILE>').argument('[ARG...]')
+    .passThroughOptions()
+    .action(async (file: string, args: string[], flags: RunFlags) => {
+      await run(runElfSpec(flags, file, args, caller(), trace()), false);
+    });
+}
+
+function program(finish: Finish): Command {
+  const root = new Command('carrick')
+    .description('Linux programs on a kernel written in TypeScript')
+    .version(VERSION, '--version', 'print the version')
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .configureOutput({ writeErr: () => undefined, writeOut: (text) => process.stdout.write(toText(text)) })
+    .exitOverride();
+  addRunCommands(root, () => NO_TRACE, finish);
+
+  const trace: Command = root.command('trace')
+    .summary('run, and print every system call')
+    .description('Like strace: one line per call that a server answers: name, arguments, result, server, microseconds.')
+    .usage('[options] run|run-elf ...')
+    .option('-c, --summary', 'print counts and times at the end instead of lines')
+    .option('-o, --output <FILE>', 'write to FILE instead of standard error')
+    .helpCommand(false)
+    .enablePositionalOptions();
+  addRunCommands(trace, () => traceSpec(trace.opts<TraceFlags>()), finish);
+
+  root.command('doctor')
+    .description('show what this machine offers, and what is lost without it')
+    .option('--json', 'for programs')
+    .action(async (flags: { json?: boolean }) => { finish((await import('./doctor.js')).doctor(flags.json === true)); });
+  root.command('syscalls')
+    .description('list the system calls and how far each is supported')
+    .argument('[NAME]', 'only names that contain NAME')
+    .action(async (name?: string) => { finish((await import('./syscalls.js')).printSyscalls(name)); });
+  return root;
+}
+
+/** commander's message as our one line. */
+function usageLine(error: CommanderError): string {
+  const text = toText(error.message).replace(/^error: /, '').split('\n', 1)[0] ?? '';
+  return `carrick: ${text}; see carrick --help\n`;
+}
+
+async function main(): Promise<void> {
+  if (debugging()) process.setSourceMapsEnabled(true);
+  let status = 0;
+  try {
+    const args = argvBytes();
+    const command = program((value) => { status = value; });
+    if (args.length === 0) {
+      complain(command.helpInformation());
+      status = EXIT_CARRICK;
+    } else {
+      await command.parseAsync(args, { from: 'user' });
+    }
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) status = 0;
+    else if (error instanceof CommanderError) { complain(error.code === 'commander.help' ? 'carrick: no command; see carrick --help\n' : usageLine(error)); status = EXIT_CARRICK; }
+    else status = report(error);
+  }
+  // Nothing is left in a buffer: Node writes to files, terminals and (on Linux) pipes at once.
+  exitNow(status);
+}
+
+void main();

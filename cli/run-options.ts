@@ -1,0 +1,244 @@
+/**
+ * The flags of `carrick run` and `carrick run-elf`, from what commander read to a RunSpec. Pure but for looks at the host file system
+ * (does the rootfs exist, does a volume's source). Strings are latin1 byte strings throughout; toText() for messages.
+ */
+import { randomBytes } from 'node:crypto';
+import { statSync, realpathSync } from 'node:fs';
+import { hostname as hostHostname } from 'node:os';
+import { posix } from 'node:path';
+import { NAMESPACES_DEFAULT } from '../shared/spec.js';
+import type { BindSpec, RootfsSpec, RunSpec, TmpfsSpec, TraceSpec } from '../shared/spec.js';
+import { lookupEnv, toPath, toText } from './bytes.js';
+import { Failure, why } from './failure.js';
+
+/** As commander hands them over. */
+export interface RunFlags {
+  readonly env?: readonly string[];
+  readonly workdir?: string;
+  readonly user?: string;
+  readonly volume?: readonly string[];
+  readonly interactive?: boolean;
+  readonly tty?: boolean;
+  readonly rm?: boolean;
+  readonly name?: string;
+  readonly hostname?: string;
+  readonly readOnly?: boolean;
+  readonly tmpfs?: readonly string[];
+  readonly entrypoint?: string;
+}
+
+/** What the caller of the command brings along. */
+export interface Caller {
+  /** "K=V", latin1. */
+  readonly env: readonly string[];
+  /** Absolute, latin1. */
+  readonly cwd: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+  readonly rows: number;
+  readonly cols: number;
+}
+
+/** docker's default, and Debian's for root. */
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** Most ids of user_namespaces(7): -1 is "no change" to the calls that take one. */
+const ID_MAX = 0xfffffffe;
+
+const MS_RDONLY = 1;
+const MS_NOSUID = 2;
+const MS_NODEV = 4;
+const MS_NOEXEC = 8;
+const TMPFS_FLAGS: Readonly<Record<string, readonly [number, number]>> = {
+  ro: [MS_RDONLY, 0], rw: [0, MS_RDONLY],
+  nosuid: [MS_NOSUID, 0], suid: [0, MS_NOSUID],
+  nodev: [MS_NODEV, 0], dev: [0, MS_NODEV],
+  noexec: [MS_NOEXEC, 0], exec: [0, MS_NOEXEC],
+};
+
+export function parseRootfs(arg: string, cwd: string): RootfsSpec {
+  if (arg === 'host') return { kind: 'host', dir: '/' };
+  if (arg.startsWith('rootfs:')) {
+    const dir = posix.resolve(cwd, arg.slice('rootfs:'.length));
+    return { kind: 'dir', dir: hostDirectory(dir, 'rootfs') };
+  }
+  throw new Failure(`unknown root file system "${toText(arg)}"; use host, or rootfs:DIR`);
+}
+
+function hostDirectory(dir: string, what: string): string {
+  try {
+    const real = realpathSync(toPath(dir), 'buffer').toString('latin1');
+    if (!statSync(toPath(real)).isDirectory()) throw new Failure(`${what} ${toText(dir)} is not a directory`);
+    return real;
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw new Failure(`cannot use ${what} ${toText(dir)}: ${why(error)}`, undefined, { cause: error });
+  }
+}
+
+/** HOST:GUEST[:ro|:rw] */
+export function parseVolume(arg: string, cwd: string): BindSpec {
+  const [host = '', guest = '', mode = 'rw', ...rest] = arg.split(':');
+  if (host === '' || !guest.startsWith('/') || rest.length > 0 || (mode !== 'ro' && mode !== 'rw')) {
+    throw new Failure(`bad volume "${toText(arg)}"; write -v HOST:GUEST or -v HOST:GUEST:ro, GUEST absolute`);
+  }
+  const target = posix.normalize(guest).replace(/(.)\/$/, '$1');
+  if (target === '/') throw new Failure(`bad volume "${toText(arg)}": it would cover the root; use rootfs:DIR for that`);
+  const path = posix.resolve(cwd, host);
+  try {
+    return { source: realpathSync(toPath(path), 'buffer').toString('latin1'), target, readOnly: mode === 'ro' };
+  } catch (error) {
+    throw new Failure(`cannot mount volume ${toText(path)}: ${why(error)}`, undefined, { cause: error });
+  }
+}
+
+/** Bytes of "64m", "1g", "4096", or -1. */
+function parseSize(text: string): number {
+  const match = /^(\d{1,12})([kmgKMG]?)$/.exec(text);
+  if (match === null) return -1;
+  const unit = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[(match[2] ?? '').toLowerCase()] ?? 1;
+  return Number(match[1]) * unit;
+}
+
+/** DIR[:OPTION,...]; options: size=N[kmg], mode=OCTAL, ro, rw, [no]suid, [no]dev, [no]exec. */
+export function parseTmpfs(arg: string): TmpfsSpec {
+  const colon = arg.indexOf(':');
+  const dir = colon < 0 ? arg : arg.slice(0, colon);
+  if (!dir.startsWith('/')) throw new Failure(`bad --tmpfs "${toText(arg)}"; DIR must be absolute`);
+  let size = 0;
+  let mode = 0o1777;
+  let flags = MS_NOSUID | MS_NODEV;
+  for (const option of colon < 0 ? [] : arg.slice(colon + 1).split(',')) {
+    const change = TMPFS_FLAGS[option];
+    if (change !== undefined) flags = (flags | change[0]) & ~change[1];
+    else if (option.startsWith('size=') && parseSize(option.slice(5)) >= 0) size = parseSize(option.slice(5));
+    else if (/^mode=[0-7]{1,4}$/.test(option)) mode = parseInt(option.slice(5), 8);
+    else throw new Failure(`bad --tmpfs option "${toText(option)}"; known: size=N[k|m|g], mode=OCTAL, ro, nosuid, nodev, noexec`);
+  }
+  return { target: posix.normalize(dir).replace(/(.)\/$/, '$1'), size, mode, flags };
+}
+
+function parseId(text: string, whole: string): number {
+  if (!/^\d+$/.test(text)) return -1;
+  if (Number(text) > ID_MAX) throw new Failure(`bad user "${toText(whole)}": ids go up to ${ID_MAX}`);
+  return Number(text);
+}
+
+/** UID[:GID] | NAME[:GROUP]; -1 where a name has to be looked up in the guest. */
+export function parseUser(arg: string): { user: string; uid: number; gid: number } {
+  const [user = '', group, ...rest] = arg.split(':');
+  if (user === '' || group === '' || rest.length > 0) throw new Failure(`bad user "${toText(arg)}"; write UID[:GID] or NAME[:GROUP]`);
+  return { user: arg, uid: parseId(user, arg), gid: group === undefined ? -1 : parseId(group, arg) };
+}
+
+/** Lay -e flags over an environment. K alone takes the caller's value, and nothing when the caller has none. */
+export function mergeEnv(base: readonly string[], flags: readonly string[], caller: readonly string[]): string[] {
+  const env = new Map(base.map((item) => [item.slice(0, item.indexOf('=')), item]));
+  for (const flag of flags) {
+    const equals = flag.indexOf('=');
+    if (equals === 0 || flag === '') throw new Failure(`bad variable "${toText(flag)}"; write -e NAME=VALUE, or -e NAME to pass yours on`);
+    if (equals > 0) { env.set(flag.slice(0, equals), flag); continue; }
+    const value = lookupEnv(caller, flag);
+    if (value === undefined) env.delete(flag); else env.set(flag, `${flag}=${value}`);
+  }
+  return [...env.values()];
+}
+
+/** Environment of `run` before -e: as docker's; HOME follows from the user's passwd entry inside the guest. */
+function defaultEnv(flags: RunFlags, caller: Caller, hostname: string): string[] {
+  const env = [`PATH=${DEFAULT_PATH}`, `HOSTNAME=${hostname}`];
+  if (flags.tty === true) env.push(`TERM=${lookupEnv(caller.env, 'TERM') ?? 'xterm'}`);
+  for (const key of ['LANG', 'LC_ALL']) {
+    const value = lookupEnv(caller.env, key);
+    if (value !== undefined && value !== '') env.push(`${key}=${value}`);
+  }
+  return env;
+}
+
+/** A switch from the environment: unset or "1" is on, "0" is off. */
+function enabled(name: string): boolean {
+  const value = process.env[name];
+  if (value === undefined || value === '' || value === '1') return true;
+  if (value === '0') return false;
+  throw new Failure(`bad ${name}="${value}"; use 0 or 1`);
+}
+
+function namespacesWanted(): number {
+  const value = process.env['CARRICK_NAMESPACES'];
+  if (value === undefined || value === '') return NAMESPACES_DEFAULT;
+  if (value === 'none') return 0;
+  throw new Failure(`bad CARRICK_NAMESPACES="${value}"; the only setting is none`);
+}
+
+export function checkName(name: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(name)) return name;
+  throw new Failure(`bad name "${toText(name)}"; letters, digits, "_", "." and "-", a letter or digit first`);
+}
+
+function checkHostname(name: string): string {
+  // HOST_NAME_MAX is 64; sethostname(2) itself takes any bytes.
+  if (/^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$/.test(name)) return name;
+  throw new Failure(`bad hostname "${toText(name)}"; up to 64 letters, digits, "-" and "."`);
+}
+
+/** What is the same for `run` and `run-elf`; upperDir is filled in when the container's directory exists. */
+function baseSpec(caller: Caller, trace: TraceSpec): Pick<RunSpec, 'id' | 'upperDir' | 'stdio' | 'rows' | 'cols' | 'trace' | 'namespaces' | 'fastpath' | 'grants'> {
+  return {
+    id: randomBytes(6).toString('hex'), upperDir: '', stdio: [0, 1, 2], rows: caller.rows, cols: caller.cols, trace,
+    namespaces: namespacesWanted(), fastpath: enabled('CARRICK_FASTPATH'), grants: enabled('CARRICK_GRANTS'),
+  };
+}
+
+/** `carrick run [FLAGS] ROOTFS [--] [COMMAND [ARG...]]` */
+export function runSpec(flags: RunFlags, rootfsArg: string, operands: readonly string[], caller: Caller, trace: TraceSpec): RunSpec {
+  const base = baseSpec(caller, trace);
+  const rootfs = parseRootfs(rootfsArg, caller.cwd);
+  const command = operands[0] === '--' ? operands.slice(1) : operands;
+  const argv = flags.entrypoint !== undefined && flags.entrypoint !== '' ? [flags.entrypoint, ...command] : command.length > 0 ? command : ['/bin/sh'];
+  if (argv[0] === '') throw new Failure('the command is an empty string');
+  if (flags.workdir !== undefined && !flags.workdir.startsWith('/')) throw new Failure(`bad --workdir "${toText(flags.workdir)}": it must be absolute`);
+  const hostname = flags.hostname === undefined ? base.id : checkHostname(flags.hostname);
+  const env = mergeEnv(defaultEnv(flags, caller, hostname), flags.env ?? [], caller.env);
+  return {
+    ...base, rootfs, argv, env, hostname,
+    name: flags.name === undefined ? base.id : checkName(flags.name),
+    cwd: flags.workdir === undefined ? '/' : posix.normalize(flags.workdir),
+    cwdMake: flags.workdir !== undefined,
+    ...(flags.user === undefined ? { user: '', uid: 0, gid: 0 } : parseUser(flags.user)),
+    groups: undefined,
+    homeFromPasswd: lookupEnv(env, 'HOME') === undefined,
+    readOnly: flags.readOnly === true,
+    binds: (flags.volume ?? []).map((volume) => parseVolume(volume, caller.cwd)),
+    tmpfs: (flags.tmpfs ?? []).map(parseTmpfs),
+    tty: flags.tty === true,
+    interactive: flags.interactive === true,
+  };
+}
+
+/**
+ * `carrick run-elf [FLAGS] FILE [ARG...]`: the program as if it were started here: the caller's ids, environment, directory and input. Its root is
+ * the host's, so every path means what it means to the caller; what it writes stays in the container's layer, except below the bind mounts of -v.
+ */
+export function runElfSpec(flags: RunFlags, file: string, args: readonly string[], caller: Caller, trace: TraceSpec): RunSpec {
+  const base = baseSpec(caller, trace);
+  if (file === '') throw new Failure('the program is an empty string');
+  return {
+    ...base,
+    name: base.id,
+    rootfs: { kind: 'host', dir: '/' },
+    // Like a shell, a file is a path: run-elf a.out is ./a.out, never a PATH lookup.
+    argv: [file.includes('/') ? file : `./${file}`, ...args],
+    env: mergeEnv(caller.env, flags.env ?? [], caller.env),
+    cwd: flags.workdir === undefined ? caller.cwd : posix.resolve(caller.cwd, flags.workdir),
+    cwdMake: false,
+    ...(flags.user === undefined ? { user: `${caller.uid}:${caller.gid}`, uid: caller.uid, gid: caller.gid } : parseUser(flags.user)),
+    groups: flags.user === undefined ? caller.groups : undefined,
+    homeFromPasswd: false,
+    hostname: hostHostname().slice(0, 64),
+    readOnly: flags.readOnly === true,
+    binds: (flags.volume ?? []).map((volume) => parseVolume(volume, caller.cwd)),
+    tmpfs: (flags.tmpfs ?? []).map(parseTmpfs),
+    tty: flags.tty === true,
+    interactive: true,
+  };
+}

@@ -1,0 +1,34 @@
+/**
+ * The caller's terminal while a guest has a pty of its own (-t): raw, so that every key reaches the guest's line discipline, and put
+ * back on every way out. Node itself restores the mode when the process dies of a signal it can see.
+ */
+import { ReadStream, isatty } from 'node:tty';
+
+export interface WindowSize { readonly rows: number; readonly cols: number }
+
+/** Size of the caller's window; 0 × 0, as a new pty has it, when there is none. */
+export function windowSize(): WindowSize {
+  for (const stream of [process.stdout, process.stderr]) {
+    if (stream.isTTY) return { rows: stream.rows, cols: stream.columns };
+  }
+  return { rows: 0, cols: 0 };
+}
+
+export class RawTerminal {
+  private input: ReadStream | undefined;
+
+  /** Enter raw mode; nothing happens when input is no terminal. */
+  enter(): void {
+    if (!isatty(0)) return;
+    this.input = new ReadStream(0);
+    this.input.setRawMode(true);
+    // vfs reads the terminal, not this stream: it only carries the mode.
+    this.input.pause();
+    this.input.unref();
+  }
+
+  restore(): void {
+    this.input?.setRawMode(false);
+    this.input = undefined;
+  }
+}

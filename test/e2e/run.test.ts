@@ -1,0 +1,84 @@
+/** `carrick run`: output, exit status, flags, and nothing left behind. */
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { bash, carrick, guestProcesses, listing, native, runHost, scratchDir } from './harness.js';
+
+test('the first command of the README', () => {
+  const r = bash('echo hello from $(uname -s); ls / | head -3; python3 -c "print(sum(range(10)))"');
+  assert.equal(r.err, '');
+  assert.equal(r.status, 0);
+  assert.match(r.out, /^hello from Linux\n/);
+  assert.match(r.out, /45\n$/);
+});
+
+test('exit status: the guest\'s own, 125, 126, 127, 128 + signal', () => {
+  assert.equal(bash('exit 42').status, 42);
+  assert.equal(bash('kill -9 $$').status, 137);
+  assert.equal(bash('kill -TERM $$').status, 143);
+  const missing = runHost(['nosuch-program']);
+  assert.equal(missing.status, 127);
+  assert.match(missing.err, /^carrick: .*nosuch-program.*\n$/);
+  const notExec = runHost(['/etc/passwd']);
+  assert.equal(notExec.status, 126);
+  assert.equal(notExec.err.trim().split('\n').length, 1);
+  assert.equal(carrick(['run', '--no-such-flag', 'host', '--', 'true']).status, 125);
+  assert.equal(carrick(['run', 'rootfs:/no/such/dir', '--', 'true']).status, 125);
+});
+
+test('stdin, pipes and large output pass unchanged', () => {
+  const data = Array.from({ length: 20000 }, (_, i) => `line ${i}`).join('\n');
+  const r = bash('cat | tee /dev/null | cat', { input: data });
+  assert.equal(r.out, data);
+  assert.equal(bash('wc -c', { input: data }).out.trim(), String(data.length));
+});
+
+test('flags: environment, directory, user, hostname, entrypoint, tmpfs', () => {
+  assert.equal(carrick(['run', '--rm', '-e', 'A=b c', 'host', '--', 'sh', '-c', 'echo $A']).out, 'b c\n');
+  assert.equal(carrick(['run', '--rm', '-w', '/usr/bin', 'host', 'pwd']).out, '/usr/bin\n');
+  assert.equal(carrick(['run', '--rm', '-u', '12:34', 'host', '--', 'sh', '-c', 'id -u; id -g']).out, '12\n34\n');
+  assert.equal(carrick(['run', '--rm', '-u', 'nobody', 'host', '--', 'id', '-un']).out, 'nobody\n');
+  assert.equal(carrick(['run', '--rm', '--hostname', 'box', 'host', '--', 'uname', '-n']).out, 'box\n');
+  assert.equal(carrick(['run', '--rm', '--entrypoint', '/bin/echo', 'host', 'hi']).out, 'hi\n');
+  assert.equal(carrick(['run', '--rm', '--tmpfs', '/mnt/t', 'host', '--', 'sh', '-c', 'echo x > /mnt/t/f && cat /mnt/t/f']).out, 'x\n');
+  assert.equal(carrick(['run', '--rm', '--read-only', 'host', '--', 'sh', '-c', 'echo x > /etc/f']).status === 0, false);
+});
+
+test('volumes: read-write reaches the host, read-only does not', () => {
+  const dir = scratchDir('vol');
+  writeFileSync(join(dir, 'in'), 'from host\n');
+  const r = carrick(['run', '--rm', '-v', `${dir}:/vol`, 'host', '--', 'sh', '-c', 'cat /vol/in; echo from guest > /vol/out; mkdir /vol/d; mv /vol/out /vol/d/moved']);
+  assert.equal(r.err, '');
+  assert.equal(r.out, 'from host\n');
+  assert.equal(readFileSync(join(dir, 'd/moved'), 'utf8'), 'from guest\n');
+  assert.equal(carrick(['run', '--rm', '-v', `${dir}:/vol:ro`, 'host', '--', 'sh', '-c', 'echo no > /vol/out2']).status === 0, false);
+  assert.deepEqual(listing(dir), ['d', 'in']);
+});
+
+test('run-elf: a static and a dynamic program, arguments and environment as natively', () => {
+  const dir = scratchDir('elf');
+  writeFileSync(join(dir, 'a.c'), '#include <stdio.h>\n#include <stdlib.h>\nint main(int c, char **v) { printf("%d %s %s\\n", c, v[1], getenv("PROBE")); return c; }\n');
+  for (const flags of [[], ['-static']]) {
+    assert.equal(native(['gcc', ...flags, '-o', join(dir, 'a'), join(dir, 'a.c')]).status, 0);
+    const r = carrick(['run-elf', join(dir, 'a'), 'x y'], { env: { PROBE: 'seen' } });
+    assert.equal(r.out, '2 x y seen\n');
+    assert.equal(r.status, 2);
+  }
+});
+
+test('the host is unchanged by a guest that destroys everything', () => {
+  const dir = scratchDir('destroy');
+  mkdirSync(join(dir, 'keep'));
+  const before = native(['sh', '-c', 'ls -lai /etc /usr /bin/ /var | md5sum; md5sum /bin/sh /etc/passwd']).out;
+  const r = bash('rm -rf /etc /usr/share /var; echo x > /bin/sh; ls /etc; echo gone');
+  assert.match(r.out, /gone\n$/);
+  assert.equal(native(['sh', '-c', 'ls -lai /etc /usr /bin/ /var | md5sum; md5sum /bin/sh /etc/passwd']).out, before);
+});
+
+test('nothing is left behind: processes, container directories', () => {
+  const home = scratchDir('left');
+  for (let i = 0; i < 3; i++) assert.equal(carrick(['run', '--rm', 'host', '--', 'sh', '-c', 'sleep 100 & (setsid sleep 100 &) ; exit 0'], { home }).status, 0);
+  assert.deepEqual(listing(join(home, 'containers')), []);
+  assert.deepEqual(guestProcesses(), []);
+});

@@ -1,0 +1,49 @@
+/** `run -it`: a real terminal (tmux) around an interactive shell in the guest; keys go in, the screen is read. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { test } from 'node:test';
+import { CARRICK, testEnv } from './harness.js';
+
+const socket = `carrick-test-${process.pid}`;
+const tmux = (...args: string[]): string => spawnSync('tmux', ['-L', socket, ...args], { encoding: 'utf8', env: testEnv({ PS1: '$ ' }) }).stdout;
+const screen = (): string => tmux('capture-pane', '-p', '-t', 's');
+
+/** Wait until the screen shows something; the deadline only bounds a failure. */
+function until(re: RegExp, ms = 20000): string {
+  const end = Date.now() + ms;
+  for (;;) {
+    const s = screen();
+    if (re.test(s)) return s;
+    if (Date.now() > end) assert.fail(`the screen never showed ${String(re)}:\n${s}`);
+    spawnSync('sleep', ['0.05']);
+  }
+}
+
+test('an interactive bash: prompt, editing, Ctrl-C, job control, resize, exit status', { skip: existsSync('/usr/bin/tmux') ? false : 'no tmux here' }, () => {
+  try {
+    tmux('new-session', '-d', '-s', 's', '-x', '100', '-y', '30', `env PS1='$ ' ${process.execPath} ${CARRICK} run --rm -it -e PS1='ready> ' host -- bash --norc --noprofile; echo status=$?; sleep 100`);
+    until(/ready> /);
+    tmux('send-keys', '-t', 's', 'echo one twoX', 'BSpace', 'Enter');
+    until(/^one two$/m);
+    tmux('send-keys', '-t', 's', 'tty; stty size', 'Enter');
+    until(/\/dev\/pts\/\d+\n30 100/);
+    tmux('send-keys', '-t', 's', 'sleep 1000', 'Enter');
+    until(/sleep 1000\n/);
+    tmux('send-keys', '-t', 's', 'C-c');
+    tmux('send-keys', '-t', 's', 'echo rc=$?', 'Enter');
+    until(/rc=130/);
+    tmux('send-keys', '-t', 's', 'sleep 1000', 'Enter');
+    tmux('send-keys', '-t', 's', 'C-z');
+    until(/Stopped/);
+    tmux('send-keys', '-t', 's', 'jobs; kill %1; wait %1; echo after', 'Enter');
+    until(/^after$/m);
+    tmux('resize-window', '-t', 's', '-x', '80', '-y', '24');
+    tmux('send-keys', '-t', 's', 'clear; stty size', 'Enter');
+    until(/^24 80$/m);
+    tmux('send-keys', '-t', 's', 'exit 7', 'Enter');
+    until(/status=7/);
+  } finally {
+    tmux('kill-server');
+  }
+});
