@@ -211,7 +211,9 @@ export function runSpec(flags: RunFlags, rootfsArg: string, operands: readonly s
     binds: (flags.volume ?? []).map((volume) => parseVolume(volume, caller.cwd)),
     tmpfs: (flags.tmpfs ?? []).map(parseTmpfs),
     tty: flags.tty === true,
-    interactive: flags.interactive === true,
+    // Without a terminal the guest's 0, 1 and 2 are the caller's own, so pipes work as with any command.
+    interactive: flags.interactive === true || flags.tty !== true,
+    hostTmp: false,
   };
 }
 
@@ -240,5 +242,6 @@ export function runElfSpec(flags: RunFlags, file: string, args: readonly string[
     tmpfs: (flags.tmpfs ?? []).map(parseTmpfs),
     tty: flags.tty === true,
     interactive: true,
+    hostTmp: true,
   };
 }

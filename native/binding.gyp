@@ -5,7 +5,7 @@
       "sources": [
         "addon/areas.cc",
         "addon/ctl.cc",
-        "addon/endpoint.cc",
+        "addon/endpoint.cc", "addon/spin.cc",
         "addon/guard.cc",
         "addon/host_calls.cc",
         "addon/memory.cc",

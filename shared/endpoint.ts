@@ -247,6 +247,8 @@ export class Endpoint {
   /** One round; true when a control message waits. `mayBlock` false polls. */
   turn(mayBlock = true): boolean {
     const flushed = this.ringPort.flush();
+    // Messages to oneself (a last close) take effect before the answers go out.
+    this.ringPort.drainFrom(this.srv, (m) => { this.message(m); });
     let timeoutUs = this.again.length > 0 || !mayBlock ? 0 : flushed ? -1 : 1000;
     if (timeoutUs !== 0) {
       const next = this.timers.next();

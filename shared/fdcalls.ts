@@ -6,7 +6,7 @@
  */
 import { E } from './errno.js';
 import type { Endpoint } from './endpoint.js';
-import { FD_CLOEXEC, FD_LIMIT, fdFlags, fdInstall, fdLookup, fdRemove, fdReplace, filesClose, nofile, ofdRef, ofdUnref, setFdFlags } from './fdtable.js';
+import { FD_CLOEXEC, FD_LIMIT, fdFlags, fdInstall, fdLookup, fdRemove, fdReplace, filesClose, nofile, Ofd, ofdRef, ofdUnref, setFdFlags } from './fdtable.js';
 import type { Frame } from './frame.js';
 import * as L from './gen/layout.js';
 import * as NR from './gen/syscalls.js';
@@ -22,7 +22,9 @@ const O_NOATIME = 0o1000000;
 const SETFL_MASK = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
 const O_PATH = 0o10000000;
 
-const F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_SETOWN = 8, F_GETOWN = 9, F_SETSIG = 10, F_GETSIG = 11, F_DUPFD_CLOEXEC = 1030;
+const F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_SETOWN = 8, F_GETOWN = 9, F_SETSIG = 10, F_GETSIG = 11, F_DUPFD_CLOEXEC = 1030, F_SETPIPE_SZ = 1031, F_GETPIPE_SZ = 1032;
+
+const isPipe = (kind: Ofd): boolean => kind === Ofd.PIPE_R || kind === Ofd.PIPE_W || kind === Ofd.FIFO;
 
 /** Files of the calling task. */
 export const filesOf = (f: Frame): number => L.taskFiles(f.task);
@@ -44,9 +46,20 @@ function copyHint(f: Frame, from: number, to: number): void {
   native.hintSet(f.tg, to, to < L.metaFdrBase(1) ? h : h & L.HINT_OWNER);
 }
 
+/**
+ * The server that has to close fd because it holds the last reference of that server's object, -1 = any may. The owner lets go of the object before the
+ * guest gets its answer, so that the other end of a pipe sees the end of file by then.
+ */
+function lastElsewhere(ep: Endpoint, f: Frame, fd: number): number {
+  const o = fdLookup(filesOf(f), fd);
+  return o > 0 && L.ofdOwner(o) !== ep.srv && L.ofdRef(o) === 1 ? L.ofdOwner(o) : -1;
+}
+
 /** close(2). EBADF. */
 function sys_close(ep: Endpoint, f: Frame): number {
   const fd = f.argInt(0);
+  const elsewhere = lastElsewhere(ep, f, fd);
+  if (elsewhere >= 0) return ep.forward(f, elsewhere);
   const o = fdRemove(filesOf(f), fd);
   if (o < 0) return o;
   native.hintSet(f.tg, fd, 0);
@@ -82,6 +95,8 @@ function dupTo(ep: Endpoint, f: Frame, old: number, fd: number, cloexec: boolean
   if (o < 0) return o;
   const limit = nofile(f.tg);
   if (fd < 0 || fd >= limit) return -E.EBADF;
+  const elsewhere = lastElsewhere(ep, f, fd);
+  if (elsewhere >= 0) return ep.forward(f, elsewhere);
   ofdRef(o);
   const was = fdReplace(files, fd, o, cloexec, limit);
   if (was < 0) { Atomics.sub(L.ofdI32(), L.OFD_REF_AT(o), 1); return was; }
@@ -162,6 +177,7 @@ function sys_fcntl(ep: Endpoint, f: Frame, extra: (f: Frame, ofd: number, cmd: n
     case F_GETSIG: return L.ofdSig(o);
     default: break;
   }
+  if ((cmd === F_SETPIPE_SZ || cmd === F_GETPIPE_SZ) && !isPipe(L.ofdKind(o))) return -E.EBADF;
   if (L.ofdOwner(o) !== ep.srv) return ep.forward(f, L.ofdOwner(o));
   return extra(f, o, cmd);
 }
@@ -205,12 +221,14 @@ export function closeOnExec(ep: Endpoint, files: number, tg: number): void {
 }
 
 function wrongKind(ep: Endpoint, f: Frame): number {
-  const known = f.nr >= 0 && f.nr < NR.NR_MAX && ((NR.SYSCALL_FLAGS[f.nr] ?? 0) & CF_BYFD) !== 0;
+  // mmap names its fd in the fifth argument.
+  const known = f.nr === NR.NR_mmap || f.nr >= 0 && f.nr < NR.NR_MAX && ((NR.SYSCALL_FLAGS[f.nr] ?? 0) & CF_BYFD) !== 0;
   if (known) {
     const fd = f.nr === NR.NR_mmap ? f.argInt(4) : f.argInt(0);
     const o = fdLookup(filesOf(f), fd);
     if (o < 0) return o;
     if (L.ofdOwner(o) !== ep.srv) return ep.forward(f, L.ofdOwner(o));
+    if (f.nr === NR.NR_lseek && f.argU32(2) > 4) return -E.EINVAL;
     const e = WRONG_KIND.get(f.nr);
     if (e !== undefined) return -e;
   }

@@ -43,11 +43,11 @@ export function planBuffer(f: Frame, ptr: number, len: number): number {
   // Linux: a negative count is EINVAL, a longer one is cut.
   if (n >= 2 ** 63) return -E.EINVAL;
   if (n > 0 && f.argLen(ptr) === L.ARG_FAULT) return -E.EFAULT;
-  carried = f.argLen(ptr) < L.ARG_TOOLONG && f.argU64(ptr) !== 0 ? ptr : -1;
+  // Room for only a part of an out buffer: the rest would be cut off, so all of it goes by guest memory.
+  carried = f.argLen(ptr) < L.ARG_TOOLONG && f.argLen(ptr) >= n && f.argU64(ptr) !== 0 ? ptr : -1;
   segments = 1;
   addr[0] = f.argU64(ptr);
-  // The stub's arglen is the guest's word: never trust it to match the count.
-  size[0] = Math.min(n, carried >= 0 ? f.argLen(ptr) : RW_MAX);
+  size[0] = Math.min(n, RW_MAX);
   total = size[0] as number;
   if (n > 0 && f.argU64(ptr) === 0) return -E.EFAULT;
   return total;

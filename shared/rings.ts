@@ -107,33 +107,32 @@ export class RingPort {
   }
 
   /** Take every message there is. The handler may send. */
-  drain(handler: (m: Message) => void): number {
-    let n = 0;
-    for (let s = 0; s < SRV_COUNT; s++) {
-      const r = this.inn[s] as Ring;
-      let head = (r.u32[0] as number) >>> 0;
-      while (head !== (Atomics.load(r.i32, 16) >>> 0)) {
-        const at = head % CAP;
-        const o = DATA_OFF + at;
-        const kind = r.u32[o >> 2] as number;
-        if (kind === 0) {
-          head = (head + CAP - at) >>> 0;
-        } else {
-          const len = r.u32[(o >> 2) + 1] as number;
-          this.msg.from = s;
-          this.msg.kind = kind;
-          for (let i = 0; i < MSG_WORDS; i++) this.msg.w[i] = r.f64[(o >> 3) + 1 + i] as number;
-          this.msg.text = len > 0 ? r.buf.latin1Slice(o + HEADER, o + HEADER + len) : '';
-          head = (head + ((HEADER + len + 7) & ~7)) >>> 0;
-          Atomics.store(r.i32, 0, head | 0);
-          handler(this.msg);
-          n++;
-          continue;
-        }
+  drain(handler: (m: Message) => void): void {
+    for (let s = 0; s < SRV_COUNT; s++) this.drainFrom(s, handler);
+  }
+
+  /** Take every message of one sender. */
+  drainFrom(from: number, handler: (m: Message) => void): void {
+    const r = this.inn[from] as Ring;
+    let head = (r.u32[0] as number) >>> 0;
+    while (head !== (Atomics.load(r.i32, 16) >>> 0)) {
+      const at = head % CAP;
+      const o = DATA_OFF + at;
+      const kind = r.u32[o >> 2] as number;
+      if (kind === 0) {
+        head = (head + CAP - at) >>> 0;
         Atomics.store(r.i32, 0, head | 0);
+        continue;
       }
+      const len = r.u32[(o >> 2) + 1] as number;
+      this.msg.from = from;
+      this.msg.kind = kind;
+      for (let i = 0; i < MSG_WORDS; i++) this.msg.w[i] = r.f64[(o >> 3) + 1 + i] as number;
+      this.msg.text = len > 0 ? r.buf.latin1Slice(o + HEADER, o + HEADER + len) : '';
+      head = (head + ((HEADER + len + 7) & ~7)) >>> 0;
+      Atomics.store(r.i32, 0, head | 0);
+      handler(this.msg);
     }
-    return n;
   }
 
   /** Say that this worker is about to sleep; true when something came in meanwhile and it must not. */

@@ -75,8 +75,10 @@ export interface RunSpec {
   readonly hostname: string;
   /** -t: fds 0, 1, 2 are a new pty whose other side is relayed to `stdio`. */
   readonly tty: boolean;
-  /** -i: fd 0 is the caller's; otherwise /dev/null. */
+  /** fd 0 is the caller's; otherwise (-t without -i) nothing is read. */
   readonly interactive: boolean;
+  /** run-elf: /tmp and /run show the lower layer's, where the program may well be; otherwise they are empty tmpfs. */
+  readonly hostTmp: boolean;
   /** Window at start with -t. */
   readonly rows: number;
   readonly cols: number;

@@ -25,6 +25,7 @@
  */
 #include "addon.h"
 #include "endpoint_layout.h"
+#include "spin.h"
 #include "exports.h"
 
 #include <fcntl.h>
@@ -88,6 +89,7 @@ struct Endpoint {
 	/* Words read, after the bytes of a word that was cut. */
 	size_t partial = 0;
 	uint32_t words[DOORBELL_WORDS + 1];
+	Spinner spinner;
 
 	uint64_t me() const { return srv + 1; }
 	uint8_t *record(uint32_t r) const { return inbox + static_cast<size_t>(r) * CARRICK_SLOT_STRIDE; }
@@ -152,6 +154,7 @@ static int reply(Endpoint *ep, int64_t r)
 	Area *a = area_get(id >> CARRICK_SLOT_BITS);
 
 	ep->ticket[r] = 0;
+	spin_note(ep->spinner, id);
 	if (a != nullptr) {
 		uint32_t s = id & (CARRICK_SLOT_MAX - 1);
 		uint8_t *slot = slot_of(a, s);
@@ -162,7 +165,8 @@ static int reply(Endpoint *ep, int64_t r)
 			copy_reply(rec, slot);
 			/* Compare: a task that dies without waiting has stored DEAD. */
 			if (__atomic_compare_exchange_n(reinterpret_cast<uint32_t *>(slot + SLOT_FIELD(state)), &posted,
-							CARRICK_SLOT_REPLIED, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+							CARRICK_SLOT_REPLIED, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+			    && load32(slot + SLOT_FIELD(waiting)) != 0)
 				syscall(SYS_futex, slot + SLOT_FIELD(state), FUTEX_WAKE, 1, nullptr, nullptr, 0);
 		}
 	}
@@ -372,10 +376,29 @@ static int wait_events(int epfd, struct epoll_event *ev, int max, int64_t timeou
 	return epoll_wait(epfd, ev, max, ms > INT_MAX ? INT_MAX : static_cast<int>(ms));
 }
 
+/* Something for this server other than a watched slot: a worker's ring, or a word that found the pipe full. */
+static bool rung(void *arg)
+{
+	Doorbell &d = doorbells[static_cast<Endpoint *>(arg)->srv];
+
+	return d.flags.load(std::memory_order_relaxed) != 0 || d.spilled.load(std::memory_order_relaxed) != 0;
+}
+
+/* Watch the slots answered last, and take what they post; true when there is something to do. */
+static bool watch_slots(Endpoint *ep)
+{
+	spin_watch(ep->spinner, static_cast<uint32_t>(ep->srv), rung, ep, ep->epfd);
+	for (int i = 0; i < ep->spinner.n; i++)
+		queue_request(ep, ep->spinner.recent[i], 0);
+	return ep->lists[LIST_NIN] > 0 || rung(ep);
+}
+
 static void wait_and_take(Endpoint *ep, int64_t timeout_us)
 {
 	Doorbell &d = doorbells[ep->srv];
 
+	if (timeout_us != 0 && watch_slots(ep))
+		timeout_us = 0;
 	if (ep->watched == 0 && timeout_us <= 0) {
 		take_words(ep, timeout_us < 0 ? d.read_block : d.read_nonblock);
 		return;

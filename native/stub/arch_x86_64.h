@@ -32,6 +32,17 @@ static inline struct task *self(void)
 	return t;
 }
 
+static inline void pause(void) { asm volatile("pause" ::: "memory"); }
+
+/* The processor's cycle counter; only differences on one core mean something. */
+static inline u64 cycles(void)
+{
+	u32 lo, hi;
+
+	asm volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return (u64)hi << 32 | lo;
+}
+
 static inline u64 uc_ip(const struct ucontext *uc) { return uc->uc_mcontext.rip; }
 static inline u64 uc_sp(const struct ucontext *uc) { return uc->uc_mcontext.rsp; }
 static inline void uc_set_sp(struct ucontext *uc, u64 sp) { uc->uc_mcontext.rsp = sp; }

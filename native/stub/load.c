@@ -168,7 +168,7 @@ static u64 build_stack(const struct carrick_plan *p, u64 top, struct aux *x)
 	if (p->envc == 0)
 		*w++ = 0;
 	*w++ = 0;
-	for (u32 i = 0; i < p->execfn_index && pos < len; i++)
+	for (u32 i = p->argc + p->envc; i < p->execfn_index && pos < len; i++)
 		pos += str_len((const char *)at + pos) + 1;
 	if (pos < len)
 		aux_set(x, AT_EXECFN, at + pos);

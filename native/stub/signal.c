@@ -185,6 +185,9 @@ long do_sigaction(struct task *t, const u64 a[6])
 		p->sa_mask[i] = sa.mask & ~SIG_UNMASKABLE;
 		__atomic_store_n(&p->sa_handler[i], sa.handler, __ATOMIC_SEQ_CST);
 	}
+	/* POSIX 2.4.3: a signal that becomes ignored is no longer pending. Only the signal server may take it out of its queues. */
+	if (a[1] != 0 && sa.handler <= 1 && ((t->slot->sigpend | p->sigpend) & SIG_BIT(i + 1)) != 0)
+		post_own(t, CARRICK_SRV_SIGNAL, CARRICK_NR_SIG_FLUSH, i + 1, 0, 0, 0, 0, 0);
 	if (a[2] != 0 && guest_write(a[2], &old, sizeof(old)) != 0)
 		return -EFAULT;
 	return 0;

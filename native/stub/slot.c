@@ -44,6 +44,7 @@ struct task *task_bind(u32 index)
 	t->restart = 0;
 	t->fetch = 0;
 	t->raise = 0;
+	t->seen = t->skip = t->backoff = 0;
 	return t;
 }
 
@@ -70,8 +71,51 @@ void slot_post(struct task *t, u32 srv)
 	s->rflags = 0;
 	s->ctl_need = 0;
 	s->cancel = 0;
-	__atomic_store_n(&s->state, CARRICK_SLOT_POSTED, __ATOMIC_RELEASE);
-	ring(srv, t->id);
+	__atomic_store_n(&s->state, CARRICK_SLOT_POSTED, __ATOMIC_SEQ_CST);
+	/* A server that watches the slot needs no bell; it looks once more after it has taken its bit back. */
+	t->seen = (__atomic_load_n(&s->watched, __ATOMIC_SEQ_CST) & 1u << srv) != 0;
+	if (!t->seen)
+		ring(srv, t->id);
+}
+
+/* Processor cycles to look for a reply before sleeping, looks between two yields, and a yield's cycles that mean that the core is wanted. */
+#define LOOK_CYCLES 100000
+#define LOOKS 40
+#define WANTED_CYCLES 60000
+#define SKIP_MAX 64
+
+/*
+ * Look for the reply for a while: going to sleep and being woken costs more than most answers take. Only while the server is awake (it saw the
+ * post without a bell), and less and less often while looking does not help, so that a busy machine loses nothing.
+ */
+static void look(struct task *t)
+{
+	slot_t *s = t->slot;
+	u64 begin, turn, now;
+
+	if (!t->seen)
+		return;
+	if (t->skip > 0) {
+		t->skip--;
+		return;
+	}
+	begin = turn = cycles();
+	do {
+		for (u32 i = 0; i < LOOKS; i++) {
+			if (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) != CARRICK_SLOT_POSTED) {
+				t->backoff = 0;
+				return;
+			}
+			pause();
+		}
+		host(__NR_sched_yield);
+		now = cycles();
+		if (now - turn > WANTED_CYCLES)
+			break;
+		turn = now;
+	} while (turn - begin < LOOK_CYCLES);
+	t->backoff = t->backoff * 2 + 1 < SKIP_MAX ? t->backoff * 2 + 1 : SKIP_MAX;
+	t->skip = t->backoff;
 }
 
 /* Wait for the reply. Unless deaf, a deliverable signal cancels the request, once. */
@@ -79,12 +123,18 @@ void slot_wait(struct task *t, bool deaf)
 {
 	slot_t *s = t->slot;
 
+	look(t);
+	if (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) != CARRICK_SLOT_POSTED)
+		return;
+	/* From here on the server must wake us; it reads this after it has stored REPLIED. */
+	__atomic_store_n(&s->waiting, 1, __ATOMIC_SEQ_CST);
 	if (!deaf && stub_wait() != 0) {
 		__atomic_store_n(&s->cancel, 1, __ATOMIC_SEQ_CST);
 		ring(s->server, t->id | CARRICK_DB_CANCEL);
 	}
 	while (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == CARRICK_SLOT_POSTED)
 		host(__NR_futex, &s->state, 0, CARRICK_SLOT_POSTED, 0);
+	s->waiting = 0;
 }
 
 void slot_done(struct task *t)

@@ -69,6 +69,8 @@ struct task {
 	u32 restart; /* ERESTART* of the call being answered; 0 = none */
 	u32 restart_nr; /* its number, for rax when it is restarted */
 	u32 fetch; /* the reply said RF_SIGNAL: a signal was sent before it, whose bit may not be visible yet */
+	u32 seen; /* the server watched the slot when it was posted */
+	u32 skip, backoff; /* replies not to look for; how many more after the next failure */
 	u64 raise; /* signals that the host raised in stub code (SIGXFSZ, SIGXCPU), bit signo-1; posted on the way out */
 };
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { E } from '../../shared/errno.js';
-import { fdInstall, Ofd, ofdAlloc } from '../../shared/fdtable.js';
+import { fdInstall, fdRemove, Ofd, ofdAlloc, ofdUnref } from '../../shared/fdtable.js';
 import * as L from '../../shared/gen/layout.js';
 import * as NR from '../../shared/gen/syscalls.js';
 import * as host from '../../shared/host.js';
@@ -266,6 +266,7 @@ test('regular files are always ready for poll, and EPERM for epoll', () => {
   assert.equal(revents(0), POLLIN | POLLOUT);
   const ep = epoll();
   assert.equal(ctl(ep, ADD, fd, POLLIN), -E.EPERM);
+  ofdUnref(rig.ep, fdRemove(g.files, fd));
 });
 
 test('ppoll writes the time left and checks its arguments', () => {
@@ -488,7 +489,7 @@ test('an OFD of another server: READY messages wake polls and epolls, release fo
   assert.equal(g.settle(), 1);
   assert.equal(g2.settle(), 1);
   assert.deepEqual(listed(1), [[fd, POLLIN]]);
-  close(fd);
+  ofdUnref(rig.ep, fdRemove(g.files, fd));
   assert.deepEqual(events(ep), []);
   assert.deepEqual(messagesTo(rig, L.SRV_SIGNAL).filter((m) => m.kind === Msg.RELEASE).map((m) => m.w[0]), [row]);
 });

@@ -78,11 +78,13 @@ export class Pipes {
   private private_(end: PipeEnd, ofdFlags: number): number {
     const want = O_NONBLOCK | (ofdFlags & O_DIRECT);
     if (end.priv < 0) {
-      const r = host.openat(host.AT_FDCWD, `/proc/self/fd/${end.hostFd}`, (ofdFlags & O_ACCMODE) | want);
+      // O_DIRECT only afterwards: open(2) refuses it for pipes, F_SETFL does not.
+      const r = host.openat(host.AT_FDCWD, `/proc/self/fd/${end.hostFd}`, (ofdFlags & O_ACCMODE) | O_NONBLOCK);
       if (r < 0) return r;
       end.priv = r;
-      end.privFlags = want;
-    } else if (end.privFlags !== want) {
+      end.privFlags = O_NONBLOCK;
+    }
+    if (end.privFlags !== want) {
       const r = host.fcntl(end.priv, F_SETFL, want);
       if (r < 0) return r;
       end.privFlags = want;

@@ -4,7 +4,7 @@
  *
  * The server never blocks in the host. A call that would is parked on the host fd's readiness (`waitFor`), with the guest's SO_RCVTIMEO or
  * SO_SNDTIMEO as deadline. Frame.p: [0] bytes done, [1] deadline of the whole call, [2] wakes in a row that came at once and
- * brought nothing, [3] when it parked last. Handlers may use [4] to [6].
+ * brought nothing (handlers clear it when bytes moved), [3] when it parked last. Handlers may use [4] to [6].
  */
 import type { Endpoint } from '../../shared/endpoint.js';
 import { E, Ret } from '../../shared/errno.js';
@@ -25,7 +25,7 @@ export interface Ucred { readonly pid: number; readonly uid: number; readonly gi
 
 export const P_DONE = 0;
 const P_DEADLINE = 1;
-const P_IDLE = 2;
+export const P_IDLE = 2;
 const P_PARKED = 3;
 const IDLE_MAX = 3;
 const AT_ONCE_NS = 300e3;

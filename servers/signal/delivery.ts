@@ -183,6 +183,13 @@ export class Delivery {
     }
   }
 
+  /** The disposition of signo has become "ignore": it is pending nowhere in the process any more. */
+  flushIgnored(tg: number, signo: number): void {
+    if (signo < 1 || signo > NSIG || !ignored(disposition(tg, signo), signo)) return;
+    this.groups.get(tg)?.pending.flush(signo);
+    eachTaskOf(tg, (t) => { this.tasks.get(t)?.flush(signo); });
+  }
+
   /** A fault or kernel-made signal for a task of its own doing. */
   raise(task: number, signo: number): number {
     const tg = L.taskTg(task);

@@ -132,6 +132,8 @@ export abstract class Inode {
   mtime = 0; mtimeNsec = 0;
   ctime = 0; ctimeNsec = 0;
   btime = 0; btimeNsec = 0;
+  /** Is the birth time known? statx says so. */
+  btimeKnown = false;
   /** Cached dentries and other lasting users (open files); dcache.ts. */
   users = 0;
   /** Open files that may write; an exec of it is then refused (ETXTBSY). */
@@ -169,6 +171,8 @@ export abstract class Inode {
   // ---- directories ----
   lookup(_c: Caller, _name: string): Inode | number { return -E.ENOTDIR; }
   readdir(_c: Caller, _list: DirList): number { return -E.ENOTDIR; }
+  /** Will readdir be allowed? Asked at open, where Linux refuses; 0 or -errno. */
+  mayList(): number { return 0; }
   /** New regular file; mode = S_IFREG | permissions, umask applied. Owner: the caller's fsuid, fsgid (see newOwner in dac.ts). */
   create(_c: Caller, _name: string, _mode: number): Inode | number { return -E.EACCES; }
   mkdir(_c: Caller, _name: string, _mode: number): Inode | number { return -E.EPERM; }

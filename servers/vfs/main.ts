@@ -8,7 +8,7 @@ import { setEndpoint } from './file.js';
 import { installVfs } from './install.js';
 import { mappedPath } from './mapped.js';
 import { installExe } from './procfs/exe.js';
-import { setHostPathOf } from './procfs/maps.js';
+import { mapPrefixesOf, setHostPathOf, setMapPrefixes } from './procfs/maps.js';
 import { Tree } from './tree.js';
 
 runWorker((ep, boot) => {
@@ -18,6 +18,7 @@ runWorker((ep, boot) => {
   installVfs(ep);
   installExe(ep, exePath);
   setHostPathOf(mappedPath);
+  setMapPrefixes(mapPrefixesOf(boot.spec));
   installBoot(ep, tree, boot.spec, con);
   const control: VfsControl = {
     resize: (rows, cols) => con?.resize(rows, cols),

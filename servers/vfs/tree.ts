@@ -72,7 +72,9 @@ export class Tree {
     if (r < 0) fail('making device nodes in', '/dev', r);
     this.mount(new DevptsFs(this.ep), '/dev/pts', MNT_NOSUID | MNT_NOEXEC);
     this.mountTmpfs('/dev/shm', 0o1777, 0, locked);
-    this.mountTmpfs('/tmp', 0o1777, 0, MNT_NOSUID | MNT_NODEV);
+    if (this.spec.hostTmp) return;
+    // No nodev, no nosuid: programs, and tests of programs, expect /tmp to be like the disk below it. Devices are carrick's own anyway.
+    this.mountTmpfs('/tmp', 0o1777, 0, 0);
     this.mountTmpfs('/run', 0o755, 0, MNT_NOSUID | MNT_NODEV);
   }
 

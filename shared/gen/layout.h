@@ -65,6 +65,7 @@
 #define CARRICK_NR_SIG_RAISE 1002
 #define CARRICK_NR_FATAL 1003
 #define CARRICK_NR_TRACE 1004
+#define CARRICK_NR_SIG_FLUSH 1005
 #define CARRICK_KICK_SIGNAL 64
 #define CARRICK_PF_TRACE 1
 #define CARRICK_PF_NOFAST 2
@@ -220,7 +221,7 @@ struct carrick_plan {
 	uint8_t comm[16];
 	/* RLIMIT_STACK soft limit, bytes. */
 	uint64_t stack_limit;
-	/* Index of the string (after argv and envp) that is AT_EXECFN. */
+	/* Index of the string that is AT_EXECFN, counted from argv[0]: argc + envc or more. */
 	uint32_t execfn_index;
 	/* Reserved. */
 	uint32_t exe_range;
@@ -334,9 +335,13 @@ struct carrick_slot {
 	uint64_t saved_mask;
 	/* With RF_REAP: guest pid that the stub must also reap on the host. Writer: server. */
 	int32_t rpid;
+	/* Bit SRV_*: that server looks at `state` right now, so a post to it needs no doorbell. @atomic. Writers: the servers. Reader: stub. */
+	uint32_t watched;
+	/* 1 while the stub sleeps on `state`: a reply must wake it. Writer: stub. Reader: servers. */
+	uint32_t waiting;
 	/* @futex. 0 in a fork child until the kernel has heard its parent's commit: its stub waits for 1 before its first post. Writer: kernel. */
 	uint32_t born;
-	uint8_t tail_[48];
+	uint8_t tail_[40];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_slot) == 256, "slot");
 _Static_assert(offsetof(struct carrick_slot, state) == 0, "slot.state");
@@ -363,5 +368,7 @@ _Static_assert(offsetof(struct carrick_slot, insyscall) == 184, "slot.insyscall"
 _Static_assert(offsetof(struct carrick_slot, saved_mask_valid) == 188, "slot.saved_mask_valid");
 _Static_assert(offsetof(struct carrick_slot, saved_mask) == 192, "slot.saved_mask");
 _Static_assert(offsetof(struct carrick_slot, rpid) == 200, "slot.rpid");
-_Static_assert(offsetof(struct carrick_slot, born) == 204, "slot.born");
+_Static_assert(offsetof(struct carrick_slot, watched) == 204, "slot.watched");
+_Static_assert(offsetof(struct carrick_slot, waiting) == 208, "slot.waiting");
+_Static_assert(offsetof(struct carrick_slot, born) == 212, "slot.born");
 #endif

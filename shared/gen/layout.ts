@@ -58,6 +58,7 @@ export const NR_SIG_FETCH = 1001;
 export const NR_SIG_RAISE = 1002;
 export const NR_FATAL = 1003;
 export const NR_TRACE = 1004;
+export const NR_SIG_FLUSH = 1005;
 export const KICK_SIGNAL = 64;
 export const PF_TRACE = 1;
 export const PF_NOFAST = 2;
@@ -170,7 +171,7 @@ export const PLAN_BRK_RANDOM = 452;
 export const PLAN_COMM = 456;
 /** RLIMIT_STACK soft limit, bytes. (u64) */
 export const PLAN_STACK_LIMIT = 472;
-/** Index of the string (after argv and envp) that is AT_EXECFN. (u32) */
+/** Index of the string that is AT_EXECFN, counted from argv[0]: argc + envc or more. (u32) */
 export const PLAN_EXECFN_INDEX = 480;
 /** Reserved. (u32) */
 export const PLAN_EXE_RANGE = 484;
@@ -246,8 +247,12 @@ export const SLOT_SAVED_MASK_VALID = 188;
 export const SLOT_SAVED_MASK = 192;
 /** With RF_REAP: guest pid that the stub must also reap on the host. Writer: server. (i32) */
 export const SLOT_RPID = 200;
+/** Bit SRV_*: that server looks at `state` right now, so a post to it needs no doorbell. @atomic. Writers: the servers. Reader: stub. (u32) */
+export const SLOT_WATCHED = 204;
+/** 1 while the stub sleeps on `state`: a reply must wake it. Writer: stub. Reader: servers. (u32) */
+export const SLOT_WAITING = 208;
 /** @futex. 0 in a fork child until the kernel has heard its parent's commit: its stub waits for 1 before its first post. Writer: kernel. (u32) */
-export const SLOT_BORN = 204;
+export const SLOT_BORN = 212;
 interface Views { i32: Int32Array; u32: Uint32Array; f64: Float64Array; u8: Uint8Array }
 const noViews = (): Views => ({ i32: new Int32Array(0), u32: new Uint32Array(0), f64: new Float64Array(0), u8: new Uint8Array(0) });
 // ---- cred: Credentials; immutable once published, shared by reference count.

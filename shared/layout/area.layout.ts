@@ -93,6 +93,7 @@ export const CONSTANTS = {
   NR_SIG_RAISE: 1002,
   NR_FATAL: 1003,
   NR_TRACE: 1004,
+  NR_SIG_FLUSH: 1005,
 
   /** The reserved host signal that interrupts a task (SIGRTMAX). */
   KICK_SIGNAL: 64,
@@ -145,6 +146,8 @@ export const slot = struct('slot', 'A guest task\'s mailbox; the payload follows
   saved_mask_valid: u32('1 when saved_mask must be restored after the next delivery or return (sigsuspend, ppoll, pselect).'),
   saved_mask: u64('Mask to restore. Writer: stub.'),
   rpid: i32('With RF_REAP: guest pid that the stub must also reap on the host. Writer: server.'),
+  watched: u32('Bit SRV_*: that server looks at `state` right now, so a post to it needs no doorbell. @atomic. Writers: the servers. Reader: stub.'),
+  waiting: u32('1 while the stub sleeps on `state`: a reply must wake it. Writer: stub. Reader: servers.'),
   born: u32('@futex. 0 in a fork child until the kernel has heard its parent\'s commit: its stub waits for 1 before its first post. Writer: kernel.'),
 });
 
@@ -173,7 +176,7 @@ export const plan = struct('plan', 'How the stub builds a new program; at PLAN_O
   brk_random: u32('1: start brk at a random distance after the image.'),
   comm: u8('Task name for the host\'s process list.', 16),
   stack_limit: u64('RLIMIT_STACK soft limit, bytes.'),
-  execfn_index: u32('Index of the string (after argv and envp) that is AT_EXECFN.'),
+  execfn_index: u32('Index of the string that is AT_EXECFN, counted from argv[0]: argc + envc or more.'),
   exe_range: u32('Reserved.'),
 });
 

@@ -12,7 +12,9 @@ import * as L from '../gen/layout.js';
 import { SYSCALL_ARGS } from '../gen/syscalls.js';
 import * as host from '../host.js';
 import { loadNative, native } from '../native.js';
+import { nowNs } from '../clock.js';
 import { allocRings, type Message, RingPort, type RingSet } from '../rings.js';
+import { Timer } from '../wait.js';
 
 export const MEM_BYTES = 65536;
 const MEM_OFF = host.SCRATCH_BYTES - MEM_BYTES;
@@ -53,6 +55,7 @@ export class MiniGuest {
   readonly slotId: number;
   private readonly slotOff: number;
   private readonly areaFd: number;
+  private readonly tick = new Timer(() => undefined);
   private pendingNr = -1;
   private pendingArgs: readonly number[] = [];
 
@@ -110,6 +113,8 @@ export class MiniGuest {
     for (;;) {
       const r = this.poll();
       if (r !== PARKED) return r;
+      // An answer made at the end of a turn is sent by the next one: never sleep for good with one in hand.
+      this.rig.ep.timers.arm(this.tick, nowNs() + 1e6);
       this.rig.ep.turn(true);
     }
   }

@@ -20,7 +20,7 @@ import * as h from '../hostcalls.js';
 import { hdr, MMSGHDR_BYTES, readHdr, writeHdr } from '../msghdr.js';
 import { onSocket } from '../on-socket.js';
 import type { Rights } from '../rights.js';
-import { P_DONE, type Sock, type Socks } from '../sock.js';
+import { P_DONE, P_IDLE, type Sock, type Socks } from '../sock.js';
 
 const P_COUNT = 4;
 const P_UNTIL = 5;
@@ -48,6 +48,7 @@ export class Receiving {
       if (!all) return this.end(f, n);
       done += put;
       f.p[P_DONE] = done;
+      f.p[P_IDLE] = 0;
       if (done >= len || h.gotCtrl > 0) return this.end(f, done);
     }
     const nowait = (flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB)) !== 0;

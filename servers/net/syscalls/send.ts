@@ -16,7 +16,7 @@ import { hdr, MMSGHDR_BYTES, readHdr } from '../msghdr.js';
 import { checkNetlink } from '../netlink.js';
 import { onSocket } from '../on-socket.js';
 import { Rights } from '../rights.js';
-import { P_DONE, type Sock, type Socks, ucredOf } from '../sock.js';
+import { P_DONE, P_IDLE, type Sock, type Socks, ucredOf } from '../sock.js';
 
 /** Room for SCM_RIGHTS of one ticket. */
 const TICKET_BYTES = cmsgSpace(4);
@@ -48,6 +48,7 @@ export class Sending {
       if (r < 0) return done > 0 ? this.end(f, done) : r;
       done += r;
       f.p[P_DONE] = done;
+      f.p[P_IDLE] = 0;
       if (!stream || done >= len) return this.end(f, done);
     }
     const w = this.wait(f, ofd, s, nameBytes, (flags & MSG_DONTWAIT) !== 0);

@@ -64,6 +64,8 @@ export class SignalFds {
     ep.handle(NR.NR_timerfd_gettime, (f) => this.timerfdTime(f));
     ep.handle(NR.NR_read, (f) => this.sys_read(f));
     ep.handle(NR.NR_fstat, (f) => this.sys_fstat(f));
+    // Since Linux 6.12 these objects ignore a seek instead of refusing it.
+    ep.handle(NR.NR_lseek, (f) => { const o = ownOfd(ep, f, f.argInt(0)); return o < 0 ? o : f.argU32(2) > 4 ? -E.EINVAL : 0; });
     ep.on(Msg.RELEASE, (m) => { this.release(m.w[0] as number); });
   }
 

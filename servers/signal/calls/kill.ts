@@ -17,14 +17,14 @@ function mayKill(f: Frame, tg: number, signo: number): boolean {
 
 const sender = (f: Frame, signo: number, code: number): SigInfo => userInfo(signo, code, L.tgTgid(f.tg), L.credUid(L.taskCred(f.task)));
 
-/** kill(2). EINVAL, ESRCH, EPERM (no target may be signalled). */
+/** kill(2), in Linux's order: ESRCH, EINVAL, EPERM (no target may be signalled). */
 function sys_kill(d: Delivery, f: Frame): number {
   const pid = f.argInt(0);
   const signo = f.argInt(1);
-  if (!validSignal(signo)) return -E.EINVAL;
   if (pid > 0) {
     const tg = tgByPid(pid) || L.taskTg(taskByTid(pid));
     if (tg === 0) return -E.ESRCH;
+    if (!validSignal(signo)) return -E.EINVAL;
     return mayKill(f, tg, signo) ? d.sendTg(tg, sender(f, signo, SI_USER)) : -E.EPERM;
   }
   if (pid === -2147483648) return -E.ESRCH;
@@ -34,19 +34,21 @@ function sys_kill(d: Delivery, f: Frame): number {
   eachTg((tg) => {
     if (pid === -1 ? tg === f.tg || tg === L.metaInitTg(1) : L.tgPgid(tg) !== pgid) return;
     seen++;
-    if (!mayKill(f, tg, signo)) return;
+    if (!validSignal(signo) || !mayKill(f, tg, signo)) return;
     done++;
     d.sendTg(tg, sender(f, signo, SI_USER));
   });
   if (seen === 0) return -E.ESRCH;
+  if (!validSignal(signo)) return -E.EINVAL;
   return done > 0 ? 0 : -E.EPERM;
 }
 
 /** tkill(2), tgkill(2). EINVAL (tid or tgid <= 0), ESRCH, EPERM. */
 function tgkill(d: Delivery, f: Frame, tgid: number, tid: number, signo: number): number {
-  if (tid <= 0 || (tgid <= 0 && tgid !== -1) || !validSignal(signo)) return -E.EINVAL;
+  if (tid <= 0 || (tgid <= 0 && tgid !== -1)) return -E.EINVAL;
   const task = taskByTid(tid);
   if (task === 0 || (tgid !== -1 && L.tgTgid(L.taskTg(task)) !== tgid)) return -E.ESRCH;
+  if (!validSignal(signo)) return -E.EINVAL;
   if (!mayKill(f, L.taskTg(task), signo)) return -E.EPERM;
   return d.sendTask(task, sender(f, signo, SI_TKILL));
 }

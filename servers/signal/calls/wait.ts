@@ -75,6 +75,7 @@ function sys_rt_sigpending(d: Delivery, f: Frame): number {
 }
 
 export function installWait(ep: Endpoint, d: Delivery): void {
+  ep.handle(L.NR_SIG_FLUSH, (f) => { d.flushIgnored(f.tg, f.argInt(0)); return 0; });
   ep.handle(L.NR_SIG_FETCH, (f) => {
     const r = sigFetch(d, f);
     return r === Ret.BLOCKED ? ep.park(f, never) : r;

@@ -5,13 +5,13 @@ import { makeDev, type Inode } from '../inode.js';
 
 export interface HostStat {
   mode: number; nlink: number; uid: number; gid: number; ino: number; size: number; blocks: number; blksize: number; rdev: number; dev: number;
-  atime: number; atimeNsec: number; btime: number; btimeNsec: number; ctime: number; ctimeNsec: number; mtime: number; mtimeNsec: number;
+  atime: number; atimeNsec: number; btime: number; btimeNsec: number; btimeKnown: boolean; ctime: number; ctimeNsec: number; mtime: number; mtimeNsec: number;
 }
 
 /** Result of the last hostStat. Borrowed: copy before the next call. */
 export const $st: HostStat = {
   mode: 0, nlink: 0, uid: 0, gid: 0, ino: 0, size: 0, blocks: 0, blksize: 0, rdev: 0, dev: 0,
-  atime: 0, atimeNsec: 0, btime: 0, btimeNsec: 0, ctime: 0, ctimeNsec: 0, mtime: 0, mtimeNsec: 0,
+  atime: 0, atimeNsec: 0, btime: 0, btimeNsec: 0, btimeKnown: false, ctime: 0, ctimeNsec: 0, mtime: 0, mtimeNsec: 0,
 };
 
 const u32 = (off: number): number => v.getUint32(STRUCT + off, true);
@@ -28,6 +28,7 @@ function inoAt(off: number): number {
 export function hostStat(dirfd: number, name: string, flags = host.AT_SYMLINK_NOFOLLOW): number {
   const r = host.statx(dirfd, name, flags);
   if (r < 0) return r;
+  $st.btimeKnown = (u32(0) & host.STATX_BTIME) !== 0;
   $st.blksize = u32(4);
   $st.nlink = u32(16);
   $st.uid = u32(20);
@@ -56,6 +57,7 @@ export function fillInode(i: Inode): void {
   i.gid = $st.gid;
   i.ino = $st.ino;
   i.rdev = $st.rdev;
+  i.btimeKnown = $st.btimeKnown;
   i.btime = $st.btime; i.btimeNsec = $st.btimeNsec;
   i.ctime = $st.ctime; i.ctimeNsec = $st.ctimeNsec;
   fillData(i);

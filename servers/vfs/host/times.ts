@@ -42,6 +42,7 @@ export function touchChanged(i: Inode): void {
 /** Birth: all four. */
 export function touchBorn(i: Inode): void {
   touchModified(i);
+  i.btimeKnown = true;
   i.atime = i.btime = i.mtime;
   i.atimeNsec = i.btimeNsec = i.mtimeNsec;
 }

@@ -22,6 +22,7 @@ import { isPseudo, type LayeredSuper } from './super.js';
 const O_PATH = 0o10000000, O_NOFOLLOW = 0o400000;
 /** mm/shmem.c shows each entry of a tmpfs directory as 20 bytes; stat(1) on any tmpfs. */
 const TMPFS_ENTRY = 20;
+const AS_ROOT = process.geteuid?.() === 0;
 
 export class LDir extends LNode {
   private entries: Map<string, LNode | null> | undefined = undefined;
@@ -104,6 +105,13 @@ export class LDir extends LNode {
     return this.eachLower((name, ino, type) => { if (entries?.has(name) !== true) list.add(name, ino, type); });
   }
 
+  /** The host refuses an ordinary user what the guest's root may read. */
+  override mayList(): number {
+    if (this.lowerDir === undefined || AS_ROOT) return 0;
+    const fd = this.lowerDir.openForReading();
+    return fd < 0 ? fd : host.close(fd);
+  }
+
   private eachLower(each: (name: string, ino: number, type: number) => void): number {
     if (this.lowerDir === undefined || this.nlink === 0) return 0;
     const fd = this.lowerDir.openForReading();
@@ -181,7 +189,7 @@ export class LDir extends LNode {
   }
 
   override mkdir(c: Caller, name: string, mode: number): Inode | number {
-    const n = this.born(c, new LDir(this.sb, mode, undefined), mode);
+    const n = this.born(c, new LDir(this.sb, S_IFDIR | mode, undefined), S_IFDIR | mode);
     this.enter(name, n);
     return n;
   }

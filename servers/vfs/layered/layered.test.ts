@@ -264,6 +264,26 @@ describe('layered', () => {
     assert.equal(lowerImage(), before);
   });
 
+  it('keeps tmpfs data in memory, and on disk when the host fds run short', async () => {
+    const { setMemBudget } = await import('./data.js');
+    w.tmpfs('/empty');
+    setMemBudget(1);
+    for (const n of ['one', 'two']) assert.equal(write(`/empty/${n}`, n), 3);
+    assert.equal(readdirSync(w.upper).length, 1);
+    for (const n of ['one', 'two']) assert.equal(read(`/empty/${n}`), n);
+    const ns = mustStat('/empty/one').mtimeNs;
+    const times = Buffer.alloc(32);
+    times.writeBigInt64LE(7n, 16);
+    assert.equal(w.call(NR.NR_utimensat, AT_FDCWD, '/empty/one', times, 0), 0);
+    assert.notEqual(mustStat('/empty/one').mtimeNs, ns);
+    assert.equal(mustStat('/empty/one').mtimeNs, 7000000000n);
+    for (const n of ['one', 'two']) assert.equal(w.call(NR.NR_unlink, `/empty/${n}`), 0);
+    assert.deepEqual(readdirSync(w.upper), []);
+    assert.equal(write('/empty/three', 'three'), 5);
+    assert.deepEqual(readdirSync(w.upper), []);
+    setMemBudget(1000);
+  });
+
   it('limits a tmpfs that has a size', async () => {
     const { LayeredSuper } = await import('./super.js');
     const { mountAt } = await import('../mounts.js');

@@ -1,4 +1,4 @@
-/** Regular files of the layered file system: lower data until the first write, then a numbered file of the store. */
+/** Regular files of the layered file system: lower data until the first write, then data of their own (data.ts). */
 import { E } from '../../../shared/errno.js';
 import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
@@ -9,7 +9,7 @@ import { HostFile } from '../host/host-file.js';
 import { $st, fillData } from '../host/stat.js';
 import { applyAttr, encodeInodeTimes, encodeTimes, TIMES, touchModified } from '../host/times.js';
 import { type Caller, type Path, S_ISGID, S_ISUID, type SetAttr } from '../inode.js';
-import { copyBytes, dataCreate, dataOpen, dataRemove, dataStat, dataTimes } from './data.js';
+import { copyBytes, type Data, dataCreate } from './data.js';
 import { LNode } from './node.js';
 
 const O_NONBLOCK = 0o4000, O_NOCTTY = 0o400, O_NOFOLLOW = 0o400000, O_RDWR = 2, O_CLOEXEC = 0o2000000;
@@ -17,14 +17,14 @@ const SEEK_SET = 0, SEEK_CUR = 1;
 const SYS_dup3 = 292;
 
 export class LRegular extends LNode {
-  /** Number in the store; 0 = the data are the lower's, or there are none yet. */
-  private data = 0;
+  /** undefined = the data are the lower's, or there are none yet. */
+  private data: Data | undefined = undefined;
   /** Open files that read the lower's data: they are switched over when it is copied up. */
   private lowerReaders: Set<LFile> | undefined = undefined;
 
   override refresh(): number {
-    if (this.data === 0) return 0;
-    const r = dataStat(this.data);
+    if (this.data === undefined) return 0;
+    const r = this.data.stat();
     if (r < 0) return r;
     fillData(this);
     // Writes through grants move the host's ctime, chmod and the like ours: the later one counts.
@@ -36,10 +36,10 @@ export class LRegular extends LNode {
   }
 
   protected override destroy(): void {
-    if (this.data === 0) return;
+    if (this.data === undefined) return;
     if (this.sb.limit > 0 && this.refresh() === 0) this.sb.used -= this.size;
-    dataRemove(this.data);
-    this.data = 0;
+    this.data.remove();
+    this.data = undefined;
   }
 
   /** Host fd on the lower's data, or -errno. The caller closes it. */
@@ -52,26 +52,26 @@ export class LRegular extends LNode {
 
   /** Give the file data of its own, with at most `keep` bytes of the lower's. 0 or -errno; a failure changes nothing. */
   private copyUp(keep: number): number {
-    if (this.data !== 0) return 0;
-    const id = dataCreate();
-    if (id < 0) return id;
+    if (this.data !== undefined) return 0;
+    const data = dataCreate(this.sb.inMemory);
+    if (typeof data === 'number') return data;
     const len = this.lower === undefined ? 0 : Math.min(keep, this.size);
-    const r = len > 0 ? this.copyFrom(id, len) : 0;
-    if (r < 0) { dataRemove(id); return r; }
+    const r = len > 0 ? this.copyFrom(data, len) : 0;
+    if (r < 0) { data.remove(); return r; }
     encodeInodeTimes(this);
-    dataTimes(id, TIMES);
-    this.data = id;
+    data.setTimes(TIMES);
+    this.data = data;
     this.pin();
     this.size = len;
     if (this.sb.limit > 0) this.sb.used += len;
-    this.switchReaders();
+    this.switchReaders(data);
     return 0;
   }
 
-  private copyFrom(id: number, len: number): number {
+  private copyFrom(data: Data, len: number): number {
     const from = this.openLower();
     if (from < 0) return from;
-    const to = dataOpen(id, O_RDWR);
+    const to = data.open(O_RDWR);
     const r = to < 0 ? to : copyBytes(from, to, len);
     host.close(from);
     if (to >= 0) host.close(to);
@@ -79,10 +79,10 @@ export class LRegular extends LNode {
   }
 
   /** Files opened for reading before the copy-up go on with the new data, at the same offset. (A copy granted to a guest keeps the old ones, as on overlayfs.) */
-  private switchReaders(): void {
+  private switchReaders(data: Data): void {
     if (this.lowerReaders === undefined) return;
     for (const file of this.lowerReaders) {
-      const fd = dataOpen(this.data, O_RDONLY);
+      const fd = data.open(O_RDONLY);
       if (fd < 0) continue;
       host.lseek(fd, host.lseek(file.hostFd, 0, SEEK_CUR), SEEK_SET);
       native.sys(SYS_dup3, 0, fd, file.hostFd, O_CLOEXEC);
@@ -95,15 +95,14 @@ export class LRegular extends LNode {
 
   override open(_c: Caller | undefined, path: Path, flags: number): File | number {
     const acc = flags & O_ACCMODE;
-    if (acc !== O_RDONLY || (this.data === 0 && this.lower === undefined)) {
+    if (acc !== O_RDONLY || (this.data === undefined && this.lower === undefined)) {
       const r = this.copyUp(Infinity);
       if (r < 0) return r;
     }
-    const own = this.data !== 0;
-    const fd = own ? dataOpen(this.data, acc | (flags & O_APPEND)) : this.openLower();
+    const fd = this.data !== undefined ? this.data.open(acc | (flags & O_APPEND)) : this.openLower();
     if (fd < 0) return fd;
     const file = new LFile(path, flags, fd, this);
-    if (!own) (this.lowerReaders ??= new Set()).add(file);
+    if (this.data === undefined) (this.lowerReaders ??= new Set()).add(file);
     return file;
   }
 
@@ -114,7 +113,7 @@ export class LRegular extends LNode {
     }
     this.pin();
     applyAttr(this, a);
-    if (this.data !== 0 && encodeTimes(a)) return Math.min(0, dataTimes(this.data, TIMES));
+    if (this.data !== undefined && encodeTimes(a)) return Math.min(0, this.data.setTimes(TIMES));
     return 0;
   }
 
@@ -124,7 +123,7 @@ export class LRegular extends LNode {
     const st = this.refresh();
     if (st < 0) return st;
     if (this.sb.limit > 0 && this.sb.used + size - this.size > this.sb.limit && size > this.size) return -E.ENOSPC;
-    const fd = dataOpen(this.data, O_RDWR);
+    const fd = this.data?.open(O_RDWR) ?? -E.EIO;
     if (fd < 0) return fd;
     const t = host.ftruncate(fd, size);
     host.close(fd);

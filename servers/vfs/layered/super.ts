@@ -1,7 +1,7 @@
 /**
  * The layered file system: a writable upper layer over an optional read-only host directory tree. Without a lower layer it is tmpfs.
  *
- *   upper: names, metadata and whiteouts are this worker's objects; file data are numbered host files (data.ts)
+ *   upper: names, metadata and whiteouts are this worker's objects; file data are host files or memfds (data.ts)
  *   lower: looked at with statx, openat and getdents on directory fds, one component at a time (host/dir.ts); never changed
  *
  * A lower object becomes an inode when it is first looked up, and stays clean until the guest changes it:
@@ -67,6 +67,9 @@ export class LayeredSuper extends SuperBlock {
     this.nextIno = lower === undefined ? 1 : 0x100000000;
     this.root = new LDir(this, mode, lower);
   }
+
+  /** tmpfs: data belong in memory. */
+  get inMemory(): boolean { return this.fstype === 'tmpfs'; }
 
   newIno(): number { return this.nextIno++; }
 

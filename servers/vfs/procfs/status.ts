@@ -1,5 +1,6 @@
 /** /proc/PID/{status,stat,statm,limits,io}. proc_pid_status(5), proc_pid_stat(5), proc_pid_limits(5). */
 import * as L from '../../../shared/gen/layout.js';
+import { native } from '../../../shared/native.js';
 import { taskName } from '../../../shared/tasks.js';
 import { PTS_MAJOR, ptyOfCtty } from '../tty/pty.js';
 import { makeDev } from '../inode.js';
@@ -21,10 +22,11 @@ export function keyed(text: string): Map<string, string> {
   return map;
 }
 
-/** State letter of a task. A guest parked in a server sleeps in a futex on the host, which is what the host says: S. */
+/** State letter of a task. The host sees every task that waits for a server asleep in a futex; only those whose request is parked sleep for the guest. */
 function stateOf(t: Target, hostState: string): string {
   if (isZombie(t)) return 'Z';
   if (L.tgStopped(t.tg) !== 0) return 'T';
+  if (hostState === 'S' && L.taskParked(t.task) === 0 && native.slotLoad(L.taskSlot(t.task), L.SLOT_STATE) === L.SLOT_POSTED) return 'R';
   return hostState === '' || hostState === 'Z' || hostState === 'X' ? 'S' : hostState;
 }
 

@@ -36,7 +36,8 @@ export function walkAt(f: Frame, c: Caller, nd: Nameidata, dirfd: number, path: 
   let start: Path | undefined;
   nd.links = 0;
   if (path.length === 0 && (flags & Walk.EMPTY) === 0) return -E.ENOENT;
-  if (path.charCodeAt(0) !== 47 && dirfd !== AT_FDCWD) {
+  // An absolute path needs no dirfd, unless dirfd is to be its root.
+  if ((path.charCodeAt(0) !== 47 || (flags & Walk.IN_ROOT) !== 0) && dirfd !== AT_FDCWD) {
     const o = fdLookup(L.taskFiles(f.task), dirfd);
     if (o < 0) return o;
     const file = L.ofdOwner(o) === L.SRV_VFS ? fileOf(o) : undefined;

@@ -171,4 +171,6 @@ export function installNames(ep: Endpoint): void {
   ep.handle(NR.NR_unlink, (f) => removeAt(f, AT_FDCWD, 0, false));
   ep.handle(NR.NR_rmdir, (f) => removeAt(f, AT_FDCWD, 0, true));
   ep.handle(NR.NR_unlinkat, sys_unlinkat);
+  // File handles: no file system here can make one (name_to_handle_at(2)), so none can be opened.
+  ep.handle(NR.NR_name_to_handle_at, () => -E.EOPNOTSUPP);
 }

@@ -147,7 +147,10 @@ function openFound(f: Frame, c: Caller, nd: Nameidata, flags: number, created: b
     r = checkAccess(c, path, flags);
     if (r < 0) return r;
   }
-  if (inode.isDir) return installFile(f, new DirFile(path, flags), cloexec);
+  if (inode.isDir) {
+    r = inode.mayList();
+    return r < 0 ? r : installFile(f, new DirFile(path, flags), cloexec);
+  }
   if (inode.type === S_IFIFO) return fifoOpen(f, path, flags, cloexec);
   if (inode.type === S_IFSOCK) return -E.ENXIO;
   if ((flags & O_TRUNC) !== 0 && inode.isReg) {

@@ -15,8 +15,8 @@ import { $nd, AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYN
 
 /** struct stat and struct statx, bytes. asm/stat.h, linux/stat.h. */
 const STAT_SIZE = 144, STATX_SIZE = 256;
-/** STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID. */
-const STATX_MASK = 0x1fff;
+/** STATX_BASIC_STATS | STATX_MNT_ID; STATX_BTIME where the birth time is known. */
+const STATX_MASK = 0x17ff, STATX_BTIME = 0x800;
 const STATX_RESERVED = 0x80000000;
 
 // ---- objects of other servers ----
@@ -109,7 +109,7 @@ function putStatx(f: Frame, arg: number, i: Inode, mntId: number): number {
   if (o < 0) return o;
   const v = f.view;
   f.bytes.fill(0, o, o + STATX_SIZE);
-  v.setUint32(o, STATX_MASK, true);
+  v.setUint32(o, i.btimeKnown ? STATX_MASK | STATX_BTIME : STATX_MASK, true);
   v.setUint32(o + 4, i.blksize, true);
   v.setUint32(o + 16, i.nlink, true);
   v.setUint32(o + 20, i.uid, true);

@@ -1,0 +1,144 @@
+/*
+ * Watching for the next request instead of sleeping.
+ *
+ * Waking an idle core costs ten times what answering a call costs. So a server that has just answered keeps looking at the slots it answered
+ * last, for some tens of microseconds, and says so in slot.watched: the stub then posts without ringing. Leaving is Dekker's dance: the server
+ * clears its bit and looks once more; the stub stores POSTED and then reads the bit; one of the two sees the other.
+ *
+ * It must never cost a busy machine its cores: every turn gives the core away (sched_yield), a yield that took long means that somebody
+ * wanted it, and a failed watch is followed by plain sleeps, ever more of them. Only one server watches at a time (the last to begin), and
+ * none on a single core.
+ */
+#include "spin.h"
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How long to watch, and how long a turn may take before the core counts as wanted. ns */
+static constexpr int64_t WATCH_NS = 50000;
+static constexpr int64_t WANTED_NS = 20000;
+/* Looks between two yields. */
+static constexpr int LOOKS = 40;
+static constexpr uint32_t BACKOFF_MAX = 64;
+
+static std::atomic<uint32_t> watcher{0};
+
+static int64_t now_ns()
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+static bool several_cores()
+{
+	static const bool several = sysconf(_SC_NPROCESSORS_ONLN) > 1;
+
+	return several;
+}
+
+static inline void cpu_relax()
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	asm volatile("yield");
+#endif
+}
+
+static uint8_t *slot_bytes(uint32_t id)
+{
+	Area *a = area_get(id >> CARRICK_SLOT_BITS);
+
+	return a == nullptr ? nullptr : slot_of(a, id & (CARRICK_SLOT_MAX - 1));
+}
+
+static uint32_t *slot_watched(uint8_t *slot)
+{
+	return reinterpret_cast<uint32_t *>(slot + offsetof(struct carrick_slot, watched));
+}
+
+static bool posted(const uint8_t *slot, uint32_t srv)
+{
+	return load32(slot + offsetof(struct carrick_slot, state)) == CARRICK_SLOT_POSTED
+		&& load32(slot + offsetof(struct carrick_slot, server)) == srv;
+}
+
+void spin_note(Spinner &s, uint32_t slot_id)
+{
+	int at = 0;
+
+	while (at < s.n && s.recent[at] != slot_id)
+		at++;
+	if (at == s.n && s.n < Spinner::SLOTS)
+		s.n++;
+	if (at == Spinner::SLOTS)
+		at--;
+	memmove(s.recent + 1, s.recent, static_cast<size_t>(at) * sizeof(s.recent[0]));
+	s.recent[0] = slot_id;
+}
+
+/* One look at every slot. */
+static bool any_posted(uint8_t *const *slots, int n, uint32_t srv)
+{
+	for (int i = 0; i < n; i++)
+		if (posted(slots[i], srv))
+			return true;
+	return false;
+}
+
+void spin_watch(Spinner &s, uint32_t srv, bool (*more)(void *), void *arg, int epfd)
+{
+	uint8_t *slots[Spinner::SLOTS];
+	int n = 0;
+
+	if (s.n == 0 || !several_cores())
+		return;
+	if (s.skip > 0) {
+		s.skip--;
+		return;
+	}
+	for (int i = 0; i < s.n; i++) {
+		uint8_t *slot = slot_bytes(s.recent[i]);
+
+		if (slot != nullptr)
+			slots[n++] = slot;
+	}
+	for (int i = 0; i < n; i++)
+		__atomic_fetch_or(slot_watched(slots[i]), 1u << srv, __ATOMIC_SEQ_CST);
+	watcher.store(srv + 1, std::memory_order_relaxed);
+	bool found = false;
+	bool wanted = false;
+	int64_t begin = now_ns();
+	int64_t turn = begin;
+
+	while (!found && !wanted && turn - begin < WATCH_NS && watcher.load(std::memory_order_relaxed) == srv + 1) {
+		for (int i = 0; i < LOOKS && !found; i++) {
+			found = any_posted(slots, n, srv) || more(arg);
+			cpu_relax();
+		}
+		if (found)
+			break;
+		sched_yield();
+		int64_t t = now_ns();
+
+		struct pollfd p = { epfd, POLLIN, 0 };
+
+		/* Other guests ring the bell, and host fds become ready. */
+		if (poll(&p, 1, 0) > 0)
+			found = true;
+		wanted = t - turn > WANTED_NS;
+		turn = t;
+	}
+	for (int i = 0; i < n; i++)
+		__atomic_fetch_and(slot_watched(slots[i]), ~(1u << srv), __ATOMIC_SEQ_CST);
+	if (found) {
+		s.backoff = 0;
+		return;
+	}
+	s.backoff = s.backoff * 2 + 1 < BACKOFF_MAX ? s.backoff * 2 + 1 : BACKOFF_MAX;
+	s.skip = wanted ? s.backoff * 2 : s.backoff;
+}
