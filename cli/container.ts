@@ -148,6 +148,9 @@ class Container {
     L.setMetaNproc(1, availableParallelism());
     const rings = allocRings();
 
+    // Whatever ends this process must not wait for the workers (see the header), nor leave the terminal raw.
+    process.on('uncaughtException', (error) => { this.died('main', error); });
+    process.on('exit', (code) => { this.terminal.restore(); exitNow(code); });
     for (const signal of FORWARDED) process.on(signal, () => this.forward(signal));
     if (this.spec.tty) {
       process.on('SIGWINCH', () => this.resize());
@@ -211,7 +214,7 @@ class Container {
     if (this.ending) return;
     const reason = error instanceof Error ? error : new Error('it ended');
     const text = (reason.message.split('\n', 1)[0] ?? '').trim();
-    void this.end(report(new Failure(`the ${name} worker died: ${text}; the container was stopped (CARRICK_DEBUG=1 says more)`, EXIT_CARRICK, { cause: reason })));
+    void this.end(report(new Failure(`the ${name} thread failed: ${text}; the container was stopped (CARRICK_DEBUG=1 says more)`, EXIT_CARRICK, { cause: reason })));
   }
 
   private async end(status: number): Promise<void> {

@@ -56,7 +56,7 @@ test('run: docker-like environment, nothing of the caller\'s but LANG', () => {
   assert.deepEqual(spec.env.map((item) => item.split('=')[0]), ['PATH', 'HOSTNAME', 'LANG']);
   assert.equal(spec.env[1], `HOSTNAME=${spec.id}`);
   assert.equal(spec.homeFromPasswd, true);
-  assert.deepEqual([spec.uid, spec.gid, spec.cwd, spec.tty, spec.interactive], [0, 0, '/', false, false]);
+  assert.deepEqual([spec.uid, spec.gid, spec.cwd, spec.tty, spec.interactive], [0, 0, '/', false, true]);
   assert.match(spec.id, /^[0-9a-f]{12}$/);
   const withTty = runSpec({ tty: true, env: ['HOME=/h'], hostname: 'box', entrypoint: '/e', workdir: '/a/../b' }, 'host', ['x'], caller, off);
   assert.ok(withTty.env.includes('TERM=vt220') && withTty.env.includes('HOSTNAME=box'));

@@ -28,7 +28,13 @@ export class RawTerminal {
   }
 
   restore(): void {
-    this.input?.setRawMode(false);
+    const input = this.input;
     this.input = undefined;
+    try {
+      input?.setRawMode(false);
+    } catch (error) {
+      // A terminal that has gone away (EIO) has no mode to restore.
+      if (!(error instanceof Error && 'code' in error)) throw error;
+    }
   }
 }

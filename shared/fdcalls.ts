@@ -191,8 +191,12 @@ const WRONG_KIND: ReadonlyMap<number, number> = new Map([
   [NR.NR_connect, E.ENOTSOCK], [NR.NR_listen, E.ENOTSOCK], [NR.NR_accept, E.ENOTSOCK], [NR.NR_accept4, E.ENOTSOCK], [NR.NR_shutdown, E.ENOTSOCK], [NR.NR_getsockname, E.ENOTSOCK],
   [NR.NR_getpeername, E.ENOTSOCK], [NR.NR_setsockopt, E.ENOTSOCK], [NR.NR_getsockopt, E.ENOTSOCK], [NR.NR_sendmmsg, E.ENOTSOCK], [NR.NR_recvmmsg, E.ENOTSOCK],
   [NR.NR_epoll_ctl, E.EINVAL], [NR.NR_epoll_wait, E.EINVAL], [NR.NR_epoll_pwait, E.EINVAL], [NR.NR_timerfd_settime, E.EINVAL], [NR.NR_timerfd_gettime, E.EINVAL], [NR.NR_sync_file_range, E.ESPIPE],
-  [NR.NR_fchmod, E.EINVAL], [NR.NR_fchown, E.EINVAL], [NR.NR_fsetxattr, E.EOPNOTSUPP], [NR.NR_fgetxattr, E.EOPNOTSUPP], [NR.NR_flistxattr, E.EOPNOTSUPP], [NR.NR_fremovexattr, E.EOPNOTSUPP],
-  [NR.NR_readahead, E.EINVAL], [NR.NR_fstatfs, E.ENOSYS], [NR.NR_flock, E.EINVAL], [NR.NR_pidfd_send_signal, E.EBADF], [NR.NR_copy_file_range, E.EINVAL], [NR.NR_sendfile, E.EINVAL],
+  [NR.NR_readahead, E.EINVAL], [NR.NR_flock, E.EINVAL], [NR.NR_pidfd_send_signal, E.EBADF], [NR.NR_copy_file_range, E.EINVAL], [NR.NR_sendfile, E.EINVAL],
+]);
+
+/** Calls about the attributes of whatever an fd leads to: vfs answers them for all servers' objects, and never sends them on. */
+const ATTRIBUTES: ReadonlySet<number> = new Set([
+  NR.NR_fstat, NR.NR_fchmod, NR.NR_fchown, NR.NR_fstatfs, NR.NR_fsetxattr, NR.NR_fgetxattr, NR.NR_flistxattr, NR.NR_fremovexattr,
 ]);
 
 const CF_BYFD = 2;
@@ -227,6 +231,7 @@ function wrongKind(ep: Endpoint, f: Frame): number {
     const fd = f.nr === NR.NR_mmap ? f.argInt(4) : f.argInt(0);
     const o = fdLookup(filesOf(f), fd);
     if (o < 0) return o;
+    if (ATTRIBUTES.has(f.nr) && ep.srv !== L.SRV_VFS) return ep.forward(f, L.SRV_VFS);
     if (L.ofdOwner(o) !== ep.srv) return ep.forward(f, L.ofdOwner(o));
     if (f.nr === NR.NR_lseek && f.argU32(2) > 4) return -E.EINVAL;
     const e = WRONG_KIND.get(f.nr);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { E } from './errno.js';
 import type { Endpoint } from './endpoint.js';
-import { FD_CLOEXEC, FD_LIMIT, Ofd, fdFlags, fdInstall, fdLookup, fdRemove, fdReplace, filesAlloc, filesClose, filesCopy, filesUnref, ofdAlloc, ofdFree, ofdRef, ofdUnref } from './fdtable.js';
+import { FD_CLOEXEC, FD_LIMIT, Ofd, fdFlags, fdInstall, fdLookup, fdRemove, fdReplace, filesAlloc, filesClose, filesCopy, filesUnref, ofdAlloc, ofdFree, ofdRef, ofdUnref, setFdFlags } from './fdtable.js';
 import * as L from './gen/layout.js';
 import { Msg } from './messages.js';
 
@@ -77,6 +77,19 @@ test('a copy keeps close-on-exec, and exec closes just those', () => {
   assert.equal(fdInstall(copy, ofd(), false, 64), 0);
   filesUnref(ep, files);
   filesUnref(ep, copy);
+});
+
+test('the last entry of a chunk is like any other: its flags do not free the chunk', () => {
+  const [a, b] = [filesAlloc(), filesAlloc()];
+  const [oa, ob] = [ofd(), ofd()];
+  assert.equal(fdReplace(a, 63, oa, false, 1024), 0);
+  setFdFlags(a, 63, FD_CLOEXEC);
+  setFdFlags(a, 63, 0);
+  assert.equal(fdReplace(b, 63, ob, false, 1024), 0);
+  assert.equal(fdLookup(a, 63), oa);
+  assert.equal(fdLookup(b, 63), ob);
+  filesUnref(ep, a);
+  filesUnref(ep, b);
 });
 
 test('tables are given back: many forks do not run out', () => {

@@ -118,12 +118,11 @@ function ensureChunk(files: number, fd: number): number {
   for (let i = 0; i < L.FDCHUNK_ROWS - 1; i++) {
     let r = chunkRotor + i;
     if (r >= L.FDCHUNK_ROWS) r -= L.FDCHUNK_ROWS - 1;
-    // A chunk in use has -2 in the flags word of its last entry's spare bit 30; see CHUNK_MARK.
-    if ((L.fdchunkFlags(r, 63) & CHUNK_MARK) === 0) { row = r; break; }
+    if (L.fdchunkUsed(r) === 0) { row = r; break; }
   }
   if (row !== 0) {
     L.clearFdchunk(row);
-    L.setFdchunkFlags(row, 63, CHUNK_MARK);
+    L.setFdchunkUsed(row, files);
     chunkRotor = row + 1 < L.FDCHUNK_ROWS ? row + 1 : 1;
     L.setFilesChunk(files, ix, row);
   }
@@ -131,12 +130,9 @@ function ensureChunk(files: number, fd: number): number {
   return row;
 }
 
-/** Bit 30 of the last entry's flags marks a chunk row as taken. */
-const CHUNK_MARK = 1 << 30;
-
 function store(c: number, fd: number, ofd: number, flags: number): void {
   const i = fd & 63;
-  L.setFdchunkFlags(c, i, i === 63 ? flags | CHUNK_MARK : flags);
+  L.setFdchunkFlags(c, i, flags);
   Atomics.store(L.fdchunkI32(), L.FDCHUNK_OFD_AT(c, i), ofd);
 }
 
@@ -162,6 +158,12 @@ export function fdInstall(files: number, ofd: number, cloexec: boolean, limit: n
   if (fd >= L.filesTop(files)) L.setFilesTop(files, fd + 1);
   unlock(w, lk);
   return fd;
+}
+
+/** Is there room for one more fd? 0 or -EMFILE; for calls that must not begin what they cannot finish. Another thread may still take the last one. */
+export function fdRoom(files: number, limit: number): number {
+  for (let fd = L.filesLowest(files); fd < limit; fd++) if (fdLookup(files, fd) < 0) return 0;
+  return -E.EMFILE;
 }
 
 /** Put an OFD (its reference passes) at exactly fd; the OFD that was there comes back (0 = none), its reference the caller's to drop. -EBADF beyond limit. */

@@ -14,6 +14,8 @@ import { DATA, DATA_BYTES, scratch } from './host.js';
 export const IO_MAX = DATA_BYTES - 65536;
 /** readv(2), IOV_MAX. */
 export const IOV_MAX = 1024;
+/** End of the guest's address space: TASK_SIZE_MAX of x86-64. */
+const ADDR_MAX = 0x7ffffffff000;
 /** Longest count Linux accepts in one call: MAX_RW_COUNT. */
 export const RW_MAX = 0x7ffff000;
 
@@ -37,11 +39,11 @@ export function structRoom(f: Frame, i: number, bytes: number): number {
   return off >= 0 && f.argLen(i) < bytes ? -E.EFAULT : off;
 }
 
-/** One buffer: argument `ptr` and its length argument. Returns the length, or -EFAULT, -EINVAL. */
+/** One buffer: argument `ptr` and its length argument. Returns the length, or -EFAULT. */
 export function planBuffer(f: Frame, ptr: number, len: number): number {
   const n = f.argU64(len);
-  // Linux: a negative count is EINVAL, a longer one is cut.
-  if (n >= 2 ** 63) return -E.EINVAL;
+  // access_ok comes first: a count, negative ones included, that leaves the address space. What is left is cut to RW_MAX.
+  if (f.argU64(ptr) + n > ADDR_MAX) return -E.EFAULT;
   if (n > 0 && f.argLen(ptr) === L.ARG_FAULT) return -E.EFAULT;
   // Room for only a part of an out buffer: the rest would be cut off, so all of it goes by guest memory.
   carried = f.argLen(ptr) < L.ARG_TOOLONG && f.argLen(ptr) >= n && f.argU64(ptr) !== 0 ? ptr : -1;

@@ -18,6 +18,6 @@ export const NET_CALLS: readonly SyscallRow[] = [
   row(54, 208, 'setsockopt', 'net', 'partial', 'byfd', 'sockfd:fd level:socklevel optname:int optval:inbuf:1:4 optlen:uint'),
   row(55, 209, 'getsockopt', 'net', 'partial', 'byfd', 'sockfd:fd level:socklevel optname:int optval:ptr optlen:ptr'),
   row(288, 242, 'accept4', 'net', 'partial', 'byfd', 'sockfd:fd addr:ptr addrlen:ptr flags:socktype'),
-  row(299, 243, 'recvmmsg', 'net', 'absent', 'byfd', 'sockfd:fd msgvec:ptr vlen:uint flags:msgflags timeout:inout:16'),
-  row(307, 269, 'sendmmsg', 'net', 'absent', 'byfd', 'sockfd:fd msgvec:ptr vlen:uint flags:msgflags'),
+  row(299, 243, 'recvmmsg', 'net', 'partial', 'byfd', 'sockfd:fd msgvec:ptr vlen:uint flags:msgflags timeout:inout:16'),
+  row(307, 269, 'sendmmsg', 'net', 'partial', 'byfd', 'sockfd:fd msgvec:ptr vlen:uint flags:msgflags'),
 ];

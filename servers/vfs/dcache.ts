@@ -92,7 +92,7 @@ export function dlookup(c: Caller, parent: Dentry, name: string): Dentry | numbe
   }
   const r = dir.lookup(c, name);
   if (typeof r === 'number') {
-    if (r !== -E.ENOENT) return r;
+    if (r !== -E.ENOENT || dir.sb.absentIsError) return r;
     const d = new Dentry(name, parent, undefined);
     // Absence is remembered only where nobody else can end it.
     if (dir.cache === Cache.ALWAYS) hash(d);

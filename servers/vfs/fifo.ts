@@ -17,6 +17,7 @@ import { grantFds } from '../../shared/grant.js';
 import { Why } from '../../shared/wait.js';
 import { pathGet, pathPut } from './dcache.js';
 import { vfsEndpoint } from './file.js';
+import { rememberFifo } from './foreign.js';
 import type { Path } from './inode.js';
 import { installOfd } from './open-file.js';
 
@@ -50,6 +51,7 @@ export function fifoResume(f: Frame): number {
   f.obj = undefined;
   pathPut(w.path);
   if (w.reply < 0) return w.reply;
+  rememberFifo(w.reply, w.path);
   const fd = installOfd(f, w.reply, w.cloexec);
   if (fd >= 0) grantFds(f, [fd], [w.reply], w.cloexec);
   return fd;

@@ -91,6 +91,9 @@ export abstract class SuperBlock {
   source = 'none';
   options = '';
 
+  /** Does looking up what is not there fail even where it would be created (proc)? Then every creation says ENOENT, whoever asks. */
+  readonly absentIsError: boolean = false;
+
   constructor(dev = allocDev()) { this.dev = dev; }
 
   abstract statfs(out: StatFs): number;

@@ -323,17 +323,22 @@ const $fdchunk: Views = noViews();
 export const fdchunkI32 = (): Int32Array => $fdchunk.i32;
 export const fdchunkU8 = (): Uint8Array => $fdchunk.u8;
 /** Zero a row. */
-export const clearFdchunk = (row: number): void => { $fdchunk.i32.fill(0, row * 128, (row + 1) * 128); };
+export const clearFdchunk = (row: number): void => { $fdchunk.i32.fill(0, row * 144, (row + 1) * 144); };
+/** Row of the file table that it belongs to, 0 = free. Under meta.lock_alloc. */
+export const fdchunkUsed = (row: number): number => $fdchunk.i32[row * 144 + 0] as number;
+export const setFdchunkUsed = (row: number, v: number): void => { $fdchunk.i32[row * 144 + 0] = v; };
+/** Index into fdchunkI32() for Atomics. */
+export const FDCHUNK_USED_AT = (row: number): number => row * 144 + 0;
 /** Row of the open file description; 0 = free, -1 = reserved while a call is under way. */
-export const fdchunkOfd = (row: number, ix: number): number => $fdchunk.i32[row * 128 + 0 + ix] as number;
-export const setFdchunkOfd = (row: number, ix: number, v: number): void => { $fdchunk.i32[row * 128 + 0 + ix] = v; };
+export const fdchunkOfd = (row: number, ix: number): number => $fdchunk.i32[row * 144 + 1 + ix] as number;
+export const setFdchunkOfd = (row: number, ix: number, v: number): void => { $fdchunk.i32[row * 144 + 1 + ix] = v; };
 /** Index into fdchunkI32() for Atomics. */
-export const FDCHUNK_OFD_AT = (row: number, ix: number): number => row * 128 + 0 + ix;
+export const FDCHUNK_OFD_AT = (row: number, ix: number): number => row * 144 + 1 + ix;
 /** FD_CLOEXEC. */
-export const fdchunkFlags = (row: number, ix: number): number => $fdchunk.i32[row * 128 + 64 + ix] as number;
-export const setFdchunkFlags = (row: number, ix: number, v: number): void => { $fdchunk.i32[row * 128 + 64 + ix] = v; };
+export const fdchunkFlags = (row: number, ix: number): number => $fdchunk.i32[row * 144 + 65 + ix] as number;
+export const setFdchunkFlags = (row: number, ix: number, v: number): void => { $fdchunk.i32[row * 144 + 65 + ix] = v; };
 /** Index into fdchunkI32() for Atomics. */
-export const FDCHUNK_FLAGS_AT = (row: number, ix: number): number => row * 128 + 64 + ix;
+export const FDCHUNK_FLAGS_AT = (row: number, ix: number): number => row * 144 + 65 + ix;
 // ---- files: A file table: fds of one or several tasks. Entries live in fdchunk.
 export const FILES_ROWS = 4096;
 const $files: Views = noViews();
@@ -766,7 +771,7 @@ export const setTgRlimCur = (row: number, ix: number, v: number): void => { $tg.
 export const tgRlimMax = (row: number, ix: number): number => $tg.f64[row * 64 + 34 + ix] as number;
 export const setTgRlimMax = (row: number, ix: number, v: number): void => { $tg.f64[row * 64 + 34 + ix] = v; };
 /** Bytes of each table's SharedArrayBuffer. */
-export const TABLE_BYTES = { cred: 1048576, fdchunk: 8388608, files: 8388608, meta: 512, ofd: 4194304, task: 1048576, tg: 2097152 } as const;
+export const TABLE_BYTES = { cred: 1048576, fdchunk: 9437184, files: 8388608, meta: 512, ofd: 4194304, task: 1048576, tg: 2097152 } as const;
 export type TableName = keyof typeof TABLE_BYTES;
 export type Tables = Readonly<Record<TableName, SharedArrayBuffer>>;
 /** Give this worker its views of the tables. Call once, before anything else. */
@@ -783,5 +788,5 @@ function setViews(v: Views, b: SharedArrayBuffer): void {
   v.i32 = new Int32Array(b); v.u32 = new Uint32Array(b); v.f64 = new Float64Array(b); v.u8 = new Uint8Array(b);
 }
 export function allocTables(): Tables {
-  return { cred: new SharedArrayBuffer(1048576), fdchunk: new SharedArrayBuffer(8388608), files: new SharedArrayBuffer(8388608), meta: new SharedArrayBuffer(512), ofd: new SharedArrayBuffer(4194304), task: new SharedArrayBuffer(1048576), tg: new SharedArrayBuffer(2097152) };
+  return { cred: new SharedArrayBuffer(1048576), fdchunk: new SharedArrayBuffer(9437184), files: new SharedArrayBuffer(8388608), meta: new SharedArrayBuffer(512), ofd: new SharedArrayBuffer(4194304), task: new SharedArrayBuffer(1048576), tg: new SharedArrayBuffer(2097152) };
 }

@@ -674,8 +674,8 @@ static const struct carrick_call carrick_calls[CARRICK_NR_MAX] __attribute__((un
 	[272] = { 0, 0, 1, 0, { { CK_VAL, 0, 0 } } }, /* unshare */
 	[273] = { 0, 5, 2, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* set_robust_list */
 	[274] = { 0, 5, 3, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* get_robust_list */
-	[275] = { 3, 0, 6, 0, { { CK_VAL, 0, 0 }, { CK_INOUT, 0, 8 }, { CK_VAL, 0, 0 }, { CK_INOUT, 0, 8 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* splice */
-	[276] = { 3, 0, 4, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* tee */
+	[275] = { 3, 1, 6, 0, { { CK_VAL, 0, 0 }, { CK_INOUT, 0, 8 }, { CK_VAL, 0, 0 }, { CK_INOUT, 0, 8 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* splice */
+	[276] = { 3, 1, 4, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* tee */
 	[277] = { 1, 3, 4, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* sync_file_range */
 	[278] = { 3, 0, 4, 0, { { CK_VAL, 0, 0 }, { CK_INBUF, 2, 16 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* vmsplice */
 	[279] = { 0, 0, 6, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* move_pages */
@@ -698,7 +698,7 @@ static const struct carrick_call carrick_calls[CARRICK_NR_MAX] __attribute__((un
 	[296] = { 1, 7, 5, 0, { { CK_VAL, 0, 0 }, { CK_INBUF, 2, 16 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* pwritev */
 	[297] = { 4, 1, 4, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_IN, 0, 128 } } }, /* rt_tgsigqueueinfo */
 	[298] = { 0, 0, 5, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* perf_event_open */
-	[299] = { 2, 2, 5, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_INOUT, 0, 16 } } }, /* recvmmsg */
+	[299] = { 2, 3, 5, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_INOUT, 0, 16 } } }, /* recvmmsg */
 	[300] = { 1, 0, 2, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* fanotify_init */
 	[301] = { 1, 0, 5, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_STR, 0, 0 } } }, /* fanotify_mark */
 	[302] = { 0, 1, 4, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_IN, 0, 16 }, { CK_OUT, 0, 16 } } }, /* prlimit64 */
@@ -706,7 +706,7 @@ static const struct carrick_call carrick_calls[CARRICK_NR_MAX] __attribute__((un
 	[304] = { 1, 0, 3, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* open_by_handle_at */
 	[305] = { 4, 0, 2, 0, { { CK_VAL, 0, 0 }, { CK_INOUT, 0, 208 } } }, /* clock_adjtime */
 	[306] = { 1, 3, 1, 0, { { CK_VAL, 0, 0 } } }, /* syncfs */
-	[307] = { 2, 2, 4, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* sendmmsg */
+	[307] = { 2, 3, 4, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* sendmmsg */
 	[308] = { 0, 0, 2, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* setns */
 	[309] = { 0, 5, 3, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* getcpu */
 	[310] = { 0, 0, 6, 0, { { CK_VAL, 0, 0 }, { CK_INBUF, 2, 16 }, { CK_VAL, 0, 0 }, { CK_INBUF, 4, 16 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* process_vm_readv */

@@ -87,7 +87,8 @@ export const files = table('files', 'A file table: fds of one or several tasks. 
   chunk: i32('Row in fdchunk of fds 64*i..64*i+63, 0 = none. Under lock.', 320),
 });
 
-export const fdchunk = table('fdchunk', '64 entries of a file table.', 16384, 512, {
+export const fdchunk = table('fdchunk', '64 entries of a file table.', 16384, 576, {
+  used: i32('Row of the file table that it belongs to, 0 = free. Under meta.lock_alloc.'),
   ofd: i32('Row of the open file description; 0 = free, -1 = reserved while a call is under way.', 64),
   flags: i32('FD_CLOEXEC.', 64),
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
-import { CARRICK, testEnv } from './harness.js';
+import { CARRICK, guestProcesses, testEnv } from './harness.js';
 
 const socket = `carrick-test-${process.pid}`;
 const tmux = (...args: string[]): string => spawnSync('tmux', ['-L', socket, ...args], { encoding: 'utf8', env: testEnv({ PS1: '$ ' }) }).stdout;
@@ -20,20 +20,38 @@ function until(re: RegExp, ms = 20000): string {
   }
 }
 
+test('a terminal that goes away takes the container with it', { skip: existsSync('/usr/bin/tmux') ? false : 'no tmux here' }, () => {
+  tmux('new-session', '-d', '-s', 's', '-x', '80', '-y', '24', `${process.execPath} ${CARRICK} run --rm -it -e PS1='ready> ' host -- bash --norc --noprofile`);
+  until(/ready>/);
+  tmux('send-keys', '-t', 's', 'sleep 1000 & sleep 1000', 'Enter');
+  until(/sleep 1000\n/);
+  const before = guestProcesses();
+  assert.ok(before.length >= 3, String(before.length));
+  tmux('kill-server');
+  const end = Date.now() + 10000;
+  const carricks = (): string => spawnSync('pgrep', ['-f', `${CARRICK} run --rm -it`], { encoding: 'utf8' }).stdout;
+  while (guestProcesses().some((p) => before.includes(p)) || carricks() !== '') {
+    if (Date.now() > end) assert.fail('guests outlived their terminal');
+    spawnSync('sleep', ['0.05']);
+  }
+});
+
 test('an interactive bash: prompt, editing, Ctrl-C, job control, resize, exit status', { skip: existsSync('/usr/bin/tmux') ? false : 'no tmux here' }, () => {
   try {
     tmux('new-session', '-d', '-s', 's', '-x', '100', '-y', '30', `env PS1='$ ' ${process.execPath} ${CARRICK} run --rm -it -e PS1='ready> ' host -- bash --norc --noprofile; echo status=$?; sleep 100`);
-    until(/ready> /);
+    until(/ready>/);
     tmux('send-keys', '-t', 's', 'echo one twoX', 'BSpace', 'Enter');
     until(/^one two$/m);
     tmux('send-keys', '-t', 's', 'tty; stty size', 'Enter');
     until(/\/dev\/pts\/\d+\n30 100/);
-    tmux('send-keys', '-t', 's', 'sleep 1000', 'Enter');
-    until(/sleep 1000\n/);
+    // A key must not be typed before the program that it is for has the terminal: it says so.
+    tmux('send-keys', '-t', 's', "sh -c 'echo up-$((40 + 1)); exec sleep 1000'", 'Enter');
+    until(/^up-41$/m);
     tmux('send-keys', '-t', 's', 'C-c');
     tmux('send-keys', '-t', 's', 'echo rc=$?', 'Enter');
     until(/rc=130/);
-    tmux('send-keys', '-t', 's', 'sleep 1000', 'Enter');
+    tmux('send-keys', '-t', 's', "sh -c 'echo up-$((40 + 2)); exec sleep 1000'", 'Enter');
+    until(/^up-42$/m);
     tmux('send-keys', '-t', 's', 'C-z');
     until(/Stopped/);
     tmux('send-keys', '-t', 's', 'jobs; kill %1; wait %1; echo after', 'Enter');

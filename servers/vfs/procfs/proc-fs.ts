@@ -36,6 +36,7 @@ export class ProcFs extends SuperBlock {
   readonly fstype = 'proc';
   readonly root: Inode;
   override source = 'proc';
+  override readonly absentIsError = true;
   /** Seconds since the epoch; every inode's times. */
   readonly born = Math.floor(Date.now() / 1000);
 

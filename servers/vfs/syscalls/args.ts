@@ -4,8 +4,9 @@ import { fdLookup } from '../../../shared/fdtable.js';
 import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
 import { fileOf } from '../file.js';
+import { changeableOfd, pathOfOfd } from '../foreign.js';
 import { fsGet } from '../fs-struct.js';
-import type { Caller, Path } from '../inode.js';
+import type { Caller, Inode, Mount, Path } from '../inode.js';
 import { Nameidata, walk, Walk } from '../namei.js';
 
 export const AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_REMOVEDIR = 0x200, AT_EACCESS = 0x200, AT_SYMLINK_FOLLOW = 0x400, AT_NO_AUTOMOUNT = 0x800, AT_EMPTY_PATH = 0x1000,
@@ -57,10 +58,27 @@ export function walkArg(f: Frame, c: Caller, nd: Nameidata, dirfd: number, arg: 
   return typeof path === 'number' ? path : walkAt(f, c, nd, dirfd, path, flags);
 }
 
-/** A walk whose result must be an inode of ours: nd.ofd (an object of another server) becomes -EBADF. */
+/** A walk that ends at an inode whatever it leads to: an object of another server (/proc/self/fd of a pipe) becomes its nameless place; nd.ofd tells. */
 export function walkInode(f: Frame, c: Caller, nd: Nameidata, dirfd: number, arg: number, flags: number): number {
   const r = walkArg(f, c, nd, dirfd, arg, flags);
-  return r < 0 ? r : nd.ofd !== 0 ? -E.EBADF : 0;
+  if (r < 0 || nd.ofd === 0) return r;
+  if ((flags & Walk.DIRECTORY) !== 0) return -E.ENOTDIR;
+  const p = pathOfOfd(nd.ofd, c.cred);
+  if (typeof p === 'number') return p;
+  nd.mnt = p.mnt;
+  nd.dentry = p.dentry;
+  return 0;
+}
+
+/** Handler of an fd call on attributes, for OFDs of any server. -EBADF: not open, or O_PATH. */
+export function onInode(h: (f: Frame, c: Caller, mnt: Mount, inode: Inode) => number): (f: Frame) => number {
+  return (f) => {
+    const o = fdLookup(L.taskFiles(f.task), f.argInt(0));
+    if (o < 0) return o;
+    const c = callerOf(f);
+    const p = changeableOfd(o, c.cred);
+    return typeof p === 'number' ? p : h(f, c, p.mnt, p.inode);
+  };
 }
 
 /** Walk flags for "follow unless AT_SYMLINK_NOFOLLOW" and AT_EMPTY_PATH. */

@@ -9,10 +9,11 @@ import { onOfd } from '../../../shared/held.js';
 import { Msg } from '../../../shared/messages.js';
 import { CAP_CHOWN, CAP_FSETID, fsuidOf, hasCap, inGroup, isOwner, killPriv, mayWriteMount, permission } from '../dac.js';
 import { fileOf, vfsEndpoint } from '../file.js';
+import { changeableOfd, mayChange } from '../foreign.js';
 import { readClock, UTIME_NOW, UTIME_OMIT } from '../host/times.js';
 import { type Caller, type Inode, MAY_WRITE, type Mount, S_ISGID, type SetAttr } from '../inode.js';
 import { Walk } from '../namei.js';
-import { $nd, AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, atWalk, callerOf, walkInode } from './args.js';
+import { $nd, AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, atWalk, callerOf, onInode, walkInode } from './args.js';
 
 const RLIMIT_FSIZE = 1, SIGXFSZ = 25;
 const NONE = 0xffffffff;
@@ -27,7 +28,7 @@ function attrNow(): SetAttr {
 
 /** -EROFS; -EPERM not the owner. Set-group-id is silently dropped for who is not in the group (chmod(2)). */
 function chmodInode(c: Caller, mnt: Mount, inode: Inode, mode: number): number {
-  const r = mayWriteMount(mnt);
+  const r = mayWriteMount(mnt) || mayChange(inode);
   if (r < 0) return r;
   if (!isOwner(c, inode)) return -E.EPERM;
   let m = mode & 0o7777;
@@ -44,20 +45,11 @@ function chmodAt(f: Frame, dirfd: number, arg: number, mode: number, flags: numb
   return $nd.inode.isLink ? -E.EOPNOTSUPP : chmodInode(c, $nd.mnt, $nd.inode, mode);
 }
 
-/** Path and inode of an fd of ours; O_PATH fds have none to change. */
-function ofFd(h: (f: Frame, c: Caller, mnt: Mount, inode: Inode) => number): (f: Frame, ofd: number) => number {
-  return (f, ofd) => {
-    const file = fileOf(ofd);
-    if (file === undefined || (file.openFlags & 0o10000000) !== 0) return -E.EBADF;
-    return h(f, callerOf(f), file.path.mnt, file.inode);
-  };
-}
-
 // ---- owner ----
 
 /** chown(2): -EPERM unless CAP_CHOWN, or the owner gives it to a group of his. -1 leaves an id. Set-id bits go (not of directories). */
 function chownInode(c: Caller, mnt: Mount, inode: Inode, uid: number, gid: number): number {
-  const r = mayWriteMount(mnt);
+  const r = mayWriteMount(mnt) || mayChange(inode);
   if (r < 0) return r;
   const owner = fsuidOf(c.cred) === inode.uid;
   const cap = hasCap(c.cred, CAP_CHOWN);
@@ -142,8 +134,8 @@ function timesAt(f: Frame, dirfd: number, arg: number, flags: number): number {
     if ((flags & ~AT_EMPTY_PATH) !== 0) return -E.EINVAL;
     const o = fdLookup(L.taskFiles(f.task), dirfd);
     if (o < 0) return o;
-    const file = L.ofdOwner(o) === L.SRV_VFS ? fileOf(o) : undefined;
-    return file === undefined ? -E.EPERM : setTimes(c, file.path.mnt, file.inode);
+    const p = changeableOfd(o, c.cred);
+    return typeof p === 'number' ? p : setTimes(c, p.mnt, p.inode);
   }
   const r = walkInode(f, c, $nd, dirfd, arg, atWalk(flags));
   return r < 0 ? r : setTimes(c, $nd.mnt, $nd.inode);
@@ -153,6 +145,8 @@ function sys_utimensat(f: Frame): number {
   const flags = f.argInt(3);
   const r = readTimes(f, 2, 1);
   if (r < 0) return r;
+  // Nothing to do: Linux does not even look at the path.
+  if ($times.ansec === UTIME_OMIT && $times.mnsec === UTIME_OMIT) return 0;
   if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -E.EINVAL;
   return timesAt(f, f.argInt(0), 1, flags);
 }
@@ -253,11 +247,11 @@ export function installAttr(ep: Endpoint): void {
   ep.handle(NR.NR_chmod, (f) => chmodAt(f, AT_FDCWD, 0, f.argU32(1), 0));
   ep.handle(NR.NR_fchmodat, (f) => chmodAt(f, f.argInt(0), 1, f.argU32(2), 0));
   ep.handle(NR.NR_fchmodat2, (f) => chmodAt(f, f.argInt(0), 1, f.argU32(2), f.argInt(3)));
-  ep.handle(NR.NR_fchmod, onOfd(ep, ofFd((f, c, mnt, i) => chmodInode(c, mnt, i, f.argU32(1)))));
+  ep.handle(NR.NR_fchmod, onInode((f, c, mnt, i) => chmodInode(c, mnt, i, f.argU32(1))));
   ep.handle(NR.NR_chown, (f) => chownAt(f, AT_FDCWD, 0, 0));
   ep.handle(NR.NR_lchown, (f) => chownAt(f, AT_FDCWD, 0, AT_SYMLINK_NOFOLLOW));
   ep.handle(NR.NR_fchownat, (f) => chownAt(f, f.argInt(0), 1, f.argInt(4)));
-  ep.handle(NR.NR_fchown, onOfd(ep, ofFd((f, c, mnt, i) => chownInode(c, mnt, i, f.argU32(1), f.argU32(2)))));
+  ep.handle(NR.NR_fchown, onInode((f, c, mnt, i) => chownInode(c, mnt, i, f.argU32(1), f.argU32(2))));
   ep.handle(NR.NR_utimensat, sys_utimensat);
   ep.handle(NR.NR_utime, sys_utime);
   ep.handle(NR.NR_utimes, (f) => timevals(f, AT_FDCWD, 0));

@@ -92,6 +92,7 @@ function sys_mount(f: Frame): number {
   const r = walkInode(f, c, $nd, AT_FDCWD, 1, Walk.FOLLOW);
   if (r < 0) return r;
   if (!hasCap(c.cred, CAP_SYS_ADMIN)) return -E.EPERM;
+  if ($nd.ofd !== 0) return -E.EINVAL;
   const at = $nd.path;
   if ((flags & MS_REMOUNT) !== 0) {
     if (at.dentry !== at.mnt.root) return -E.EINVAL;

@@ -1,12 +1,12 @@
 /**
  * open(2), openat(2), openat2(2), creat(2).
  *
- * Order: flags; walk; creation; type (ELOOP, EISDIR, ENOTDIR, ENXIO); permission; read-only mount; ETXTBSY; truncation; the file system's own open;
+ * Order: flags; room for a descriptor (EMFILE); walk; creation; type (ELOOP, EISDIR, ENOTDIR, ENXIO); permission; read-only mount; ETXTBSY; truncation; the file system's own open;
  * the descriptor. A FIFO and a terminal may park the request; what was done before is then not done again (fifo.ts) or is idempotent.
  */
 import { E } from '../../../shared/errno.js';
 import type { Endpoint } from '../../../shared/endpoint.js';
-import { ofdRef } from '../../../shared/fdtable.js';
+import { fdRoom, nofile, ofdRef } from '../../../shared/fdtable.js';
 import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
 import * as NR from '../../../shared/gen/syscalls.js';
@@ -51,6 +51,9 @@ function accessMask(flags: number): number {
 
 /** The common part. `flags` checked; `resolve`: Walk bits. Returns an fd, -errno or Ret.BLOCKED. */
 function doOpen(f: Frame, dirfd: number, path: string, flags: number, mode: number, resolve: number): number {
+  // Linux takes the descriptor first, so that a full table creates and truncates nothing.
+  const room = fdRoom(L.taskFiles(f.task), nofile(f.tg));
+  if (room < 0) return room;
   const c = callerOf(f);
   if ((flags & O_TMPFILE_BIT) !== 0) return openTmpfile(f, c, dirfd, path, flags, mode, resolve);
   if ((flags & O_CREAT) !== 0) return openCreate(f, c, dirfd, path, flags, mode, resolve);

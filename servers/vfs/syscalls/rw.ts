@@ -35,6 +35,12 @@ const isPlain = (file: File): boolean => file.hostFd >= 0 && file.inode.isReg;
 /** A signal ends the wait. Terminals answer for themselves: part of the request may be done. */
 const interrupted = (f: Frame, file: File): boolean => f.why === Why.SIGNAL && file.kind !== Ofd.TTY;
 
+/** Of n bytes read, r (or none: -EFAULT) reached the guest; what did not is there to be read again. Returns r. */
+function took(file: File, pos: number, n: number, r: number): number {
+  if (r < n && pos < 0 && file.seekable) file.seek(Math.max(r, 0) - n, SEEK_CUR);
+  return r;
+}
+
 /** Read `len` planned bytes. single: argument of the one buffer, -1 for an iovec. */
 function doRead(f: Frame, file: File, len: number, pos: number, single: number): number {
   if (!file.readable) return -E.EBADF;
@@ -43,7 +49,7 @@ function doRead(f: Frame, file: File, len: number, pos: number, single: number):
   if (len === 0) return 0;
   if (!isPlain(file) || len <= PIECE || single < 0) {
     const n = file.read(f, DATA, Math.min(len, IO_MAX), pos);
-    return n <= 0 ? n : scatter(f, n);
+    return n <= 0 ? n : took(file, pos, n, scatter(f, n));
   }
   // A large buffer is elsewhere in the guest's memory.
   let done = 0;
@@ -52,7 +58,7 @@ function doRead(f: Frame, file: File, len: number, pos: number, single: number):
     const n = file.read(f, DATA, want, pos < 0 ? pos : pos + done);
     if (n < 0) return done > 0 ? done : n;
     if (n === 0) break;
-    const r = f.copyOut(f.argU64(single) + done, DATA, n);
+    const r = took(file, pos, n, f.copyOut(f.argU64(single) + done, DATA, n));
     if (r < 0) return done > 0 ? done : r;
     done += n;
     if (n < want) break;
@@ -88,7 +94,8 @@ function stripSetId(f: Frame, file: File): void {
 function doWrite(f: Frame, file: File, len: number, pos: number): number {
   if (!file.writable) return -E.EBADF;
   if (interrupted(f, file)) return -E.ERESTARTSYS;
-  if (len === 0) return 0;
+  // Devices hear of empty writes too: /dev/full refuses even those.
+  if (len === 0) return file.kind === Ofd.DEVICE ? file.write(f, DATA, 0, pos) : 0;
   const most = limitWrite(f, file, len, pos);
   if (most < 0) return most;
   stripSetId(f, file);

@@ -1,15 +1,14 @@
 /** stat(2), lstat, fstat, newfstatat, statx(2), statfs(2), fstatfs(2), access(2), faccessat, faccessat2, readlink(2), readlinkat. */
 import { E } from '../../../shared/errno.js';
 import type { Endpoint } from '../../../shared/endpoint.js';
-import { fdLookup, Ofd } from '../../../shared/fdtable.js';
+import { fdLookup } from '../../../shared/fdtable.js';
 import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
 import * as NR from '../../../shared/gen/syscalls.js';
 import { permission, permissionReal } from '../dac.js';
-import { fileOf } from '../file.js';
-import { $st, fillInode, hostStatFd } from '../host/stat.js';
+import { InternalSuper, pathOfOfd } from '../foreign.js';
 import { DATA, scratch } from '../../../shared/host.js';
-import { devMajor, devMinor, Inode, MAY_EXEC, MAY_READ, MAY_WRITE, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, type Mount, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, type StatFs, SuperBlock } from '../inode.js';
+import { devMajor, devMinor, type Inode, MAY_EXEC, MAY_READ, MAY_WRITE, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, type Mount, S_IFDIR, S_IFLNK, S_IFREG, type StatFs } from '../inode.js';
 import { Walk } from '../namei.js';
 import { $nd, AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, atWalk, callerOf, walkArg, walkInode } from './args.js';
 
@@ -19,48 +18,12 @@ const STAT_SIZE = 144, STATX_SIZE = 256;
 const STATX_MASK = 0x17ff, STATX_BTIME = 0x800;
 const STATX_RESERVED = 0x80000000;
 
-// ---- objects of other servers ----
-
-/** What stat says about pipes, sockets, eventfds... that other servers own. */
-class ForeignInode extends Inode {
-  devNo = 0;
-  override get dev(): number { return this.devNo; }
-}
-class ForeignSuper extends SuperBlock {
-  override readonly fstype = 'anon_inodefs';
-  override readonly root: Inode = new ForeignInode(this, 0);
-  override statfs(_out: StatFs): number { return -E.ENOSYS; }
-}
-let foreign: ForeignInode | undefined;
-
-/**
- * Attributes of any open file description. Those of vfs: its inode. Others: what the host says about the fd behind them (pipes, sockets), else
- * an anonymous inode. Borrowed. undefined with -errno in statError.
- */
-export function inodeOfOfd(ofd: number): Inode | number {
-  if (L.ofdOwner(ofd) === L.SRV_VFS) {
-    const file = fileOf(ofd);
-    if (file === undefined) return -E.EBADF;
-    const r = file.inode.refresh();
-    return r < 0 ? r : file.inode;
-  }
-  foreign ??= new ForeignInode(new ForeignSuper(), 0);
-  const kind = L.ofdKind(ofd);
-  const fd = L.ofdHostFd(ofd);
-  const socket = kind === Ofd.SOCKET;
-  if (fd >= 0 && hostStatFd(fd) === 0) {
-    fillInode(foreign);
-    foreign.devNo = $st.dev;
-    if (socket) foreign.mode = (foreign.mode & ~S_IFMT) | S_IFSOCK;
-    return foreign;
-  }
-  // anon_inode: mode 0600 without a type, as fstat(2) of an eventfd or epoll shows.
-  foreign.mode = socket ? S_IFSOCK | 0o777 : 0o600;
-  foreign.ino = 1000 + ofd;
-  foreign.nlink = 1;
-  foreign.uid = foreign.gid = foreign.size = foreign.blocks = foreign.rdev = 0;
-  foreign.devNo = foreign.sb.dev;
-  return foreign;
+/** Attributes of any open file description, brought up to date. Borrowed. */
+function inodeOfOfd(f: Frame, ofd: number): Inode | number {
+  const p = pathOfOfd(ofd, L.taskCred(f.task));
+  if (typeof p === 'number') return p;
+  const r = p.inode.refresh();
+  return r < 0 ? r : p.inode;
 }
 
 // ---- encoding ----
@@ -142,11 +105,11 @@ function statTarget(f: Frame, dirfd: number, arg: number, flags: number): Inode 
   if (typeof path === 'number') return path;
   if (path === '' && (flags & AT_EMPTY_PATH) !== 0 && dirfd !== AT_FDCWD) {
     const o = fdLookup(L.taskFiles(f.task), dirfd);
-    return o < 0 ? o : inodeOfOfd(o);
+    return o < 0 ? o : inodeOfOfd(f, o);
   }
   const r = walkArg(f, c, $nd, dirfd, arg, atWalk(flags));
   if (r < 0) return r;
-  if ($nd.ofd !== 0) return inodeOfOfd($nd.ofd);
+  if ($nd.ofd !== 0) return inodeOfOfd(f, $nd.ofd);
   const inode = $nd.inode;
   const s = inode.refresh();
   return s < 0 ? s : inode;
@@ -166,7 +129,7 @@ function statAt(f: Frame, dirfd: number, arg: number, buf: number, flags: number
 function sys_fstat(f: Frame): number {
   const o = fdLookup(L.taskFiles(f.task), f.argInt(0));
   if (o < 0) return o;
-  const i = inodeOfOfd(o);
+  const i = inodeOfOfd(f, o);
   return typeof i === 'number' ? i : putStat(f, 1, i);
 }
 
@@ -202,11 +165,12 @@ function putStatFs(f: Frame, mnt: Mount): number {
   putU64(v, o + 32, $fs.bavail);
   putU64(v, o + 40, $fs.files);
   putU64(v, o + 48, $fs.ffree);
-  v.setUint32(o + 56, mnt.sb.dev, true);
+  const internal = mnt.sb instanceof InternalSuper;
+  if (!internal) v.setUint32(o + 56, mnt.sb.dev, true);
   putU64(v, o + 64, $fs.namelen);
   putU64(v, o + 72, $fs.bsize);
   const m = mnt.flags;
-  putU64(v, o + 80, ST_VALID | ST_RELATIME | ((m & MNT_RDONLY) !== 0 ? ST_RDONLY : 0) | ((m & MNT_NOSUID) !== 0 ? ST_NOSUID : 0) | ((m & MNT_NODEV) !== 0 ? ST_NODEV : 0)
+  putU64(v, o + 80, ST_VALID | (internal ? 0 : ST_RELATIME) | ((m & MNT_RDONLY) !== 0 ? ST_RDONLY : 0) | ((m & MNT_NOSUID) !== 0 ? ST_NOSUID : 0) | ((m & MNT_NODEV) !== 0 ? ST_NODEV : 0)
     | ((m & MNT_NOEXEC) !== 0 ? ST_NOEXEC : 0));
   f.setOut(1, 120);
   return 0;
@@ -217,11 +181,12 @@ function sys_statfs(f: Frame): number {
   return r < 0 ? r : putStatFs(f, $nd.mnt);
 }
 
+/** fstatfs(2), of whatever OFD. EBADF, EFAULT. */
 function sys_fstatfs(f: Frame): number {
   const o = fdLookup(L.taskFiles(f.task), f.argInt(0));
   if (o < 0) return o;
-  const file = L.ofdOwner(o) === L.SRV_VFS ? fileOf(o) : undefined;
-  return file === undefined ? -E.ENOSYS : putStatFs(f, file.path.mnt);
+  const p = pathOfOfd(o, L.taskCred(f.task));
+  return typeof p === 'number' ? p : putStatFs(f, p.mnt);
 }
 
 /**

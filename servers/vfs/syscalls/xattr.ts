@@ -9,13 +9,11 @@ import type { Endpoint } from '../../../shared/endpoint.js';
 import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
 import * as NR from '../../../shared/gen/syscalls.js';
-import { onOfd } from '../../../shared/held.js';
 import { DATA, scratch } from '../../../shared/host.js';
 import { CAP_SETFCAP, CAP_SYS_ADMIN, hasCap, isOwner, mayWriteMount, permission } from '../dac.js';
-import { fileOf } from '../file.js';
 import { type Caller, type Inode, MAY_READ, MAY_WRITE, type Mount, S_ISVTX } from '../inode.js';
 import { Walk } from '../namei.js';
-import { $nd, AT_FDCWD, callerOf, walkInode } from './args.js';
+import { $nd, AT_FDCWD, callerOf, onInode, walkInode } from './args.js';
 import { writeOut } from './stat.js';
 
 /** linux/limits.h. */
@@ -124,25 +122,17 @@ function byPath(op: Op, flags: number): (f: Frame) => number {
   };
 }
 
-function byFd(op: Op): (f: Frame, ofd: number) => number {
-  return (f, ofd) => {
-    const file = fileOf(ofd);
-    if (file === undefined || (file.openFlags & 0o10000000) !== 0) return -E.EBADF;
-    return op(f, callerOf(f), file.path.mnt, file.inode);
-  };
-}
-
 export function installXattr(ep: Endpoint): void {
   ep.handle(NR.NR_setxattr, byPath(set, Walk.FOLLOW));
   ep.handle(NR.NR_lsetxattr, byPath(set, 0));
-  ep.handle(NR.NR_fsetxattr, onOfd(ep, byFd(set)));
+  ep.handle(NR.NR_fsetxattr, onInode(set));
   ep.handle(NR.NR_getxattr, byPath(get, Walk.FOLLOW));
   ep.handle(NR.NR_lgetxattr, byPath(get, 0));
-  ep.handle(NR.NR_fgetxattr, onOfd(ep, byFd(get)));
+  ep.handle(NR.NR_fgetxattr, onInode(get));
   ep.handle(NR.NR_listxattr, byPath(list, Walk.FOLLOW));
   ep.handle(NR.NR_llistxattr, byPath(list, 0));
-  ep.handle(NR.NR_flistxattr, onOfd(ep, byFd(list)));
+  ep.handle(NR.NR_flistxattr, onInode(list));
   ep.handle(NR.NR_removexattr, byPath(remove, Walk.FOLLOW));
   ep.handle(NR.NR_lremovexattr, byPath(remove, 0));
-  ep.handle(NR.NR_fremovexattr, onOfd(ep, byFd(remove)));
+  ep.handle(NR.NR_fremovexattr, onInode(remove));
 }
