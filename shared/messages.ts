@@ -60,4 +60,8 @@ export const enum Msg {
   PEER_CALL = 70,
   /** [slot, ret, w2, w3] */
   PEER_REPLY = 71,
+  /** net → vfs. An AF_UNIX path: [slot, op (1 make, 2 find), task]; bytes path. Answer UNIX_NAMED. */
+  UNIX_NAME = 72,
+  /** vfs → net. [slot, inode key > 0 or -errno] */
+  UNIX_NAMED = 73,
 }

@@ -37,7 +37,7 @@ export const FILE_CALLS: readonly SyscallRow[] = [
   row(296, 70, 'pwritev', 'vfs', 'partial', 'fast byfd', 'fd:fd iov:inbuf:16:2 iovcnt:int pos_l:long pos_h:ulong'),
   row(300, 262, 'fanotify_init', 'vfs', 'absent', '', 'flags:hex event_f_flags:openflags'),
   row(301, 263, 'fanotify_mark', 'vfs', 'absent', '', 'fanotify_fd:fd flags:hex mask:hex dirfd:dirfd pathname:str'),
-  row(303, -1, 'name_to_handle_at', 'vfs', 'absent', '', 'dirfd:dirfd pathname:str handle:ptr mount_id:out:4 flags:atflags'),
+  row(303, -1, 'name_to_handle_at', 'vfs', 'partial', '', 'dirfd:dirfd pathname:str handle:ptr mount_id:out:4 flags:atflags', 'no file system has handles: EOPNOTSUPP'),
   row(304, -1, 'open_by_handle_at', 'vfs', 'absent', '', 'mount_fd:dirfd handle:ptr flags:openflags'),
   row(306, 267, 'syncfs', 'vfs', 'partial', 'byfd', 'fd:fd'),
   row(319, 279, 'memfd_create', 'vfs', 'partial', '', 'name:str flags:memfdflags'),

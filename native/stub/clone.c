@@ -135,8 +135,10 @@ static long clone_shared(struct task *t, struct ucontext *uc, const struct carri
 	bool vfork = p->flags & CLONE_VFORK_BIT;
 	long pid;
 
-	if (p->new_area == NEW_PROCESS_SAME_AREA)
+	if (p->new_area == NEW_PROCESS_SAME_AREA) {
 		ctl_forget(child->slot->pctx);
+		brk_tell(child);
+	}
 	fill_slot(child->slot, t->slot->sigmask, vfork ? t->slot : NULL);
 	__atomic_store_n(&child->slot->state, CARRICK_SLOT_READY, __ATOMIC_RELEASE);
 	b->frame = copy_frame(t, child, uc, q->stack);
@@ -170,6 +172,7 @@ static void enter_new_area(const struct carrick_cloneplan *p, const int fds[2], 
 	t = task_bind(p->slot);
 	ctl_forget(p->pctx);
 	mm.brk_lock = 0;
+	brk_tell(t);
 	pid = host(__NR_getpid);
 	t->slot->tid = (i32)pid;
 	t->pctx->tgid = (i32)pid;

@@ -63,6 +63,17 @@ static void put_room(slot_t *s, u32 i, u32 n, u32 *pos, struct marshalled *m)
 	*pos = align8(*pos + n);
 }
 
+/*
+ * Can the ends of an out buffer be reached? The reply's bytes are copied after the server has moved its offset, too late to undo it; a buffer that is not
+ * there is left to the server, which then learns of the fault in time. (A buffer that can only be read gets past this.)
+ */
+static bool reachable(u64 to, u64 n)
+{
+	u8 byte;
+
+	return n == 0 || (guest_read(&byte, to, 1) == 0 && guest_read(&byte, to + n - 1, 1) == 0);
+}
+
 /**
  * marshal_in - fill the slot's argoff, arglen, inlen and payload for a call.
  * @m: what marshal_out needs: where each out argument's room is. The slot itself is writable by others and is not trusted for it.
@@ -124,7 +135,12 @@ void marshal_in(const struct carrick_call *c, slot_t *s, u8 *payload, const u64 
 		share = pos < CARRICK_PAYLOAD_MAX ? (CARRICK_PAYLOAD_MAX - pos) / nbuf & ~7u : 0;
 		if (share > OUT_MAX)
 			share = OUT_MAX;
-		put_room(s, i, n < share ? (u32)n : share, &pos, m);
+		if (n < share)
+			share = (u32)n;
+		if (reachable(a[i], share))
+			put_room(s, i, share, &pos, m);
+		else
+			s->arglen[i] = CARRICK_ARG_ELSEWHERE;
 		nbuf--;
 	}
 }

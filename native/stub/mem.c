@@ -20,11 +20,18 @@ static bool in_stub(u64 addr, u64 len)
 	return addr < STUB_HI && end > STUB_LO;
 }
 
+/* Tell the servers where the heap is: in a new program, and in a process that begins with its parent's. */
+void brk_tell(struct task *t)
+{
+	t->pctx->brk_start = mm.brk_start;
+	t->pctx->brk = mm.brk;
+}
+
 /**
  * brk(2) as the system call: the new break, or the present one when it cannot be had.
  * Deviation: RLIMIT_DATA is not looked at.
  */
-static long do_brk(u64 addr)
+static long do_brk(struct task *t, u64 addr)
 {
 	u64 old, want;
 	long r;
@@ -46,6 +53,7 @@ static long do_brk(u64 addr)
 		host(__NR_munmap, want, old - want);
 	}
 	mm.brk = addr;
+	t->pctx->brk = addr;
 out:
 	addr = mm.brk;
 	unlock(&mm.brk_lock);
@@ -104,7 +112,7 @@ long mem_call(struct task *t, long nr, const u64 a[6])
 	case __NR_mmap:
 		return do_mmap(t, a);
 	case __NR_brk:
-		return do_brk(a[0]);
+		return do_brk(t, a[0]);
 	case __NR_munmap:
 	case __NR_mprotect:
 	case __NR_madvise:

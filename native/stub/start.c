@@ -97,6 +97,7 @@ static void start_on_stub_stack(void *unused)
 
 	n = ctl_take_first(t, CTL_IMAGES, fds);
 	sp = load_plan(p, fds, n, boot.auxv, boot.sp, &entry);
+	brk_tell(t);
 	for (int i = 0; i < n; i++)
 		host(__NR_close, fds[i]);
 	memcpy(comm, p->comm, sizeof(comm));

@@ -151,6 +151,7 @@ u8 fd_hint(const struct task *t, u64 fd);
 long sleep_call(struct task *t, struct ucontext *uc, const struct hostcall *c, u32 restart);
 long do_futex(struct task *t, struct ucontext *uc, const u64 a[6]);
 long do_nanosleep(struct task *t, struct ucontext *uc, int clock, bool absolute, u64 req, u64 rem);
+void brk_tell(struct task *t);
 long mem_call(struct task *t, long nr, const u64 a[6]);
 long do_mmap(struct task *t, const u64 a[6]);
 

@@ -74,8 +74,11 @@ static int64_t wait_reply(uint32_t ix)
 {
 	struct carrick_slot *s = slot(ix);
 
+	/* The server wakes only whoever has said that it sleeps. */
+	__atomic_store_n(&s->waiting, 1, __ATOMIC_SEQ_CST);
 	while (__atomic_load_n(state_of(s), __ATOMIC_SEQ_CST) != CARRICK_SLOT_REPLIED)
 		syscall(SYS_futex, state_of(s), FUTEX_WAIT, CARRICK_SLOT_POSTED, NULL, NULL, 0);
+	s->waiting = 0;
 	__atomic_store_n(state_of(s), CARRICK_SLOT_READY, __ATOMIC_SEQ_CST);
 	return (int64_t)s->ret;
 }

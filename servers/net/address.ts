@@ -4,6 +4,8 @@ import type { Frame } from '../../shared/frame.js';
 import * as host from '../../shared/host.js';
 import { AF_UNIX, SOCKADDR_MAX } from './abi.js';
 import * as h from './hostcalls.js';
+import { NAME_LOOKUP } from './path-names.js';
+import type { Sock, Socks } from './sock.js';
 import { type UnixName, UnixNames } from './unix-names.js';
 
 /** Bring the address carried by argument i, of `len` bytes, to NAME: len, or -EINVAL (longer than any), -EFAULT. */
@@ -20,15 +22,23 @@ export function addressArg(f: Frame, i: number, len: number): number {
 /** Who a guest AF_UNIX address at NAME means; the destination found by the last `toHost`. */
 export let destination: UnixName | undefined;
 
-/** Turn the guest's destination address at NAME into the host's: its length, or -errno. */
-export function toHost(names: UnixNames, domain: number, len: number): number {
+/** Turn the guest's destination address at NAME into the host's: its length, -errno, or Ret.BLOCKED while vfs looks for a path. */
+export function toHost(f: Frame, socks: Socks, self: Sock, len: number): number {
   destination = undefined;
-  if (domain !== AF_UNIX || len < 2 || host.scratchView.getUint16(h.NAME, true) !== AF_UNIX) return len;
+  if (self.domain !== AF_UNIX || len < 2 || host.scratchView.getUint16(h.NAME, true) !== AF_UNIX) return len;
   const path = UnixNames.parse(host.scratch, h.NAME, len);
   if (typeof path === 'number') return path;
   if (path === '') return -E.EINVAL;
-  const name = names.lookup(path);
+  let key = path;
+  if (path.charCodeAt(0) !== 0) {
+    const inode = socks.paths.ask(f, NAME_LOOKUP, path);
+    if (inode < 0) return inode;
+    key = UnixNames.pathKey(inode);
+  }
+  const name = socks.names.lookup(key);
   if (typeof name === 'number') return name;
+  // Found by its inode, the other may be of any type; an abstract name of another type is another name.
+  if (socks.of(name.ofd)?.type !== self.type) return key === path ? -E.ECONNREFUSED : -E.EPROTOTYPE;
   destination = name;
   return UnixNames.write(host.scratch, h.NAME, name.hostPath);
 }

@@ -7,6 +7,7 @@ import * as L from '../../shared/gen/layout.js';
 import * as NR from '../../shared/gen/syscalls.js';
 import * as host from '../../shared/host.js';
 import { Msg } from '../../shared/messages.js';
+import { RingPort } from '../../shared/rings.js';
 import { messagesTo, MiniGuest, PARKED, setUpServer } from '../../shared/testing/mini-guest.js';
 import { installNet } from './server.js';
 
@@ -24,6 +25,21 @@ const MSG_PEEK = 2, MSG_DONTWAIT = 0x40, MSG_WAITALL = 0x100, MSG_NOSIGNAL = 0x4
 
 const hostFds = (): number => { let n = 0; for (let fd = 0; fd < 1024; fd++) if (host.fcntl(fd, 1) >= 0) n++; return n; };
 const before = hostFds();
+/** Stands in for vfs: socket inodes by path. A parked call that asked for one is answered and settled. */
+const inodes = new Map<string, number>();
+const vfs = new RingPort(L.SRV_VFS, rig.rings);
+function named(nr: number, ...args: number[]): number | typeof PARKED {
+  const r = g.call(nr, ...args);
+  if (r !== PARKED) return r;
+  vfs.drain((m) => {
+    assert.equal(m.kind, Msg.UNIX_NAME);
+    const have = inodes.get(m.text);
+    const made = m.w[1] === 1 && have === undefined ? inodes.size + 1 : 0;
+    if (made > 0) inodes.set(m.text, made);
+    vfs.send(L.SRV_NET, Msg.UNIX_NAMED, [m.w[0] as number, made > 0 ? made : m.w[1] === 1 ? -E.EADDRINUSE : have ?? -E.ENOENT]);
+  });
+  return g.await();
+}
 const settle = (): void => { for (let i = 0; i < 4; i++) rig.ep.turn(false); };
 
 function pair(type = STREAM): [number, number] {
@@ -164,13 +180,13 @@ test('MSG_WAITALL collects; a blocking send of much data waits for room', () => 
 test('AF_UNIX: abstract and path names, accept, credentials, names that are gone', () => {
   for (const path of ['\0name', '/run/x.sock']) {
     const srv = g.call(NR.NR_socket, AF_UNIX, STREAM, 0) as number;
-    assert.equal(g.call(NR.NR_bind, srv, g.ptr(ADDR), unix(path)), 0);
+    assert.equal(named(NR.NR_bind, srv, g.ptr(ADDR), unix(path)), 0);
     assert.equal(g.call(NR.NR_bind, srv, g.ptr(ADDR), unix('\0other')), -E.EINVAL);
     assert.equal(g.call(NR.NR_listen, srv, 5), 0);
     assert.equal(name(NR.NR_getsockname, srv), path.startsWith('\0') ? path : `${path}\0`);
     assert.equal(g2.call(NR.NR_accept, srv, 0, 0), PARKED);
     const cl = g.call(NR.NR_socket, AF_UNIX, STREAM, 0) as number;
-    assert.equal(g.call(NR.NR_connect, cl, g.ptr(ADDR), unix(path)), 0);
+    assert.equal(named(NR.NR_connect, cl, g.ptr(ADDR), unix(path)), 0);
     const conn = g2.settle() as number;
     assert.ok(conn >= 0);
     assert.deepEqual([cred(conn), cred(cl)], [[L.tgTgid(g.tg), 1000, 1001], [L.tgTgid(g.tg), 1000, 1001]]);
@@ -180,11 +196,13 @@ test('AF_UNIX: abstract and path names, accept, credentials, names that are gone
     assert.equal(send(cl, 'hi'), 2);
     assert.equal(recv(conn), 'hi');
     const dup = g.call(NR.NR_socket, AF_UNIX, STREAM, 0) as number;
-    assert.equal(g.call(NR.NR_bind, dup, g.ptr(ADDR), unix(path)), -E.EADDRINUSE);
+    assert.equal(named(NR.NR_bind, dup, g.ptr(ADDR), unix(path)), -E.EADDRINUSE);
     for (const fd of [srv, cl, conn]) assert.equal(g.call(NR.NR_close, fd), 0);
     settle();
-    assert.equal(g.call(NR.NR_connect, dup, g.ptr(ADDR), unix(path)), path.startsWith('\0') ? -E.ECONNREFUSED : -E.ENOENT);
+    assert.equal(named(NR.NR_connect, dup, g.ptr(ADDR), unix(path)), -E.ECONNREFUSED);
   }
+  const lost = g.call(NR.NR_socket, AF_UNIX, STREAM, 0) as number;
+  assert.equal(named(NR.NR_connect, lost, g.ptr(ADDR), unix('/no/such')), -E.ENOENT);
 });
 
 test('AF_UNIX datagrams: source names, autobind, a full receiver', () => {

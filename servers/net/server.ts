@@ -4,6 +4,7 @@ import { E } from '../../shared/errno.js';
 import { installFdCalls } from '../../shared/fdcalls.js';
 import { dropHeld } from '../../shared/held.js';
 import { initSockets } from './hostcalls.js';
+import { PathNames } from './path-names.js';
 import { Rights } from './rights.js';
 import { Socks } from './sock.js';
 import { installFileCalls } from './syscalls/file.js';
@@ -17,7 +18,7 @@ import { UnixNames } from './unix-names.js';
 export function installNet(ep: Endpoint, container: string): void {
   initSockets();
   installFdCalls(ep, () => -E.EINVAL);
-  const socks = new Socks(ep, new UnixNames(container));
+  const socks = new Socks(ep, new UnixNames(container), new PathNames(ep));
   const rights = new Rights(ep);
   installSocketCalls(socks);
   installSendCalls(socks, rights);

@@ -18,6 +18,7 @@ import { Msg } from '../../shared/messages.js';
 import { Why } from '../../shared/wait.js';
 import { AF_NETLINK, O_NONBLOCK, O_RDWR, SIGPIPE, SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET } from './abi.js';
 import { getsockopt } from './hostcalls.js';
+import type { PathNames } from './path-names.js';
 import type { UnixName, UnixNames } from './unix-names.js';
 
 /** struct ucred as the guest sees it. */
@@ -53,7 +54,7 @@ export class Socks {
   private nextId = 1;
   readonly watches: HostWatches;
 
-  constructor(readonly ep: Endpoint, readonly names: UnixNames) {
+  constructor(readonly ep: Endpoint, readonly names: UnixNames, readonly paths: PathNames) {
     this.watches = new HostWatches(ep);
     ep.on(Msg.RELEASE, (m) => { if (m.w[1] === Ofd.SOCKET) this.release(m.w[0] as number, m.w[2] as number); });
   }

@@ -2,10 +2,9 @@
  * Names of AF_UNIX sockets, kept apart from the host's and other containers'. Pure.
  *
  * Every bound guest name, abstract or path, stands for a fresh abstract name on the host: "\0carrick/<container>/<serial>". Both directions are looked up here; all of a
- * container's sockets live in this worker, so the registry is complete. A name ends with its socket.
- *
- * FIXME: Linux makes a socket inode for a path name: it is seen by stat, needs permissions, outlives the socket, and unlink frees it. Here the path is
- * taken as written (relative ones without their directory), nothing is seen in the file system, and the name ends with the socket.
+ * container's sockets live in this worker, so the registry is complete. An abstract name is its own key; a path's key is its socket
+ * inode's (path-names.ts), so renames, links and relative paths mean what they mean on Linux. An entry ends with its socket; the inode
+ * of a path stays until somebody unlinks it, and connecting to it is refused.
  */
 import { E } from '../../shared/errno.js';
 import { AF_UNIX, SOCKADDR_UN } from './abi.js';
@@ -49,10 +48,13 @@ export class UnixNames {
     }
   }
 
+  /** Key of a path name whose socket inode is `inode`. */
+  static pathKey(inode: number): string { return `/${inode}`; }
+
   /** Reserve a name for a socket: the entry, or -EADDRINUSE. Undo with `remove`. */
-  add(guestPath: string, ofd: number): UnixName | number {
-    if (this.byGuest.has(guestPath)) return -E.EADDRINUSE;
-    const name: UnixName = { key: guestPath, hostPath: `\0carrick/${this.container}/${++this.serial}`, guestPath, ofd };
+  add(guestPath: string, ofd: number, key = guestPath): UnixName | number {
+    if (this.byGuest.has(key)) return -E.EADDRINUSE;
+    const name: UnixName = { key, hostPath: `\0carrick/${this.container}/${++this.serial}`, guestPath, ofd };
     this.byGuest.set(name.key, name);
     this.byHost.set(name.hostPath, name);
     return name;
@@ -63,10 +65,8 @@ export class UnixNames {
     this.byHost.delete(name.hostPath);
   }
 
-  /** Who is bound there; -ECONNREFUSED (abstract) or -ENOENT (path) when nobody is. */
-  lookup(guestPath: string): UnixName | number {
-    return this.byGuest.get(guestPath) ?? (guestPath.charCodeAt(0) === 0 ? -E.ECONNREFUSED : -E.ENOENT);
-  }
+  /** Who is bound there (an abstract name, or pathKey); -ECONNREFUSED when nobody is. */
+  lookup(key: string): UnixName | number { return this.byGuest.get(key) ?? -E.ECONNREFUSED; }
 
   /** Write a host sun_path as an address; its length. */
   static write(b: Buffer, off: number, path: string): number {

@@ -6,6 +6,7 @@ import * as L from '../../shared/gen/layout.js';
 import * as host from '../../shared/host.js';
 import { HostWatches } from '../../shared/hostwatch.js';
 import { EPOLLIN, EPOLLOUT, File, O_APPEND, O_RDWR, vfsEndpoint } from './file.js';
+import { fsgidOf, fsuidOf } from './dac.js';
 import { rootDentry } from './dcache.js';
 import { HostFile } from './host/host-file.js';
 import { $st, fillInode, hostStatFd } from './host/stat.js';
@@ -18,6 +19,9 @@ import { encodeTimes, TIMES } from './host/times.js';
 class HostFdInode extends Inode {
   devNo = 0;
   fd = -1;
+  /** Set by the guest, or by whoever made it; undefined = as on the host, where everything is carrick's user's. */
+  ownUid: number | undefined = undefined;
+  ownGid: number | undefined = undefined;
 
   override get dev(): number { return this.devNo; }
 
@@ -25,6 +29,8 @@ class HostFdInode extends Inode {
     const r = hostStatFd(this.fd);
     if (r < 0) return r;
     fillInode(this);
+    this.uid = this.ownUid ?? this.uid;
+    this.gid = this.ownGid ?? this.gid;
     this.devNo = $st.dev;
     return 0;
   }
@@ -45,7 +51,9 @@ class HostFdInode extends Inode {
       const r = host.fchmod(this.fd, a.mode & 0o7777);
       if (r < 0) return r;
     }
-    return encodeTimes(a) ? host.futimens(this.fd, TIMES) : 0;
+    if (a.uid !== undefined) this.uid = this.ownUid = a.uid;
+    if (a.gid !== undefined) this.gid = this.ownGid = a.gid;
+    return encodeTimes(a) ? Math.min(0, host.futimens(this.fd, TIMES)) : 0;
   }
 }
 
@@ -72,10 +80,11 @@ function anonPath(hostFd: number, name: string): Path {
 }
 
 /** memfd_create(2): an open file, or -errno. hostFlags: MFD_ALLOW_SEALING, MFD_HUGETLB.... */
-export function openMemfd(name: string, hostFlags: number): File | number {
+export function openMemfd(c: Caller, name: string, hostFlags: number): File | number {
   const fd = host.memfdCreate('carrick-guest', hostFlags);
   if (fd < 0) return fd;
   const path = anonPath(fd, `memfd:${name}`);
+  path.inode.setattr(c, { uid: fsuidOf(c.cred), gid: fsgidOf(c.cred), ctime: 0, ctimeNsec: 0 });
   path.dentry.deleted = true;
   return new HostFile(path, O_RDWR, fd, Ofd.MEMFD);
 }

@@ -22,6 +22,7 @@ import { installRw } from './syscalls/rw.js';
 import { installSeek } from './syscalls/seek.js';
 import { installStat } from './syscalls/stat.js';
 import { installXattr } from './syscalls/xattr.js';
+import { installUnixNames } from './unix-name.js';
 
 export function installVfs(ep: Endpoint): void {
   installFdCalls(ep, fcntlExtra);
@@ -39,6 +40,7 @@ export function installVfs(ep: Endpoint): void {
   ep.on(Msg.TG_GONE, (m) => dropTgLocks(m.w[0] as number));
   ep.on(Msg.PEER_REPLY, fifoReply);
   installExec(ep);
+  installUnixNames(ep);
   installOpen(ep);
   installRw(ep);
   installSeek(ep);

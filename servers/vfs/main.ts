@@ -22,7 +22,10 @@ runWorker((ep, boot) => {
   installBoot(ep, tree, boot.spec, con);
   const control: VfsControl = {
     resize: (rows, cols) => con?.resize(rows, cols),
-    shutdown: () => con?.flush(),
+    shutdown: () => {
+      con?.flush();
+      tree.save();
+    },
   };
   return control;
 });

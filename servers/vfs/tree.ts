@@ -20,6 +20,7 @@ import { hostSuper } from './hostfs/hostfs.js';
 import type { Mount} from './inode.js';
 import { type Caller, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, Path, S_IFDIR, S_IFREG, type SuperBlock } from './inode.js';
 import { setDataDir } from './layered/data.js';
+import { loadTree, readIndex, removeStray, saveTree, writeIndex } from './layered/saved.js';
 import { LayeredSuper } from './layered/super.js';
 import { crossMounts, mountAt, mountRoot } from './mounts.js';
 import { Nameidata, walk, Walk } from './namei.js';
@@ -43,6 +44,9 @@ function openDir(path: string, what: string): number {
 export class Tree {
   readonly root: Path;
   private readonly nd = new Nameidata();
+  /** The root's writable layer, and how many changes boot itself made there. */
+  private readonly upper: LayeredSuper;
+  private readonly atBoot: number;
   /** carrick itself: may do everything. */
   readonly caller: Caller;
 
@@ -51,16 +55,30 @@ export class Tree {
     const fd = openDir(spec.rootfs.dir, 'the root file system');
     const st = hostStatFd(fd);
     if (st < 0) fail('the root file system', spec.rootfs.dir, st);
-    const sb = new LayeredSuper('overlay', new HostDir(undefined, '', fd), 0);
+    const lower = new HostDir(undefined, '', fd);
+    const sb = new LayeredSuper('overlay', lower, 0);
+    this.upper = sb;
     sb.source = 'overlay';
     const mnt: Mount = mountRoot(sb, 0);
     this.root = new Path(mnt, mnt.root);
     this.caller = { task: 0, tg: 0, cred: 0, fs: new FsStruct(this.root, this.root) };
     this.caller.fs.umask = 0;
+    const saved = readIndex(spec.upperDir, spec.rootfs.dir);
+    if (saved !== undefined) {
+      removeStray(spec.upperDir, saved.nodes);
+      loadTree(sb, lower, saved, this.caller);
+    }
     this.standardMounts();
     for (const t of spec.tmpfs) this.mountTmpfs(t.target, t.mode, t.size, mountFlags(t.flags));
     for (const b of spec.binds) this.mountBind(b.source, b.target, b.readOnly);
     if (spec.readOnly) mnt.flags |= MNT_RDONLY;
+    this.atBoot = sb.changes;
+  }
+
+  /** Write the root's index if the guest has changed anything. Mount points that were made at boot are none of its doing. */
+  save(): void {
+    if (this.upper.changes > this.atBoot) writeIndex(this.spec.upperDir, saveTree(this.upper, this.spec.rootfs.dir));
+    else if (readIndex(this.spec.upperDir, this.spec.rootfs.dir) === undefined) removeStray(this.spec.upperDir, []);
   }
 
   private standardMounts(): void {

@@ -168,7 +168,11 @@ struct carrick_pctx {
 	uint64_t sa_mask[64];
 	/* Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never. */
 	uint8_t fdhint[4096];
-	uint8_t tail_[2016];
+	/* Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps. */
+	uint64_t brk_start;
+	/* The break. Writer: stub. */
+	uint64_t brk;
+	uint8_t tail_[2000];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_pctx) == 8192, "pctx");
 _Static_assert(offsetof(struct carrick_pctx, tgid) == 0, "pctx.tgid");
@@ -183,6 +187,8 @@ _Static_assert(offsetof(struct carrick_pctx, sa_flags) == 544, "pctx.sa_flags");
 _Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1056, "pctx.sa_restorer");
 _Static_assert(offsetof(struct carrick_pctx, sa_mask) == 1568, "pctx.sa_mask");
 _Static_assert(offsetof(struct carrick_pctx, fdhint) == 2080, "pctx.fdhint");
+_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6176, "pctx.brk_start");
+_Static_assert(offsetof(struct carrick_pctx, brk) == 6184, "pctx.brk");
 /* How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. */
 struct carrick_plan {
 	/* PLAN_MAGIC 0x4e414c50. */

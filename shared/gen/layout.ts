@@ -133,6 +133,10 @@ export const PCTX_SA_RESTORER = 1056;
 export const PCTX_SA_MASK = 1568;
 /** Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never. (u8[4096]) */
 export const PCTX_FDHINT = 2080;
+/** Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps. (u64) */
+export const PCTX_BRK_START = 6176;
+/** The break. Writer: stub. (u64) */
+export const PCTX_BRK = 6184;
 /** How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. Bytes. */
 export const PLAN_SIZE = 1024;
 /** PLAN_MAGIC 0x4e414c50. (u32) */

@@ -564,8 +564,8 @@ static const struct carrick_call carrick_calls[CARRICK_NR_MAX] __attribute__((un
 	[162] = { 1, 1, 0, 0, { { 0 } } }, /* sync */
 	[163] = { 0, 0, 1, 0, { { CK_STR, 0, 0 } } }, /* acct */
 	[164] = { 4, 1, 2, 0, { { CK_IN, 0, 16 }, { CK_IN, 0, 8 } } }, /* settimeofday */
-	[165] = { 1, 0, 5, 0, { { CK_STR, 0, 0 }, { CK_STR, 0, 0 }, { CK_STR, 0, 0 }, { CK_VAL, 0, 0 }, { CK_STR, 0, 0 } } }, /* mount */
-	[166] = { 1, 0, 2, 0, { { CK_STR, 0, 0 }, { CK_VAL, 0, 0 } } }, /* umount2 */
+	[165] = { 1, 1, 5, 0, { { CK_STR, 0, 0 }, { CK_STR, 0, 0 }, { CK_STR, 0, 0 }, { CK_VAL, 0, 0 }, { CK_STR, 0, 0 } } }, /* mount */
+	[166] = { 1, 1, 2, 0, { { CK_STR, 0, 0 }, { CK_VAL, 0, 0 } } }, /* umount2 */
 	[167] = { 0, 0, 2, 0, { { CK_STR, 0, 0 }, { CK_VAL, 0, 0 } } }, /* swapon */
 	[168] = { 0, 0, 1, 0, { { CK_STR, 0, 0 } } }, /* swapoff */
 	[169] = { 0, 0, 4, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* reboot */
@@ -702,7 +702,7 @@ static const struct carrick_call carrick_calls[CARRICK_NR_MAX] __attribute__((un
 	[300] = { 1, 0, 2, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* fanotify_init */
 	[301] = { 1, 0, 5, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_STR, 0, 0 } } }, /* fanotify_mark */
 	[302] = { 0, 1, 4, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_IN, 0, 16 }, { CK_OUT, 0, 16 } } }, /* prlimit64 */
-	[303] = { 1, 0, 5, 0, { { CK_VAL, 0, 0 }, { CK_STR, 0, 0 }, { CK_VAL, 0, 0 }, { CK_OUT, 0, 4 }, { CK_VAL, 0, 0 } } }, /* name_to_handle_at */
+	[303] = { 1, 1, 5, 0, { { CK_VAL, 0, 0 }, { CK_STR, 0, 0 }, { CK_VAL, 0, 0 }, { CK_OUT, 0, 4 }, { CK_VAL, 0, 0 } } }, /* name_to_handle_at */
 	[304] = { 1, 0, 3, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* open_by_handle_at */
 	[305] = { 4, 0, 2, 0, { { CK_VAL, 0, 0 }, { CK_INOUT, 0, 208 } } }, /* clock_adjtime */
 	[306] = { 1, 3, 1, 0, { { CK_VAL, 0, 0 } } }, /* syncfs */

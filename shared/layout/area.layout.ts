@@ -119,6 +119,8 @@ export const pctx = struct('pctx', 'What the threads of one thread group share w
   sa_restorer: u64('Guest restorer. Writer: stub.', 64),
   sa_mask: u64('Mask while the handler runs. Writer: stub.', 64),
   fdhint: u8('Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never.', 4096),
+  brk_start: u64('Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps.'),
+  brk: u64('The break. Writer: stub.'),
 });
 
 export const slot = struct('slot', 'A guest task\'s mailbox; the payload follows at PAYLOAD_OFF.', 256, {

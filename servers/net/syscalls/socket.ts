@@ -16,6 +16,7 @@ import * as addr from '../address.js';
 import * as h from '../hostcalls.js';
 import { onSocket } from '../on-socket.js';
 import { type Sock, type Socks, ucredOf } from '../sock.js';
+import { NAME_BIND } from '../path-names.js';
 import { UnixNames } from '../unix-names.js';
 
 /** May the guest make such a socket? 0, or the errno an unprivileged program gets. */
@@ -101,10 +102,7 @@ function publishPair(socks: Socks, f: Frame, a: number, b: number, cloexec: bool
   return 0;
 }
 
-/**
- * bind(2). -EINVAL (address length, already bound), -EFAULT, -EADDRINUSE, -EADDRNOTAVAIL, -EACCES.
- * Deviations: AF_UNIX path names are not made in the file system (unix-names.ts).
- */
+/** bind(2). -EINVAL (address length, already bound), -EFAULT, -EADDRINUSE, -EADDRNOTAVAIL, -EACCES; a path name: as mknod(2). */
 function bind(socks: Socks, f: Frame, ofd: number, s: Sock): number {
   const len = addr.addressArg(f, 1, f.argInt(2));
   if (len < 0) return len;
@@ -112,7 +110,10 @@ function bind(socks: Socks, f: Frame, ofd: number, s: Sock): number {
   const path = UnixNames.parse(host.scratch, h.NAME, len);
   if (typeof path === 'number') return path;
   if (s.name !== undefined) return path === '' ? 0 : -E.EINVAL;
-  const name = socks.names.add(path === '' ? socks.names.autoName() : path, ofd);
+  const isPath = path !== '' && path.charCodeAt(0) !== 0;
+  const inode = isPath ? socks.paths.ask(f, NAME_BIND, path) : 0;
+  if (inode < 0) return inode;
+  const name = isPath ? socks.names.add(path, ofd, UnixNames.pathKey(inode)) : socks.names.add(path === '' ? socks.names.autoName() : path, ofd);
   if (typeof name === 'number') return name;
   const r = h.bind(s.hostFd, UnixNames.write(host.scratch, h.NAME, name.hostPath));
   if (r < 0) socks.names.remove(name); else s.name = name;
@@ -135,7 +136,7 @@ function listen(f: Frame, s: Sock): number {
  */
 function connect(socks: Socks, f: Frame, ofd: number, s: Sock): number {
   let len = addr.addressArg(f, 1, f.argInt(2));
-  if (len >= 0) len = addr.toHost(socks.names, s.domain, len);
+  if (len >= 0) len = addr.toHost(f, socks, s, len);
   if (len < 0) return len;
   const flags = h.unblock(s.hostFd);
   const r = h.connect(s.hostFd, len);

@@ -35,6 +35,13 @@ export class HostDir {
     return fd;
   }
 
+  /** Path below the root of its tree, '' = the root itself. */
+  get path(): string {
+    if (this.parent === undefined) return '';
+    const up = this.parent.path;
+    return up === '' ? this.name : `${up}/${this.name}`;
+  }
+
   /** A new fd for getdents; the caller closes it. */
   openForReading(): number {
     const fd = this.fd();

@@ -17,6 +17,8 @@ const MEM_MAX = 4096;
 
 /** Bytes of one regular file. Results are numbers, negative errno. */
 export interface Data {
+  /** Name in the upper directory; '' = in memory. */
+  readonly name: string;
   /** New host fd; flags: access mode, O_APPEND. The caller closes it. */
   open(flags: number): number;
   /** Into $st (host/stat.ts). */
@@ -35,7 +37,7 @@ export function setDataDir(fd: number): void { dirFd = fd; }
 export const dataDir = (): number => dirFd;
 
 class FileData implements Data {
-  constructor(private readonly name: string) {}
+  constructor(readonly name: string) {}
   open(flags: number): number { return host.openat(dirFd, this.name, flags | O_NOFOLLOW); }
   stat(): number { return hostStat(dirFd, this.name); }
   setTimes(times: number): number { return host.utimensat(dirFd, this.name, times, host.AT_SYMLINK_NOFOLLOW); }
@@ -54,6 +56,7 @@ function memBudget(): number {
 export function setMemBudget(n: number): void { budget = n; }
 
 class MemData implements Data {
+  readonly name = '';
   constructor(private readonly fd: number) { budget--; }
   open(flags: number): number { return host.openat(host.AT_FDCWD, `/proc/self/fd/${this.fd}`, flags); }
   stat(): number { return hostStatFd(this.fd); }
@@ -75,6 +78,12 @@ export function dataCreate(memory: boolean): Data | number {
     host.close(fd);
     return new FileData(name);
   }
+}
+
+/** Data that were made before, in an earlier run. */
+export function dataOpen(name: string): Data {
+  next = Math.max(next, Number(name) + 1);
+  return new FileData(name);
 }
 
 /** Copy `len` bytes from the start of `from` to `to` (both host fds at offset 0): 0 or -errno. */

@@ -24,6 +24,8 @@ const O_PATH = 0o10000000, O_NOFOLLOW = 0o400000;
 const TMPFS_ENTRY = 20;
 const AS_ROOT = process.geteuid?.() === 0;
 
+const NO_ENTRIES: ReadonlyMap<string, LNode | null> = new Map();
+
 export class LDir extends LNode {
   private entries: Map<string, LNode | null> | undefined = undefined;
   private readonly lowerDir: HostDir | undefined;
@@ -44,6 +46,7 @@ export class LDir extends LNode {
 
   /** Enter the path from the root to here into `entries`, so that it survives the dentry cache. */
   override pin(): void {
+    this.sb.changes++;
     let d: LDir = this;
     while (!d.pinned) {
       d.pinned = true;
@@ -54,6 +57,17 @@ export class LDir extends LNode {
   }
 
   override evict(): void { /* reached through `entries` or made anew; nothing to drop */ }
+
+  /** What differs from the lower directory: nodes, and null for whiteouts. */
+  get upperEntries(): ReadonlyMap<string, LNode | null> { return this.entries ?? NO_ENTRIES; }
+  /** Does it stand over a lower directory whose contents are not shown? */
+  get isHidden(): boolean { return this.lower !== undefined && this.lowerDir === undefined; }
+
+  /** An entry of a saved directory. Link counts and times are restored by themselves. */
+  restoreEntry(name: string, n: LNode | null): void {
+    this.put(name, n);
+    if (n instanceof LDir) n.place(this, name);
+  }
 
   private put(name: string, n: LNode | null): void { (this.entries ??= new Map()).set(name, n); }
 

@@ -18,6 +18,15 @@ const XATTR_MAX = 65536;
 /** Where a lower object is on the host. */
 export interface LowerRef { readonly dir: HostDir; readonly name: string }
 
+/** An inode's own part of the upper layer's index (saved.ts). */
+export interface SavedAttr {
+  readonly mode: number; readonly uid: number; readonly gid: number; readonly nlink: number; readonly ino: number; readonly rdev: number; readonly size: number; readonly blocks: number;
+  /** atime, mtime, ctime, btime: seconds and nanoseconds each. */
+  readonly times: readonly number[];
+  /** Names and values, latin1; undefined = the lower object's. */
+  readonly xattrs?: ReadonlyArray<readonly [string, string]>;
+}
+
 export abstract class LNode extends Inode {
   /** Differs from the lower layer, or has no counterpart there: must not be forgotten while it has a name. */
   pinned: boolean;
@@ -43,11 +52,39 @@ export abstract class LNode extends Inode {
   override get dev(): number { return this.devNo; }
 
   /** It is being changed: from now on the inode is the truth. */
-  override pin(): void { this.pinned = true; }
+  override pin(): void { this.pinned = true; this.sb.changes++; }
 
   override evict(): void {
     if (this.lower !== undefined && (this.nlink === 0 || !this.pinned)) this.sb.unlearn(this);
     if (this.nlink === 0) this.destroy();
+  }
+
+  saveAttr(): SavedAttr {
+    const { mode, uid, gid, nlink, ino, rdev, size, blocks } = this;
+    const times = [this.atime, this.atimeNsec, this.mtime, this.mtimeNsec, this.ctime, this.ctimeNsec, this.btime, this.btimeNsec];
+    return { mode, uid, gid, nlink, ino, rdev, size, blocks, times, ...(this.xattrs === undefined ? {} : { xattrs: [...this.xattrs] }) };
+  }
+
+  /** Of a node that was just made: the host's numbers of a lower object stay. */
+  restoreAttr(a: SavedAttr): void {
+    this.pinned = true;
+    this.mode = a.mode;
+    this.uid = a.uid;
+    this.gid = a.gid;
+    this.nlink = a.nlink;
+    this.rdev = a.rdev;
+    const t = (i: number): number => a.times[i] ?? 0;
+    this.atime = t(0); this.atimeNsec = t(1);
+    this.mtime = t(2); this.mtimeNsec = t(3);
+    this.ctime = t(4); this.ctimeNsec = t(5);
+    if (this.lower === undefined) {
+      this.ino = a.ino;
+      this.size = a.size;
+      this.blocks = a.blocks;
+      this.btime = t(6); this.btimeNsec = t(7);
+      this.btimeKnown = true;
+    }
+    if (a.xattrs !== undefined) this.xattrs = new Map(a.xattrs);
   }
 
   /** The last name and the last user are gone. */
@@ -116,6 +153,9 @@ export class LSymlink extends LNode {
     super(sb, mode, lower);
     if (target !== undefined) this.size = target.length;
   }
+
+  /** What it holds, unless that is still only in the lower layer. */
+  get knownTarget(): string | undefined { return this.target; }
 
   override readlink(_c: Caller): string | number {
     if (this.target !== undefined) return this.target;

@@ -42,6 +42,15 @@ export class LRegular extends LNode {
     this.data = undefined;
   }
 
+  /** Name of its data in the upper directory, '' = it has none there. */
+  get dataName(): string { return this.data?.name ?? ''; }
+
+  /** Saved data, of a node that was just made. */
+  adoptData(data: Data): void {
+    this.data = data;
+    this.refresh();
+  }
+
   /** Host fd on the lower's data, or -errno. The caller closes it. */
   private openLower(): number {
     const lower = this.lower;

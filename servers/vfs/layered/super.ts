@@ -58,6 +58,8 @@ export class LayeredSuper extends SuperBlock {
   private readonly known = new Map<number, Map<number, LNode>>();
   /** Bytes in upper data, kept only when there is a limit. */
   used = 0;
+  /** Grows with every change of the tree: is there anything to save? */
+  changes = 0;
   private nextIno: number;
 
   /** lower: undefined for tmpfs; its attributes are in $st then. limit: bytes, 0 = none. */
@@ -72,6 +74,9 @@ export class LayeredSuper extends SuperBlock {
   get inMemory(): boolean { return this.fstype === 'tmpfs'; }
 
   newIno(): number { return this.nextIno++; }
+  /** Number of the next new inode; saved with the tree. */
+  get inoCounter(): number { return this.nextIno; }
+  set inoCounter(n: number) { this.nextIno = n; }
 
   knownNode(dev: number, ino: number): LNode | undefined { return this.known.get(dev)?.get(ino); }
 
@@ -79,6 +84,10 @@ export class LayeredSuper extends SuperBlock {
     let m = this.known.get(n.devNo);
     if (m === undefined) this.known.set(n.devNo, m = new Map());
     m.set(n.ino, n);
+  }
+
+  eachKnown(fn: (n: LNode) => void): void {
+    for (const m of this.known.values()) for (const n of m.values()) fn(n);
   }
 
   unlearn(n: LNode): void {

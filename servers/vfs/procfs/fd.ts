@@ -10,7 +10,9 @@ import * as L from '../../../shared/gen/layout.js';
 import * as host from '../../../shared/host.js';
 import { absolutePath } from '../dpath.js';
 import { type File, O_ACCMODE, O_CLOEXEC, O_PATH, O_RDONLY, O_WRONLY, fileOf } from '../file.js';
-import type { Caller, DirList, Inode, LinkTarget, SuperBlock } from '../inode.js';
+import type { Caller, DirList, Inode, LinkTarget, Path, SuperBlock } from '../inode.js';
+import { fifoPath } from '../foreign.js';
+import { guestName } from './maps.js';
 import { LinkInode, LiveDir, TextInode } from './node.js';
 import { type Target, alive, fsOf, mayInspect } from './target.js';
 
@@ -30,6 +32,9 @@ function placed(ofd: number): File | undefined {
   return fileOf(ofd);
 }
 
+/** Place of a file: also of an open FIFO, whose data are ipc's. */
+const placeOf = (ofd: number): Path | undefined => placed(ofd)?.path ?? fifoPath(ofd);
+
 /** Inode number of an object of another server: its host fd's where there is one, else its id there. */
 function objectIno(ofd: number): number {
   const fd = L.ofdHostFd(ofd);
@@ -39,21 +44,21 @@ function objectIno(ofd: number): number {
   return L.ofdObj(ofd);
 }
 
-/** What the host calls a file that has no place in the guest: pipes and sockets by number, the rest without a path. */
+/** What the host calls a file that has no place in the guest: pipes, sockets and terminals as there, other files by their guest name if they have one. */
 function hostName(fd: number): string {
   const s = host.readlinkat(host.AT_FDCWD, `/proc/self/fd/${fd}`);
   if (typeof s === 'number') return '';
-  return s.startsWith('/') && !s.startsWith('/dev/') && !s.startsWith('/memfd:') ? '' : s;
+  return s.startsWith('/') && !s.startsWith('/dev/') && !s.startsWith('/memfd:') ? guestName(s) : s;
 }
 
 /** Text of the link. */
 export function ofdName(ofd: number, t: Target): string {
-  const file = placed(ofd);
-  if (file !== undefined) return absolutePath(file.path, fsOf(t)?.root, true);
+  const path = placeOf(ofd);
+  if (path !== undefined) return absolutePath(path, fsOf(t)?.root, true);
   const kind = L.ofdKind(ofd);
   const anon = ANON.get(kind);
   if (anon !== undefined) return anon;
-  if (kind === Ofd.PIPE_R || kind === Ofd.PIPE_W || kind === Ofd.FIFO) return `pipe:[${objectIno(ofd)}]`;
+  if (kind === Ofd.PIPE_R || kind === Ofd.PIPE_W) return `pipe:[${objectIno(ofd)}]`;
   if (kind === Ofd.SOCKET) return `socket:[${objectIno(ofd)}]`;
   const fd = L.ofdHostFd(ofd);
   const name = fd >= 0 ? hostName(fd) : '';
@@ -70,7 +75,7 @@ class FdLink extends LinkInode {
         if (no < 0) return no;
         const o = row();
         if (o < 0) return -E.ENOENT;
-        return placed(o)?.path ?? { ofd: o };
+        return placeOf(o) ?? { ofd: o };
       },
       ino, mode);
   }

@@ -35,7 +35,8 @@ export function mapPrefixesOf(spec: RunSpec): MapPrefix[] {
   return [[bare(spec.rootfs.dir), ''], [bare(spec.upperDir), undefined], ...spec.binds.map((b): MapPrefix => [bare(b.source), bare(b.target)])];
 }
 
-function byPrefix(path: string): string {
+/** Guest name of a host path below a known host directory; '' = it has none. */
+export function guestName(path: string): string {
   for (const [host, guest] of prefixes) {
     if (path !== host && !path.startsWith(`${host}/`)) continue;
     return guest === undefined ? '' : guest + path.slice(host.length);
@@ -52,7 +53,7 @@ function nameOf(path: string, dev: string, ino: number): string {
   // Names that the host makes up are the same for the guest: /dev/zero, SysV segments, guest memfds (their memfd names are passed on).
   if (path.startsWith('/memfd:') || path.startsWith('/SYSV') || path === '/dev/zero' || path === '/dev/zero (deleted)' || path.startsWith('anon_inode:')) return path;
   const deleted = path.endsWith(' (deleted)');
-  const name = byPrefix(deleted ? path.slice(0, -10) : path);
+  const name = guestName(deleted ? path.slice(0, -10) : path);
   return name === '' ? '' : deleted ? `${name} (deleted)` : name;
 }
 
@@ -61,26 +62,33 @@ const LINE = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) (\S+) (\d+)(?: +(.*))
 /** Is a mapping's line head hidden from the guest? */
 function hidden(start: number): boolean { return start >= HIDE_FROM && start < HIDE_TO; }
 
-function translateLine(m: RegExpExecArray): string {
+/** Where a process's heap is: [start, break). The stub keeps it as ordinary anonymous memory, which the host does not name. */
+export interface Heap { readonly start: number; readonly end: number }
+export const NO_HEAP: Heap = { start: 0, end: 0 };
+
+/** Is it the heap's mapping? As Linux says it of a mapping without a file: it overlaps the range of brk(2). */
+function isHeap(heap: Heap, from: string, to: string): boolean { return parseInt(from, 16) < heap.end && parseInt(to, 16) > heap.start; }
+
+function translateLine(m: RegExpExecArray, heap: Heap): string {
   const [, from, to, perms, off, dev, ino, path] = m as unknown as readonly string[];
   const head = `${from}-${to} ${perms} ${off} ${dev} ${ino} `;
-  const name = nameOf(path ?? '', dev as string, Number(ino));
+  const name = (path ?? '') === '' && isHeap(heap, from as string, to as string) ? '[heap]' : nameOf(path ?? '', dev as string, Number(ino));
   return name === '' ? head : head.padEnd(PATH_COLUMN) + name;
 }
 
 /** Text of the host's maps for the guest. */
-export function translateMaps(text: string): string {
+export function translateMaps(text: string, heap: Heap = NO_HEAP): string {
   let out = '';
   for (const line of text.split('\n')) {
     const m = LINE.exec(line);
     if (m === null || hidden(parseInt(m[1] as string, 16))) continue;
-    out += `${translateLine(m)}\n`;
+    out += `${translateLine(m, heap)}\n`;
   }
   return out;
 }
 
 /** The same for smaps: a head line and its `Key: value` lines. */
-export function translateSmaps(text: string): string {
+export function translateSmaps(text: string, heap: Heap = NO_HEAP): string {
   let out = '';
   let skip = false;
   for (const line of text.split('\n')) {
@@ -88,7 +96,7 @@ export function translateSmaps(text: string): string {
     const m = LINE.exec(line);
     if (m === null) { if (!skip) out += `${line}\n`; continue; }
     skip = hidden(parseInt(m[1] as string, 16));
-    if (!skip) out += `${translateLine(m)}\n`;
+    if (!skip) out += `${translateLine(m, heap)}\n`;
   }
   return out;
 }

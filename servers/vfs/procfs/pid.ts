@@ -21,7 +21,7 @@ import { mountinfoText, mountstatsText, mountsText } from './mounts.js';
 import { netDir } from './net.js';
 import { LinkInode, LiveDir, StaticDir, TextInode } from './node.js';
 import { ioText, limitsText, statText, statmText, statusText } from './status.js';
-import { type Target, alive, fsOf, guardFor, hostText, isZombie, leaderOf, mayInspect } from './target.js';
+import { type Target, alive, fsOf, guardFor, heapOf, hostText, isZombie, leaderOf, mayInspect } from './target.js';
 
 const DT_DIR = 4;
 /** Inode numbers of one directory: rows first, then fds (fd.ts). */
@@ -170,8 +170,8 @@ const ENTRIES: readonly Entry[] = [
   text('cmdline', (t) => (isZombie(t) ? '' : cmdlineText(t.tg))),
   text('stat', statText),
   text('statm', statmText),
-  secret('maps', (t) => translateMaps(hostText(t, 'maps'))),
-  secret('smaps', (t) => translateSmaps(hostText(t, 'smaps'))),
+  secret('maps', (t) => translateMaps(hostText(t, 'maps'), heapOf(t))),
+  secret('smaps', (t) => translateSmaps(hostText(t, 'smaps'), heapOf(t))),
   secret('smaps_rollup', (t) => hostText(t, 'smaps_rollup')),
   { name: 'mem', mode: S_IFREG | 0o600, make: (sb, t, ino) => new MemInode(sb, t, ino) },
   place('cwd', (t) => fsOf(t)?.cwd, rootOf),

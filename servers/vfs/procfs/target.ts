@@ -64,6 +64,13 @@ export function hostText(t: Target, name: string): string {
   return typeof text === 'number' ? '' : text;
 }
 
+/** Range of brk(2). A process that has just forked has its parent's. */
+export function heapOf(t: Target): { start: number; end: number } {
+  const area = L.tgArea(t.tg), pctx = L.tgPctx(t.tg);
+  const u64 = (off: number): number => (native.pctxLoad(area, pctx, off) >>> 0) + (native.pctxLoad(area, pctx, off + 4) >>> 0) * 4294967296;
+  return { start: u64(L.PCTX_BRK_START), end: u64(L.PCTX_BRK) };
+}
+
 export const fsOf = (t: Target): FsStruct | undefined => fsGet(L.taskFs(t.task));
 
 /** A 64-bit set of signals as 16 hexadecimal digits. */

@@ -17,14 +17,18 @@ import { $nd, $nd2, AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, ca
  * trailing slash on what will be no directory; -EROFS; then the parent's permission.
  */
 export function newName(f: Frame, c: Caller, nd: Nameidata, dirfd: number, arg: number, isDir: boolean): Dentry | number {
-  let r = walkArg(f, c, nd, dirfd, arg, Walk.PARENT);
-  if (r < 0) return r;
+  const r = walkArg(f, c, nd, dirfd, arg, Walk.PARENT);
+  return r < 0 ? r : newLast(c, nd, isDir);
+}
+
+/** The same after the walk to the parent. */
+export function newLast(c: Caller, nd: Nameidata, isDir: boolean): Dentry | number {
   if (nd.lastType !== Last.NORM) return -E.EEXIST;
   const d = lookupLast(nd, c);
   if (typeof d === 'number') return d;
   if (d.inode !== undefined) return -E.EEXIST;
   if (nd.slash && !isDir) return -E.ENOENT;
-  r = mayWriteMount(nd.mnt);
+  let r = mayWriteMount(nd.mnt);
   if (r < 0) return r;
   r = mayCreate(c, nd.inode);
   return r < 0 ? r : d;

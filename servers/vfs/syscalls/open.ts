@@ -6,7 +6,7 @@
  */
 import { E } from '../../../shared/errno.js';
 import type { Endpoint } from '../../../shared/endpoint.js';
-import { fdRoom, nofile, ofdRef } from '../../../shared/fdtable.js';
+import { fdRoom, nofile, Ofd, ofdRef } from '../../../shared/fdtable.js';
 import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
 import * as NR from '../../../shared/gen/syscalls.js';
@@ -170,9 +170,12 @@ function truncateForOpen(c: Caller, inode: Inode): number {
   return inode.setattr(c, { size: 0, ctime: t.sec, ctimeNsec: t.nsec, ...(mode !== inode.mode ? { mode } : {}) });
 }
 
-/** A magic link led to an object without a path (pipe, socket): one more descriptor of the same open file. Linux makes a new description for pipes. ENXIO: sockets. */
+/** Objects that have no open operation of their own. */
+const UNOPENABLE: ReadonlySet<number> = new Set([Ofd.SOCKET, Ofd.EVENTFD, Ofd.EPOLL, Ofd.SIGNALFD, Ofd.TIMERFD, Ofd.INOTIFY]);
+
+/** A magic link led to an object without a path (pipe, terminal of the host): one more descriptor of the same open file. Linux makes a new description for pipes. ENXIO: sockets, eventfds.... */
 function openOfd(f: Frame, ofd: number, flags: number, cloexec: boolean): number {
-  if (L.ofdOwner(ofd) === L.SRV_NET) return -E.ENXIO;
+  if (UNOPENABLE.has(L.ofdKind(ofd)) && (flags & O_PATH) === 0) return -E.ENXIO;
   if ((flags & O_PATH) === 0) {
     const have = L.ofdFlags(ofd) & O_ACCMODE, want = flags & O_ACCMODE;
     if (have !== want && have !== 2) return -E.EACCES;

@@ -11,6 +11,7 @@ import { openMemfd } from '../anon.js';
 import { type File, fileOf, O_NONBLOCK, O_PATH } from '../file.js';
 import { mounts } from '../mounts.js';
 import { installFile } from '../open-file.js';
+import { callerOf } from './args.js';
 
 const F_SETFL = 4;
 /** ioctl(2) requests for every kind of file. asm-generic/ioctls.h. */
@@ -96,7 +97,7 @@ function sys_memfd_create(f: Frame): number {
   const name = f.str(0);
   if (typeof name === 'number') return name === -E.ENAMETOOLONG ? -E.EINVAL : name;
   if (name.length > MEMFD_NAME_MAX) return -E.EINVAL;
-  const file = openMemfd(name, flags & ~MFD_CLOEXEC);
+  const file = openMemfd(callerOf(f), name, flags & ~MFD_CLOEXEC);
   return typeof file === 'number' ? file : installFile(f, file, (flags & MFD_CLOEXEC) !== 0);
 }
 
