@@ -35,6 +35,7 @@ const enum Phase { IDLE, PASSWD, GROUP, FS, STDIO, EXEC, RUNNING, FAILED }
 /** Exit statuses of carrick itself. */
 const FAILED = 125, NOT_EXECUTABLE = 126, NOT_FOUND = 127;
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const NR_HOST_getpriority = 140;
 const NS_PID = 2;
 const RLIMIT_STACK = 3;
 const EPOLLIN = 1;
@@ -43,6 +44,12 @@ const EPOLLIN = 1;
 export function candidates(program: string, path: string): string[] {
   if (program.includes('/')) return [program];
   return path.split(':').map((dir) => (dir === '' ? `./${program}` : `${dir}/${program}`));
+}
+
+/** carrick's own nice value, which its guests start with as they would without carrick. */
+function hostNice(): number {
+  const r = native.sys(NR_HOST_getpriority, 0, 0 /* PRIO_PROCESS */, 0);
+  return r > 0 ? 20 - r : 0;
 }
 
 export class Boot {
@@ -142,6 +149,7 @@ export class Boot {
     L.setTgDumpable(tg, 1);
     L.setTgStartNs(tg, nowNs());
     L.setTaskStartNs(task, nowNs());
+    L.setTaskNice(task, hostNice());
     L.setTaskSlot(task, slotId);
     L.setTaskCred(task, this.makeCred(who));
     L.setTaskFiles(task, filesAlloc());

@@ -61,3 +61,10 @@ function field(text: string, name: string): number {
   const at = text.indexOf(`\n${name}:`);
   return at < 0 ? 0 : Number.parseInt(text.slice(at + name.length + 2), 10);
 }
+
+/** wait(2) status word of a host process that has ended and was not reaped yet: proc_pid_stat(5), field 52. 0 when it cannot be told. */
+export function hostStatus(hostPid: number): number {
+  if (hostPid <= 0) return 0;
+  const stat = host.readSmallFile(host.AT_FDCWD, `/proc/${hostPid}/stat`);
+  return typeof stat === 'string' ? Number(stat.slice(stat.lastIndexOf(')') + 2).trim().split(' ')[49] ?? 0) : 0;
+}

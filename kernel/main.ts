@@ -15,6 +15,7 @@ import { installIds } from './calls/ids.js';
 import { installLimits } from './calls/limits.js';
 import { installPgrp } from './calls/pgrp.js';
 import { installPrctl } from './calls/prctl.js';
+import { installRobust } from './calls/robust.js';
 import { installRusage } from './calls/rusage.js';
 import { installSched } from './calls/sched.js';
 import { installSlowTime } from './calls/slow-time.js';
@@ -23,7 +24,7 @@ import { installTraceCall } from './calls/trace.js';
 import { installWait } from './calls/wait.js';
 import { installExec } from './exec/call.js';
 import { Kernel } from './proc.js';
-import { killAll, setInitExit } from './task-end.js';
+import { killAll, rideReaps, setInitExit } from './task-end.js';
 
 const SERVER = ['kernel', 'vfs', 'net', 'ipc', 'signal'];
 
@@ -51,10 +52,12 @@ function setup(ep: Endpoint, boot: BootData): KernelControl & { dump(): void } {
   installPrctl(k);
   installLimits(k);
   installSched(k);
+  installRobust(k);
   installRusage(k);
   installSystem(k);
   installSlowTime(k);
   installTraceCall(k, boot.traceFd);
+  ep.onAnswer = (f): void => { rideReaps(k, f); };
   const first = new Boot(k, boot);
   setInitExit((status) => { boot.control.postMessage({ carrick: 'exited', status }); });
   return {

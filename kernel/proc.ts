@@ -43,7 +43,12 @@ export class Proc {
   embryos = 0;
   /** Task row of the parent's thread that made it, for PR_SET_PDEATHSIG. */
   creator = 0;
-  pdeathsig = 0;
+  /** Whose child it is on the host: its zombie there is that process's to reap. Its own parent but for CLONE_PARENT and orphans. */
+  hostParent: Proc | undefined;
+  /** Pids of its children on the host whose zombies nobody has asked it to reap yet. */
+  readonly reaps: number[] = [];
+  /** OFDs of pidfds that stand for it. */
+  readonly pidfds = new Set<number>();
   /** Status word announced by exit_group, a fatal signal or NR_FATAL; -1 = none yet. */
   announced = -1;
   /** Status of a leader that left by exit(2) before its group. */
@@ -84,6 +89,8 @@ export class Kernel {
   private readonly nproc = new Map<number, number>();
   /** PR_SET_TIMERSLACK per task row, ns. */
   readonly timerSlack = new Float64Array(L.TASK_ROWS).fill(50000);
+  /** PR_SET_PDEATHSIG per task row; 0 = none. */
+  readonly pdeathsig = new Uint8Array(L.TASK_ROWS);
   init: Proc | undefined;
   serial = 0;
   /** Told when a thread group has ended, before its area is given up. Set by clone. */
@@ -111,6 +118,9 @@ export class Kernel {
 
   /** Give the row back; the process is in no list any more. */
   freeProc(p: Proc): void {
+    // The number may be another's soon.
+    for (const o of p.pidfds) L.setOfdObj(o, 0);
+    p.pidfds.clear();
     L.setTgState(p.tg, TgState.FREE);
     this.procs[p.tg] = undefined;
     if (this.byPid.get(p.pid) === p) this.byPid.delete(p.pid);
@@ -123,6 +133,7 @@ export class Kernel {
     L.clearTask(row);
     L.setTaskTg(row, tg);
     L.setTaskState(row, TaskState.EMBRYO);
+    this.pdeathsig[row] = 0;
     return row;
   }
 

@@ -10,14 +10,18 @@
  * TG_GONE is sent before the file table is dropped, so that servers have forgotten a dead task's parked requests when the last reference to an
  * object goes. Nothing but the pidfd makes a group die here: a status that was announced before is only remembered.
  */
+import { takeReleased } from '../shared/fdtable.js';
+import type { Frame } from '../shared/frame.js';
 import * as L from '../shared/gen/layout.js';
 import { Msg } from '../shared/messages.js';
 import { native } from '../shared/native.js';
 import { TaskState, TgState, eachTaskOf, pgrpOrphaned } from '../shared/tasks.js';
-import { cpuTimesOf } from './cpu-times.js';
+import { cpuTimesOf, hostStatus } from './cpu-times.js';
 import { type Kernel, type Proc, SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SIGSEGV } from './proc.js';
 
 export const CLD_EXITED = 1, CLD_KILLED = 2, CLD_DUMPED = 3, CLD_STOPPED = 5, CLD_CONTINUED = 6;
+/** wait(2) status word of a process whose stub gave up: lib.c, die(). */
+const STUB_GAVE_UP = 125 << 8;
 const SIG_IGN = 1;
 const SA_NOCLDSTOP = 1, SA_NOCLDWAIT = 2;
 
@@ -38,12 +42,16 @@ export function endTask(k: Kernel, task: number): void {
   k.freeTask(task);
 }
 
-/** PR_SET_PDEATHSIG of the children that this thread made. prctl(2): the "parent" is the thread. */
+/** PR_SET_PDEATHSIG, which each thread of a child sets for itself, of the children that this thread made. prctl(2): the "parent" is the thread. */
 function parentDeathSignals(k: Kernel, p: Proc, task: number): void {
   for (const c of p.children) {
     if (c.creator !== task) continue;
     c.creator = L.tgLeader(p.tg);
-    if (c.pdeathsig !== 0 && L.tgState(c.tg) === TgState.RUNNING) k.ep.send(L.SRV_SIGNAL, Msg.SIG_TG, [c.tg, c.pdeathsig, 0, p.pid, L.credUid(L.taskCred(task))]);
+    if (L.tgState(c.tg) !== TgState.RUNNING) continue;
+    eachTaskOf(c.tg, (t) => {
+      const signo = k.pdeathsig[t] as number;
+      if (signo !== 0) k.ep.send(L.SRV_SIGNAL, Msg.SIG_TG, [c.tg, signo, 0, p.pid, L.credUid(L.taskCred(task))]);
+    });
   }
 }
 
@@ -51,20 +59,30 @@ function parentDeathSignals(k: Kernel, p: Proc, task: number): void {
 export function endGroup(k: Kernel, p: Proc): void {
   const tg = p.tg;
   if (L.tgState(tg) !== TgState.RUNNING) return;
-  const status = p.announced >= 0 ? p.announced : diedInExec(k, p) ? SIGSEGV : SIGKILL;
-  cpuTimesOf(native.hostPid(tg), p.cpu);
+  const hostPid = native.hostPid(tg);
+  const status = p.announced >= 0 ? p.announced : unannounced(k, p, hostPid);
+  cpuTimesOf(hostPid, p.cpu);
   if (p.token >= 0) { k.ep.unwatch(p.token, L.tgPidfd(tg)); p.token = -1; }
   k.broadcastAll(Msg.TG_GONE, [tg, p.pid]);
   k.onGroupEnd(p);
+  takeReleased();
   endTasks(k, p);
   native.procFree(tg);
   L.setTgPidfd(tg, -1);
   L.setTgExitStatus(tg, status);
+  if (p === k.init) { becomeZombie(k, p); return; }
+  // What it held open is closed before anybody can wait for it: whoever does may rely on seeing the end of a pipe.
+  k.ep.fence(takeReleased(), () => { becomeZombie(k, p); });
+}
+
+/** Its end becomes visible. */
+function becomeZombie(k: Kernel, p: Proc): void {
+  const tg = p.tg;
   L.setTgState(tg, TgState.ZOMBIE);
   if (L.tgSessionLeader(tg) !== 0 && L.tgCtty(tg) !== 0) k.ep.send(L.SRV_VFS, Msg.TTY_HANGUP, [tg, L.tgCtty(tg)]);
   if (p === k.init) {
     killAll(k);
-    onInitExit(status);
+    onInitExit(L.tgExitStatus(tg));
     return;
   }
   reparent(k, p);
@@ -72,10 +90,17 @@ export function endGroup(k: Kernel, p: Proc): void {
   tellParent(k, p);
 }
 
-/** Did it die while the stub carried out an exec plan, before it said anything? Then a mapping failed, which on Linux is SIGSEGV. */
-function diedInExec(k: Kernel, p: Proc): boolean {
+/**
+ * Status of a process that nobody had announced dead: killed on the host, by a signal that says how (SIGKILL from outside or for want of memory, SIGSYS for a
+ * call that the filter forbids, a fault in the stub); or the stub gave up. When it did so in the middle of an exec plan, a mapping
+ * had failed, which on Linux is SIGSEGV.
+ */
+function unannounced(k: Kernel, p: Proc, hostPid: number): number {
+  const word = hostStatus(hostPid);
+  if ((word & 0x7f) !== 0) return word & 0x7f;
   const leader = L.tgLeader(p.tg);
-  return p.freshProgram && L.taskState(leader) === TaskState.RUNNING && native.slotLoad(L.taskSlot(leader), L.SLOT_SEQ) === 0;
+  const inExec = p.freshProgram && L.taskState(leader) === TaskState.RUNNING && native.slotLoad(L.taskSlot(leader), L.SLOT_SEQ) === 0;
+  return inExec && word === STUB_GAVE_UP ? SIGSEGV : SIGKILL;
 }
 
 /** Every task of a dead group, and its place in the area. The leader's row and credentials stay until the zombie is reaped. */
@@ -167,9 +192,20 @@ export function childChanged(k: Kernel, p: Proc, stopSignal: number): void {
   parent.waiters.wakeAll();
 }
 
-/** The zombie goes: its time is added to the parent's, its rows are free. */
-export function reap(k: Kernel, p: Proc): void {
+/** Whose zombie it is on the host: that of the process that made it, or, when that is dead, of the first process (of a pid namespace's init). */
+function hostParentOf(k: Kernel, p: Proc): Proc | undefined {
+  const h = p.hostParent;
+  return h !== undefined && k.procs[h.tg] === h && L.tgState(h.tg) === TgState.RUNNING ? h : k.init;
+}
+
+/**
+ * The zombie goes: its time is added to the parent's, its rows are free. `by` is the answer of a wait that found it. The host's zombie goes with
+ * an answer to its parent there: this one, or any later one (rideReaps).
+ */
+export function reap(k: Kernel, p: Proc, by?: Frame): void {
   const parent = p.parent;
+  const h = hostParentOf(k, p);
+  if (by !== undefined && h?.tg === by.tg) by.setReap(p.pid); else h?.reaps.push(p.pid);
   if (parent !== undefined) {
     const i = parent.children.indexOf(p);
     if (i >= 0) parent.children.splice(i, 1);
@@ -180,6 +216,13 @@ export function reap(k: Kernel, p: Proc): void {
   k.dropTaskCred(leader);
   k.freeTask(leader);
   k.freeProc(p);
+}
+
+/** Let an answer carry the pid of a zombie that its process has to reap on the host. Requests of the stub's own take no such thing. */
+export function rideReaps(k: Kernel, f: Frame): void {
+  const p = k.procs[f.tg];
+  if (p === undefined || p.reaps.length === 0 || f.nr >= L.NR_CLONE_COMMIT || (f.rflags & L.RF_REAP) !== 0) return;
+  f.setReap(p.reaps.shift() as number);
 }
 
 /** SIGKILL to every process of the container. */

@@ -1,20 +1,60 @@
 #!/bin/sh
-# `npm test`: everything that has to be green. Each step stops the run when it fails; the first line of a failure is the last step named.
+# `npm test`: everything that has to be green, with the time of each step. Nothing after the build depends on another step, so all of
+# them run, and the failed ones are named at the end.
+#
+#   CARRICK_TEST_STEPS="probes guest"   only these steps (words of their names), after the bootstrap
 set -eu
 cd "$(dirname "$0")/.."
 TURBO_TELEMETRY_DISABLED=1
 export TURBO_TELEMETRY_DISABLED
 
-step() { printf '\n== %s\n' "$*"; }
+times= failed=
 
-step bootstrap
+# step NAME COMMAND...: run it, remember its time and whether it failed.
+step() {
+	name=$1
+	shift
+	if [ -n "${CARRICK_TEST_STEPS:-}" ]; then
+		wanted=no
+		for word in $CARRICK_TEST_STEPS; do case $name in *"$word"*) wanted=yes ;; esac; done
+		[ $wanted = yes ] || return 0
+	fi
+	printf '\n== %s\n' "$name"
+	begin=$(date +%s)
+	result=ok
+	"$@" || result=FAILED
+	[ $result = ok ] || failed="$failed, $name"
+	times="$times$(printf '%5d s  %-6s  %s' $(($(date +%s) - begin)) $result "$name")
+"
+}
+
+summary() {
+	printf '\n%s' "$times"
+	[ -z "$failed" ] || { printf '\nFAILED: %s\n' "${failed#, }"; exit 1; }
+	printf '\nall green\n'
+}
+
+printf '== bootstrap\n'
+begin=$(date +%s)
 sh scripts/bootstrap.sh --tests
-step 'generated files'
+times="$(printf '%5d s  %-6s  %s' $(($(date +%s) - begin)) ok bootstrap)
+"
+probes() { node scripts/run-ts.mjs test/probes/run.ts "$@"; }
+turbo() { node_modules/.bin/turbo run "$@" --concurrency=2 --output-logs=new-only --continue; }
+
 # Before turbo's gen, which would write them anew.
-node scripts/run-ts.mjs scripts/gen.ts --check
-step 'build, lint, typecheck, unit tests'
-node_modules/.bin/turbo run build build:native lint typecheck test:unit test:native --concurrency=2 --output-logs=new-only
-step 'probes: the host kernel against carrick'
-node scripts/run-ts.mjs test/probes/run.ts
-step 'guest tests'
-node scripts/test.mjs --guest
+step 'generated files' npm run --silent gen:check
+step 'build, lint, types' turbo build build:native lint typecheck
+[ -z "$failed" ] || summary
+step 'unit tests' npm run --silent test:unit
+step 'native tests' npm run --silent test:native
+if [ "$(id -u)" = 0 ]; then
+	step 'probes, 4 at a time, as root and as an ordinary user' probes --jobs 4 --user
+else
+	step 'probes, 4 at a time' probes --jobs 4
+fi
+step 'probes, 8 at a time' probes --jobs 8 --batch 8
+step 'probes, nothing answered but by servers' probes --jobs 4 --mode nofast
+step 'guest tests' npm run --silent test:guest
+step 'newest Node' npm run --silent test:newest-node
+summary

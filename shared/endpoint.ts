@@ -45,6 +45,8 @@ export class Endpoint {
   private readonly onMessage = new Map<number, MessageHandler>();
   private readonly parkedBySlot = new Map<number, Frame>();
   private readonly forwarded = new Map<number, number>();
+  private readonly fences = new Map<number, { waits: number; readonly then: () => void }>();
+  private nextFence = 1;
   private again: Frame[] = [];
   private readonly fdHandlers: Array<FdHandler | undefined> = [];
   private readonly freeTokens: number[] = [];
@@ -52,6 +54,8 @@ export class Endpoint {
   private readonly ringPort: RingPort;
   readonly timers = new TimerHeap();
   trace: TraceHook | undefined;
+  /** Looks at every answer before it is sealed, to let something ride on it. */
+  onAnswer: ((f: Frame) => void) | undefined;
   /** What to do with a number that has no handler here. */
   fallback: Handler = () => { Atomics.add(L.metaI32(), L.META_ENOSYS_AT(1), 1); return -E.ENOSYS; };
   /** Calls that a dead task had parked: for servers that keep more than queues. */
@@ -69,6 +73,8 @@ export class Endpoint {
     if (r < 0) throw new Error(`endpointInit: errno ${-r}`);
     this.on(Msg.TASK_GONE, (m) => this.taskGone(m.w[0] as number));
     this.on(Msg.TG_GONE, (m) => this.tgGone(m.w[0] as number));
+    this.on(Msg.FENCE, (m) => { this.send(m.from, Msg.FENCED, [m.w[0] as number]); });
+    this.on(Msg.FENCED, (m) => { this.fenced(m.w[0] as number); });
   }
 
   /** Register the handler of a call. */
@@ -86,6 +92,28 @@ export class Endpoint {
   /** To every other server. */
   broadcast(kind: number, words: readonly number[]): void {
     for (let s = 0; s < L.SRV_COUNT; s++) if (s !== this.srv) this.send(s, kind, words);
+  }
+
+  /**
+   * Call `then` when the servers in `mask` (bits SRV_*) have dealt with every message sent to them so far; at once when there are none but this
+   * one. Rings keep order, so one message there and back does it.
+   */
+  fence(mask: number, then: () => void): void {
+    const id = this.nextFence++;
+    let waits = 0;
+    for (let s = 0; s < L.SRV_COUNT; s++) {
+      if (s === this.srv || (mask & (1 << s)) === 0) continue;
+      waits++;
+      this.send(s, Msg.FENCE, [id]);
+    }
+    if (waits === 0) then(); else this.fences.set(id, { waits, then });
+  }
+
+  private fenced(id: number): void {
+    const fence = this.fences.get(id);
+    if (fence === undefined || --fence.waits > 0) return;
+    this.fences.delete(id);
+    fence.then();
   }
 
   private frameOf(rec: number): Frame {
@@ -142,6 +170,7 @@ export class Endpoint {
       if (row >= 0) this.stats[row + 2] = (this.stats[row + 2] as number) + ns;
       this.trace(f, ret, ns);
     }
+    this.onAnswer?.(f);
     f.seal(ret);
     f.reset();
     this.lists[EL.LIST_OUT + this.nout++] = f.rec;

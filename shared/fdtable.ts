@@ -64,6 +64,18 @@ export function ofdAlloc(owner: number, kind: Ofd, obj: number, flags: number, h
 
 export function ofdRef(row: number): void { Atomics.add(L.ofdI32(), L.OFD_REF_AT(row), 1); }
 
+let released = 0;
+
+/**
+ * Owners (bit SRV_*) that this worker has sent a RELEASE since it last asked. A call whose answer promises that something is closed (its other end sees the
+ * end of file) waits for them with Endpoint.fence first.
+ */
+export function takeReleased(): number {
+  const r = released;
+  released = 0;
+  return r;
+}
+
 /** Drop a reference; the last one tells the owner, which must call ofdFree when it has let go of the object. */
 export function ofdUnref(ep: Endpoint, row: number): void {
   // The row is parked at -1 while the owner lets go of it, so that nobody claims it in between.
@@ -76,6 +88,7 @@ export function ofdUnref(ep: Endpoint, row: number): void {
     if (next === -1) {
       // ipc first: it forgets its watches before the owner closes the host fd and the row is used again.
       if (L.ofdWatched(row) !== 0) ep.send(L.SRV_IPC, Msg.READY, [row, -1]);
+      released |= 1 << L.ofdOwner(row);
       ep.send(L.ofdOwner(row), Msg.RELEASE, [row, L.ofdKind(row), L.ofdObj(row)]);
     }
     return;

@@ -8,6 +8,12 @@ export const enum Msg {
   TG_GONE = 2,
   /** kernel → all. A task has ended (thread exit, or killed by another's exec). [task, slot id] */
   TASK_GONE = 3,
+  /** any → any. Answer FENCED when everything sent before this was dealt with. [fence] */
+  FENCE = 4,
+  /** The answer. [fence] */
+  FENCED = 5,
+  /** net → itself. Look which messages in flight were thrown away. [] */
+  SETTLE = 6,
   /** kernel → vfs. Copy fs_struct `from` as `to` (fork), or count one more user when equal (CLONE_FS). [from, to] */
   FS_CLONE = 10,
   /** kernel → vfs. One user of the fs_struct less. [fs] */

@@ -40,7 +40,7 @@ const HOST_THREAD_FLAGS = CLONE_THREAD | CLONE_SIGHAND | CLONE_FS | CLONE_FILES 
 const RLIMIT_NPROC = 6;
 /** Scratch for the fds of a control message; see grant.ts. */
 const FDS = host.STRUCT + 1024;
-const EPOLLIN = 1;
+const EPOLLIN = 1, EPOLLHUP = 16;
 /** EXE_SET of a fork child: path, argv and environment are its parent's. */
 const SAME_AS_PARENT = -1;
 
@@ -62,6 +62,8 @@ interface Embryo {
   readonly flags: number;
   readonly pidfdAddr: number;
   readonly creator: Proc;
+  /** Watch token of the control socket once the parent is dead; -1 = none. */
+  token: number;
 }
 const embryos = new Map<number, Embryo>();
 /** Pidfds that arrived before their commit (two threads fork at once), by pid. */
@@ -173,6 +175,13 @@ function copyObjects(k: Kernel, f: Frame, task: number, flags: number): boolean 
   return true;
 }
 
+/**
+ * A child blocks what its parent blocks from the moment it can be sent signals, which may be before its stub has run. The stub writes the same again.
+ */
+function inheritMask(f: Frame, slotId: number): void {
+  for (const at of [L.SLOT_SIGMASK, L.SLOT_SIGMASK + 4]) native.slotStore(slotId, at, native.slotLoad(f.slot, at));
+}
+
 function reply(f: Frame, e: Embryo, slot: number, pctx: number, newArea: number, flags: number, exitSignal: number): number {
   const v = f.view;
   const at = f.payload;
@@ -203,7 +212,8 @@ function makeThread(k: Kernel, f: Frame, a: CloneArgs): number {
   const pctx = L.tgPctx(f.tg);
   L.setTaskSlot(task, p.mm.area * L.SLOT_MAX + slot);
   native.slotStore(L.taskSlot(task), L.SLOT_PCTX, pctx);
-  const e: Embryo = { task, proc: undefined, parent: p, parentTask: f.task, flags: a.flags, pidfdAddr: 0, creator: p };
+  inheritMask(f, L.taskSlot(task));
+  const e: Embryo = { task, proc: undefined, parent: p, parentTask: f.task, flags: a.flags, pidfdAddr: 0, creator: p, token: -1 };
   return reply(f, e, slot, pctx, 0, a.flags & (HOST_FLAGS | HOST_THREAD_FLAGS), 0);
 }
 
@@ -289,6 +299,7 @@ function makeProcess(k: Kernel, f: Frame, a: CloneArgs): number {
   inherit(caller, child);
   L.setTaskSlot(task, slotId);
   native.slotStore(slotId, L.SLOT_PCTX, pctx);
+  inheritMask(f, slotId);
   if ((a.flags & CLONE_FILES) !== 0) unshareGrants(f.tg, child.tg, L.taskFiles(task));
   const parent = (a.flags & CLONE_PARENT) !== 0 ? caller.parent ?? caller : caller;
   const exitSignal = (a.flags & CLONE_PARENT) !== 0 ? L.tgExitSignal(caller.tg) : a.exitSignal;
@@ -299,7 +310,7 @@ function makeProcess(k: Kernel, f: Frame, a: CloneArgs): number {
     native.slotBind(slotId, task, child.tg);
     caller.embryos++;
   }
-  const e: Embryo = { task, proc: child, parent, parentTask: f.task, flags: a.flags, pidfdAddr: a.pidfdAddr, creator: caller };
+  const e: Embryo = { task, proc: child, parent, parentTask: f.task, flags: a.flags, pidfdAddr: a.pidfdAddr, creator: caller, token: -1 };
   return reply(f, e, slot, pctx, shareMm ? 2 : 1, a.flags & HOST_FLAGS, exitSignal === SIGCHLD ? SIGCHLD : 0);
 }
 
@@ -347,6 +358,7 @@ function commit(k: Kernel, f: Frame): number {
   const pid = f.argOff(1);
   if (e === undefined || (f.task !== e.parentTask && f.task !== e.task)) return -E.EINVAL;
   embryos.delete(e.task);
+  unwatchEmbryo(k, e);
   if (e.proc !== undefined && (e.flags & CLONE_VM) !== 0) { e.creator.embryos--; e.creator.waiters.wakeAll(); }
   if (pid <= 0) { undo(k, e); return 0; }
   if (e.proc === undefined) { commitThread(k, e, pid); return 0; }
@@ -406,6 +418,7 @@ function commitProcess(k: Kernel, f: Frame, e: Embryo, child: Proc, pid: number)
   L.setTgParent(tg, parent.tg);
   L.setTgPpid(tg, parent.pid);
   child.parent = parent;
+  child.hostParent = (e.flags & CLONE_PARENT) !== 0 ? e.creator.hostParent : e.creator;
   child.creator = parent === e.creator ? e.parentTask : L.tgLeader(parent.tg);
   parent.children.push(child);
   k.byPid.set(pid, child);
@@ -423,20 +436,32 @@ function commitProcess(k: Kernel, f: Frame, e: Embryo, child: Proc, pid: number)
 }
 
 /**
- * A parent that died between clone and commit: its threads to be are gone with it, its fork children will never be committed. Such a
- * child may be alive on the host, still with its area mapped, so that area is never used again; unbound, it hangs at its first request until the
- * container ends. A CLONE_VM child commits itself and is left alone.
+ * A parent that died between clone and commit: its threads to be are gone with it, its fork children will never be committed. Such a child may have
+ * been born on the host: it sleeps on SLOT_BORN, is told to end, and its area is kept until it has. A CLONE_VM child commits itself, if it was born.
+ * Whether there is anybody tells the guest's end of the control socket, which only the parent and the child ever had: it hangs up with the last of them.
  */
 function dropEmbryosOf(k: Kernel, p: Proc): void {
   for (const e of [...embryos.values()]) {
-    if (e.creator !== p || (e.proc !== undefined && (e.flags & CLONE_VM) !== 0)) continue;
-    embryos.delete(e.task);
-    native.slotBind(L.taskSlot(e.task), 0, 0);
-    k.dropTaskObjects(e.task);
-    k.dropTaskCred(e.task);
-    if (e.proc !== undefined) { native.procFree(e.proc.tg); k.freeProc(e.proc); }
-    k.freeTask(e.task);
+    if (e.creator !== p) continue;
+    const slotId = L.taskSlot(e.task);
+    if (e.proc === undefined) { embryos.delete(e.task); undo(k, e); continue; }
+    if ((e.flags & CLONE_VM) === 0) {
+      embryos.delete(e.task);
+      native.slotBind(slotId, 0, 0);
+      k.dropTaskObjects(e.task);
+      native.slotWake(slotId, L.SLOT_BORN, L.BORN_NEVER);
+    }
+    e.token = k.ep.watch(e.proc.ctl, EPOLLHUP, () => {
+      unwatchEmbryo(k, e);
+      embryos.delete(e.task);
+      undo(k, e);
+    });
   }
+}
+
+function unwatchEmbryo(k: Kernel, e: Embryo): void {
+  if (e.token >= 0 && e.proc !== undefined) k.ep.unwatch(e.token, e.proc.ctl);
+  e.token = -1;
 }
 
 export function installClone(k: Kernel): void {

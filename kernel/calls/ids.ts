@@ -25,7 +25,7 @@ export function commitCreds(k: Kernel, task: number, row: number): number {
   if (L.credEuid(old) !== L.credEuid(row) || L.credEgid(old) !== L.credEgid(row) || L.credFsuid(old) !== L.credFsuid(row) || L.credFsgid(old) !== L.credFsgid(row)
     || !capsWithin(PERM, row, PERM, old)) {
     L.setTgDumpable(tg, 0);
-    k.procOf(tg).pdeathsig = 0;
+    k.pdeathsig[task] = 0;
   }
   if (L.credUid(old) !== L.credUid(row)) {
     k.nprocAdd(L.credUid(old), -1);

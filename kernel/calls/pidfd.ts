@@ -1,5 +1,5 @@
 /**
- * pidfds: pidfd_open, pidfd_getfd, and the open file descriptions behind them. A pidfd's OFD has kind PIDFD, obj = the process's pid, host_fd = a
+ * pidfds: pidfd_open, pidfd_getfd, and the open file descriptions behind them. A pidfd's OFD has kind PIDFD, obj = the process's pid (0 once it has been reaped), host_fd = a
  * host pidfd, whose own readiness (readable once the process has ended) poll and epoll ask. pidfd_send_signal is answered by signal from obj.
  */
 import { E } from '../../shared/errno.js';
@@ -24,6 +24,7 @@ function makePidfd(k: Kernel, tg: number, task: number, child: Proc, flags: numb
   const o = ofdAlloc(L.SRV_KERNEL, Ofd.PIDFD, child.pid, O_RDWR | flags, dup);
   if (o < 0) { host.close(dup); return o; }
   L.setOfdPollable(o, 1);
+  child.pidfds.add(o);
   const fd = fdInstall(L.taskFiles(task), o, true, nofile(tg));
   if (fd < 0) { ofdUnref(k.ep, o); return fd; }
   native.hintSet(tg, fd, L.SRV_KERNEL + 1);
@@ -93,6 +94,7 @@ export function installPidfd(k: Kernel): void {
   k.ep.handle(NR.NR_pidfd_getfd, (f) => sys_pidfd_getfd(k, f));
   k.ep.on(Msg.RELEASE, (m) => {
     const o = m.w[0] as number;
+    k.byPid.get(L.ofdObj(o))?.pidfds.delete(o);
     host.close(L.ofdHostFd(o));
     ofdFree(o);
   });

@@ -116,8 +116,8 @@ function setTimerslack(k: Kernel, f: Frame): number {
 }
 
 const OPS: ReadonlyMap<number, Op> = new Map<number, Op>([
-  /* PR_SET_PDEATHSIG */ [1, (k, f) => { if (arg(f, 2) > 64) return -E.EINVAL; k.procOf(f.tg).pdeathsig = arg(f, 2); return 0; }],
-  /* PR_GET_PDEATHSIG */ [2, (k, f) => putInt(f, arg(f, 2), k.procOf(f.tg).pdeathsig)],
+  /* PR_SET_PDEATHSIG */ [1, (k, f) => { if (arg(f, 2) > 64) return -E.EINVAL; k.pdeathsig[f.task] = arg(f, 2); return 0; }],
+  /* PR_GET_PDEATHSIG */ [2, (k, f) => putInt(f, arg(f, 2), k.pdeathsig[f.task] as number)],
   /* PR_GET_DUMPABLE */ [3, (_k, f) => L.tgDumpable(f.tg)],
   /* PR_SET_DUMPABLE */ [4, setDumpable],
   /* PR_GET_KEEPCAPS */ [7, (_k, f) => ((L.credSecurebits(L.taskCred(f.task)) & SECBIT_KEEP_CAPS) !== 0 ? 1 : 0)],

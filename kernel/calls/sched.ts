@@ -141,7 +141,7 @@ function sys_sched_getattr(f: Frame): number {
 
 /** Host tid of the task that pid names, or -EINVAL, -ESRCH. */
 function hostTarget(f: Frame, pid: number): number {
-  const t = target(f, pid);
+  const t = affinityTarget(f, pid);
   return t < 0 ? t : native.hostTid(L.taskTg(t), L.taskSlot(t), L.taskTid(t));
 }
 
@@ -150,7 +150,7 @@ function sys_sched_setaffinity(f: Frame): number {
   const len = Math.min(f.argU32(1), 1024);
   const at = len === 0 ? 0 : f.inOff(2);
   if (at < 0) return at;
-  const t = target(f, f.argInt(0));
+  const t = affinityTarget(f, f.argInt(0));
   if (t < 0) return t;
   if (euidOf(f.task) !== euidOf(t) && euidOf(f.task) !== uidOf(t) && !capable(f.task, Cap.SYS_NICE)) return -E.EPERM;
   const tid = hostTarget(f, f.argInt(0));

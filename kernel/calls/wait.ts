@@ -91,8 +91,7 @@ function consume(k: Kernel, f: Frame, c: Proc, code: number, options: number): v
   if ((options & WNOWAIT) !== 0) return;
   if (code === CLD_STOPPED) { c.stopReport = 0; return; }
   if (code === CLD_CONTINUED) { c.contReport = false; return; }
-  f.setReap(c.pid);
-  reap(k, c);
+  reap(k, c, f);
 }
 
 /** wait4(2). EINVAL (options), ESRCH (pid INT_MIN), ECHILD, EINTR. */

@@ -131,7 +131,7 @@ export function commitExec(k: Kernel, f: Frame, x: Exec): number {
   setCred(k, f.task, creds.row, creds.setid);
   closeOnExec(k.ep, L.taskFiles(f.task), p.tg);
   adoptProgram(k, p, f.task, x);
-  if (creds.setid) p.pdeathsig = 0;
+  if (creds.setid) k.pdeathsig[f.task] = 0;
   f.setCtlNeed(need > 0 ? need : 0);
   f.setReplyFlag(L.RF_EXEC);
   const oldSlot = f.slot;

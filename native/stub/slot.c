@@ -62,10 +62,13 @@ static void ring(u32 srv, u32 word)
 void slot_post(struct task *t, u32 srv)
 {
 	slot_t *s = t->slot;
+	u32 born;
 
 	/* A fork child is unknown to the servers until its parent has committed it. */
-	while (__atomic_load_n(&s->born, __ATOMIC_ACQUIRE) == 0)
+	while ((born = __atomic_load_n(&s->born, __ATOMIC_ACQUIRE)) == 0)
 		host(__NR_futex, &s->born, 0, 0, 0);
+	if (born == CARRICK_BORN_NEVER)
+		die();
 	s->server = srv;
 	s->seq++;
 	s->rflags = 0;

@@ -1,9 +1,11 @@
 /**
  * Named pipes: the meeting point of those who open them. vfs finds the inode and asks here (Msg.PEER_CALL); it gets an OFD of ours back.
  *
- * A FIFO that somebody has open, or waits to open, is a host pipe held by an O_PATH descriptor, which counts neither as reader nor as writer. Every
- * opener gets a description of its own, reopened through /proc/self/fd, so the host counts readers and writers, end of file and EPIPE for us.
- * Waiting for the other side is done here, by fifo(7): a waiting opener counts already (it has its description), as on Linux.
+ * A FIFO that somebody has open, or waits to open, is a host FIFO without a name, held by an O_PATH descriptor, which counts neither as reader nor as writer.
+ * Every opener gets a description of its own, reopened through /proc/self/fd, so the host counts readers and writers, end of file and EPIPE for us. (An
+ * anonymous pipe would do but for one thing: a reader of a FIFO that nobody has written to since is not told of a hang-up.)
+ * Waiting for the other side is done here, by fifo(7): a waiting opener counts already (it has its description), as on Linux; the host is always
+ * opened without waiting.
  *
  *   op 1, open    wait until the other side was opened since  ──► PEER_REPLY [slot, ofd row]
  *   op 2, cancel  the waiting open was interrupted or its task died: undone, no reply. Unknown slots are ignored: the
@@ -18,6 +20,9 @@ import { Msg } from '../../shared/messages.js';
 import type { Message } from '../../shared/rings.js';
 import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY } from './abi.js';
 import type { Pipes } from './pipe.js';
+
+const F_SETFL = 4;
+const S_IFIFO = 0o010000;
 
 export const enum PeerOp { OPEN = 1, CANCEL = 2 }
 
@@ -63,10 +68,24 @@ class Fifo {
   constructor(readonly key: number, readonly anchor: number) {}
 }
 
+/** A host description for an opener, made without waiting: the host fd or -errno. */
+function openEnd(fifo: Fifo, flags: number): number {
+  const path = `/proc/self/fd/${fifo.anchor}`;
+  const mode = flags & O_ACCMODE;
+  // A writer needs a reader to be there, if only for the moment.
+  const stand = mode === O_WRONLY && fifo.state.readers === 0 ? host.openat(host.AT_FDCWD, path, O_RDWR | O_NONBLOCK) : -1;
+  const fd = host.openat(host.AT_FDCWD, path, mode | O_NONBLOCK | (flags & O_DIRECT));
+  if (stand >= 0) host.close(stand);
+  if (fd >= 0 && (flags & O_NONBLOCK) === 0) host.fcntl(fd, F_SETFL, flags & O_DIRECT);
+  return fd;
+}
+
 export class Fifos {
   private readonly byKey = new Map<number, Fifo>();
+  private made = 0;
 
-  constructor(private readonly ep: Endpoint, private readonly pipes: Pipes) {
+  /** dir: host directory for the moment in which a FIFO has a name; latin1. */
+  constructor(private readonly ep: Endpoint, private readonly pipes: Pipes, private readonly dir: string) {
     ep.on(Msg.PEER_CALL, (m) => { this.call(m); });
   }
 
@@ -82,13 +101,11 @@ export class Fifos {
   private lookup(key: number): Fifo | number {
     const have = this.byKey.get(key);
     if (have !== undefined) return have;
-    const r = host.pipe2(0);
+    const path = `${this.dir}/fifo-${this.made++}`;
+    const r = host.mknodat(host.AT_FDCWD, path, S_IFIFO | 0o600, 0);
     if (r < 0) return r;
-    const a = host.scratchView.getInt32(host.STRUCT, true);
-    const b = host.scratchView.getInt32(host.STRUCT + 4, true);
-    const anchor = host.openat(host.AT_FDCWD, `/proc/self/fd/${a}`, O_PATH);
-    host.close(a);
-    host.close(b);
+    const anchor = host.openat(host.AT_FDCWD, path, O_PATH);
+    host.unlinkat(host.AT_FDCWD, path, 0);
     if (anchor < 0) return anchor;
     const fifo = new Fifo(key, anchor);
     this.byKey.set(key, fifo);
@@ -100,7 +117,7 @@ export class Fifos {
     const fifo = this.lookup(key);
     if (typeof fifo === 'number') return fifo;
     let r = fifo.state.refuse(flags);
-    if (r === 0) r = host.openat(host.AT_FDCWD, `/proc/self/fd/${fifo.anchor}`, flags & (O_ACCMODE | O_NONBLOCK | O_DIRECT));
+    if (r === 0) r = openEnd(fifo, flags);
     if (r < 0) { this.tidy(fifo); return r; }
     fifo.state.count(flags, 1);
     const w: Waiting = { slot, from, hostFd: r, flags, task };

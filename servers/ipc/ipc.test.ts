@@ -1,5 +1,8 @@
 /** The ipc server through its endpoint: pipes, eventfd, poll, select, epoll, as a guest sees them. */
 import assert from 'node:assert/strict';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
 import { E } from '../../shared/errno.js';
 import { fdInstall, fdRemove, Ofd, ofdAlloc, ofdUnref } from '../../shared/fdtable.js';
@@ -11,7 +14,7 @@ import { messagesTo, MiniGuest, PARKED, setUpServer } from '../../shared/testing
 import { installIpc } from './server.js';
 
 const rig = setUpServer(L.SRV_IPC);
-installIpc(rig.ep);
+installIpc(rig.ep, mkdtempSync(join(tmpdir(), 'carrick-ipc-')));
 const g = new MiniGuest(rig);
 const g2 = new MiniGuest(rig, g);
 

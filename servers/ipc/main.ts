@@ -2,7 +2,8 @@
 import { runWorker } from '../../shared/boot.js';
 import { installIpc } from './server.js';
 
-runWorker((ep) => {
-  installIpc(ep);
+runWorker((ep, boot) => {
+  // The container's directory: the writable layer is in it.
+  installIpc(ep, boot.spec.upperDir.replace(/\/[^/]*$/, ''));
   return {};
 });

@@ -118,6 +118,8 @@ export class Pipes {
     if (end === undefined || (flags & O_ACCMODE) === O_RDONLY) return -E.EBADF;
     if (len === 0) return 0;
     const fd = this.private_(end, flags);
+    // A FIFO that nobody reads cannot be opened for writing once more.
+    if (fd === -E.ENXIO) { raiseSigpipe(this.ep, f); return -E.EPIPE; }
     if (fd < 0) return fd;
     let done = f.p[0] as number;
     for (;;) {

@@ -16,11 +16,12 @@ import { installPollCalls } from './syscalls/poll.js';
 import { installSelectCalls } from './syscalls/select.js';
 import { holdsSplice, installSpliceCalls, releaseSplice } from './syscalls/splice.js';
 
-export function installIpc(ep: Endpoint): void {
+/** dir: a host directory of the container's own. */
+export function installIpc(ep: Endpoint, dir: string): void {
   const ready = new Readiness(ep);
   installFdCalls(ep, extraFcntl);
   const pipes = new Pipes(ep, ready);
-  new Fifos(ep, pipes);
+  new Fifos(ep, pipes, dir);
   const events = new EventFds(ep, ready);
   const epolls = new Epolls(ready);
   const waits = new PollWaits(ep, ready);

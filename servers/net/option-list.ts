@@ -19,6 +19,8 @@ const TCP: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
 const UDP: ReadonlySet<number> = new Set([1, 101, 102, 103, 104]);
 /** First option of the packet filter (iptables), in SOL_IP and SOL_IPV6. */
 const FILTER_BASE = 64;
+/** Options of linux/in6.h among the packet filter's numbers: RECVTCLASS, TCLASS, AUTOFLOWLABEL .. RECVFRAGSIZE. 68 and 69 are the filter's own. */
+const IPV6_HIGH: ReadonlySet<number> = new Set([66, 67, 70, 72, 73, 74, 75, 76, 77, 78]);
 /** IPV6_IPSEC_POLICY, IPV6_XFRM_POLICY; IP_IPSEC_POLICY, IP_XFRM_POLICY. */
 const IPV6_POLICY: ReadonlySet<number> = new Set([34, 35]);
 const IP_POLICY: ReadonlySet<number> = new Set([16, 17]);
@@ -30,7 +32,7 @@ export function checkOption(level: number, opt: number, set: boolean): number {
       if (set && SOCKET_PRIVILEGED.has(opt)) return -E.EPERM;
       return (set ? SOCKET_SET : SOCKET_GET).has(opt) ? 0 : -E.ENOPROTOOPT;
     case SOL_IP: return opt >= 0 && opt < FILTER_BASE && !(set && IP_POLICY.has(opt)) ? 0 : -E.ENOPROTOOPT;
-    case SOL_IPV6: return opt >= 0 && opt < FILTER_BASE && !(set && IPV6_POLICY.has(opt)) ? 0 : -E.ENOPROTOOPT;
+    case SOL_IPV6: return ((opt >= 0 && opt < FILTER_BASE) || IPV6_HIGH.has(opt)) && !(set && IPV6_POLICY.has(opt)) ? 0 : -E.ENOPROTOOPT;
     case SOL_TCP: return TCP.has(opt) ? 0 : -E.ENOPROTOOPT;
     case SOL_UDP: return UDP.has(opt) ? 0 : -E.ENOPROTOOPT;
     case SOL_ICMPV6: return opt === 1 ? 0 : -E.ENOPROTOOPT;

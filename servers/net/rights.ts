@@ -16,6 +16,8 @@ import * as host from '../../shared/host.js';
 import { fstat } from './hostcalls.js';
 
 const EPOLLHUP = 16;
+/** Tickets looked at in one sweep; the watch finds the others. */
+const SWEEP_MAX = 4096;
 
 interface Ticket { readonly ino: number; readonly readEnd: number; token: number; readonly rows: readonly number[] }
 
@@ -64,6 +66,20 @@ export class Rights {
     if (ticket !== undefined) for (const row of ticket.rows) ofdRef(row);
     host.close(fd);
     return ticket?.rows ?? [];
+  }
+
+  /** Retire every ticket whose message is gone by now, without waiting for the watch to say so. True when there was one. */
+  sweep(): boolean {
+    const list = [...this.byIno.values()].slice(0, SWEEP_MAX);
+    list.forEach((t, i) => {
+      host.scratchView.setInt32(host.DATA + 8 * i, t.readEnd, true);
+      host.scratchView.setInt32(host.DATA + 8 * i + 4, 0, true);
+    });
+    if (list.length === 0 || host.pollNow(host.DATA, list.length) <= 0) return false;
+    // Taken before retiring, which uses scratch.
+    const gone = list.filter((_t, i) => (host.scratchView.getUint16(host.DATA + 8 * i + 6, true) & EPOLLHUP) !== 0);
+    for (const t of gone) this.retire(t);
+    return gone.length > 0;
   }
 
   private retire(t: Ticket): void {

@@ -8,6 +8,7 @@ import { PathNames } from './path-names.js';
 import { Rights } from './rights.js';
 import { Socks } from './sock.js';
 import { installFileCalls } from './syscalls/file.js';
+import { Settling } from './settle.js';
 import { installRecvCalls } from './syscalls/recv.js';
 import { installSendCalls } from './syscalls/send.js';
 import { installSocketCalls } from './syscalls/socket.js';
@@ -25,5 +26,6 @@ export function installNet(ep: Endpoint, container: string): void {
   installRecvCalls(socks, rights);
   installSockoptCalls(socks);
   installFileCalls(socks);
+  new Settling(ep, rights);
   ep.onDropped = (f) => { dropHeld(ep, f); };
 }

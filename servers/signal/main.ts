@@ -7,10 +7,10 @@ import { SignalFds } from './calls/fds.js';
 import { Itimers } from './calls/itimer.js';
 import { installClock } from './calls/clock.js';
 import { installKill } from './calls/kill.js';
+import { installPidfd } from './calls/pidfd.js';
 import { PosixTimers } from './calls/posix-timer.js';
 import { installWait } from './calls/wait.js';
 import { Delivery } from './delivery.js';
-
 import { childInfo, userInfo } from './siginfo.js';
 import { SIGCONT } from './sigset.js';
 
@@ -25,6 +25,7 @@ function childStatus(code: number, word: number): number {
 runWorker((ep) => {
   const d = new Delivery(ep);
   installKill(ep, d);
+  installPidfd(ep, d);
   installWait(ep, d);
   installClock(ep);
   new Itimers(ep, d);

@@ -29,7 +29,18 @@ export class Pending {
   take(signo: number): SigInfo | undefined {
     const i = this.list.findIndex((q) => q.signo === signo);
     if (i < 0) return undefined;
+    return this.cut(i);
+  }
+
+  /** Take back one entry, if it is still there. */
+  remove(s: SigInfo): void {
+    const i = this.list.indexOf(s);
+    if (i >= 0) this.cut(i);
+  }
+
+  private cut(i: number): SigInfo | undefined {
     const s = this.list.splice(i, 1)[0];
+    const signo = s?.signo ?? 0;
     if (!this.list.some((q) => q.signo === signo)) {
       this.lo = (this.lo & ~bitLo(signo)) >>> 0;
       this.hi = (this.hi & ~bitHi(signo)) >>> 0;

@@ -47,6 +47,8 @@ export class Tree {
   /** The root's writable layer, and how many changes boot itself made there. */
   private readonly upper: LayeredSuper;
   private readonly atBoot: number;
+  /** It has an index of an earlier run. */
+  private readonly wasSaved: boolean;
   /** carrick itself: may do everything. */
   readonly caller: Caller;
 
@@ -64,6 +66,7 @@ export class Tree {
     this.caller = { task: 0, tg: 0, cred: 0, fs: new FsStruct(this.root, this.root) };
     this.caller.fs.umask = 0;
     const saved = readIndex(spec.upperDir, spec.rootfs.dir);
+    this.wasSaved = saved !== undefined;
     if (saved !== undefined) {
       removeStray(spec.upperDir, saved.nodes);
       loadTree(sb, lower, saved, this.caller);
@@ -78,7 +81,7 @@ export class Tree {
   /** Write the root's index if the guest has changed anything. Mount points that were made at boot are none of its doing. */
   save(): void {
     if (this.upper.changes > this.atBoot) writeIndex(this.spec.upperDir, saveTree(this.upper, this.spec.rootfs.dir));
-    else if (readIndex(this.spec.upperDir, this.spec.rootfs.dir) === undefined) removeStray(this.spec.upperDir, []);
+    else if (!this.wasSaved) removeStray(this.spec.upperDir, []);
   }
 
   private standardMounts(): void {

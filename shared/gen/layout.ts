@@ -53,6 +53,7 @@ export const SRV_NET = 2;
 export const SRV_IPC = 3;
 export const SRV_SIGNAL = 4;
 export const SRV_COUNT = 5;
+export const BORN_NEVER = 2;
 export const NR_CLONE_COMMIT = 1000;
 export const NR_SIG_FETCH = 1001;
 export const NR_SIG_RAISE = 1002;

@@ -87,6 +87,9 @@ export const CONSTANTS = {
   SRV_SIGNAL: 4,
   SRV_COUNT: 5,
 
+  /** slot.born of a fork child whose parent died before it could commit it: the child ends itself. */
+  BORN_NEVER: 2,
+
   /** Requests of the stub itself, above every Linux number. */
   NR_CLONE_COMMIT: 1000,
   NR_SIG_FETCH: 1001,

@@ -1,6 +1,6 @@
 /** Running carrick from the end-to-end tests, and looking for what a run may have left behind. */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -8,7 +8,7 @@ export const CARRICK = resolve('dist/carrick.mjs');
 
 export interface Result { readonly status: number | null; readonly signal: string | null; readonly out: string; readonly err: string }
 
-export interface RunOptions { readonly input?: string; readonly env?: Record<string, string>; readonly timeoutMs?: number; readonly home?: string }
+export interface RunOptions { readonly input?: string; readonly env?: Record<string, string>; readonly timeoutMs?: number; readonly home?: string; readonly uid?: number }
 
 const HOME = mkdtempSync(join(tmpdir(), 'carrick-e2e-home-'));
 process.on('exit', () => { rmSync(HOME, { recursive: true, force: true }); });
@@ -20,7 +20,9 @@ export function testEnv(extra: Record<string, string> = {}, home = HOME): NodeJS
 
 /** `carrick ARGS`, to its end. */
 export function carrick(args: readonly string[], o: RunOptions = {}): Result {
-  const r: SpawnSyncReturns<string> = spawnSync(process.execPath, [CARRICK, ...args], {
+  const [command, ...first] = o.uid === undefined ? [process.execPath, CARRICK]
+    : ['setpriv', '--reuid', String(o.uid), '--regid', String(o.uid), '--clear-groups', ...publicCommand()];
+  const r: SpawnSyncReturns<string> = spawnSync(command as string, [...first, ...args], {
     encoding: 'utf8', input: o.input ?? '', env: testEnv(o.env, o.home), timeout: o.timeoutMs ?? 120000, killSignal: 'SIGKILL', maxBuffer: 64 << 20,
   });
   return { status: r.status, signal: r.signal, out: r.stdout, err: r.stderr };
@@ -51,6 +53,120 @@ export function guestProcesses(): number[] {
     }
   }
   return found;
+}
+
+/** Field of /proc/PID/status, '' when the process is gone. */
+function statusField(pid: number, field: string): string {
+  try {
+    return new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? '';
+  } catch (e) {
+    if (!(e instanceof Error && 'code' in e)) throw e;
+    return '';
+  }
+}
+
+/** Command line of a process, words joined by blanks; '' when it is gone. */
+export function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim();
+  } catch (e) {
+    if (!(e instanceof Error && 'code' in e)) throw e;
+    return '';
+  }
+}
+
+/** Host pids whose command line contains a text. */
+export function processesWith(text: string): number[] {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => commandLine(pid).includes(text));
+}
+
+/** Guests that no living carrick has below it: what must never be. Other test files, and other people, may run containers at the same time. */
+function orphans(): number[] {
+  return guestProcesses().filter((guest) => !descends(guest, (pid) => /carrick\.mjs/.test(commandLine(pid))) && statusField(guest, 'Pid') !== '');
+}
+
+/** Whether a process or one above it is meant. */
+function descends(from: number, meant: (pid: number) => boolean): boolean {
+  for (let pid = from; pid > 1; pid = Number(statusField(pid, 'PPid'))) if (meant(pid)) return true;
+  return false;
+}
+
+/** Guests of one of these carricks. */
+export function guestsOf(carricks: readonly number[]): number[] {
+  return guestProcesses().filter((guest) => descends(guest, (pid) => carricks.includes(pid)));
+}
+
+/** Wait until a condition holds; false when it does not within `ms`, which only bounds a failure. */
+export function eventually(holds: () => boolean, ms = 10000): boolean {
+  const end = Date.now() + ms;
+  while (!holds()) {
+    if (Date.now() > end) return false;
+    pause(20);
+  }
+  return true;
+}
+
+/** Give the processor to what is waited for. */
+export function pause(ms: number): void { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms); }
+
+/** What a run of carrick could leave on the machine, but for what other runs do meanwhile. */
+export class Footprint {
+  readonly tmp = scratchDir('tmp');
+  readonly home = scratchDir('home');
+  private readonly shm = listing('/dev/shm');
+  private readonly fds = listing('/proc/self/fd').length;
+  private readonly before = new Set(orphans());
+
+  constructor(private readonly uid?: number) {
+    if (uid === undefined) return;
+    for (const d of [this.tmp, this.home]) chownSync(d, uid, uid);
+  }
+
+  /** Options for carrick() that make it leave its traces here. */
+  get options(): RunOptions { return { home: this.home, env: { TMPDIR: this.tmp }, ...(this.uid === undefined ? {} : { uid: this.uid }) }; }
+
+  /** What has been left behind, in words; [] when nothing. */
+  left(): string[] {
+    const found: string[] = [];
+    if (!eventually(() => orphans().every((pid) => this.before.has(pid)))) found.push(...orphans().map((pid) => `process ${pid}: ${commandLine(pid)}`));
+    for (const name of listing(this.tmp)) found.push(`temporary file ${name}`);
+    for (const dir of ['containers', 'names']) for (const name of listing(join(this.home, dir))) found.push(`${dir}/${name}`);
+    for (const name of listing('/dev/shm')) if (!this.shm.includes(name)) found.push(`/dev/shm/${name}`);
+    const fds = listing('/proc/self/fd').length;
+    if (fds !== this.fds) found.push(`${fds} descriptors, ${this.fds} before`);
+    return found;
+  }
+}
+
+/** An ordinary user's id for tests that run as root; nobody has to exist in /etc/passwd for it. */
+export const ORDINARY_UID = 1000;
+
+/** Whether that user may read a path; its folders may be closed, as root's home is. */
+function readableByAll(path: string): boolean {
+  return spawnSync('setpriv', ['--reuid', String(ORDINARY_UID), '--regid', String(ORDINARY_UID), '--clear-groups', 'test', '-r', path]).status === 0;
+}
+
+let publicCopy: string[] | undefined;
+
+/** Node and carrick where an ordinary user can read them: where they are, or else a copy. */
+function publicCommand(): string[] {
+  if (publicCopy !== undefined) return publicCopy;
+  let node = process.execPath;
+  let bundle = CARRICK;
+  if (!readableByAll(node) || !readableByAll(bundle)) {
+    const d = scratchDir('public');
+    chmodSync(d, 0o755);
+    if (!readableByAll(node)) {
+      copyFileSync(node, join(d, 'node'));
+      node = join(d, 'node');
+    }
+    mkdirSync(join(d, 'native/build/Release'), { recursive: true });
+    cpSync('dist', join(d, 'dist'), { recursive: true, filter: (path) => path === 'dist' || /^dist\/[^/]*\.mjs$/.test(path) });
+    for (const file of ['native/build/Release/carrick.node', 'native/build/stub']) copyFileSync(file, join(d, file));
+    bundle = join(d, 'dist/carrick.mjs');
+  }
+  publicCopy = [node, bundle];
+  return publicCopy;
 }
 
 /** Names in a directory, [] when it is not there. */

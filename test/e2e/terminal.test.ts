@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
-import { CARRICK, guestProcesses, testEnv } from './harness.js';
+import { CARRICK, commandLine, eventually, guestProcesses, guestsOf, pause, processesWith, testEnv } from './harness.js';
 
 const socket = `carrick-test-${process.pid}`;
 const tmux = (...args: string[]): string => spawnSync('tmux', ['-L', socket, ...args], { encoding: 'utf8', env: testEnv({ PS1: '$ ' }) }).stdout;
@@ -16,24 +16,21 @@ function until(re: RegExp, ms = 20000): string {
     const s = screen();
     if (re.test(s)) return s;
     if (Date.now() > end) assert.fail(`the screen never showed ${String(re)}:\n${s}`);
-    spawnSync('sleep', ['0.05']);
+    pause(50);
   }
 }
 
 test('a terminal that goes away takes the container with it', { skip: existsSync('/usr/bin/tmux') ? false : 'no tmux here' }, () => {
-  tmux('new-session', '-d', '-s', 's', '-x', '80', '-y', '24', `${process.execPath} ${CARRICK} run --rm -it -e PS1='ready> ' host -- bash --norc --noprofile`);
+  tmux('new-session', '-d', '-s', 's', '-x', '80', '-y', '24', `${process.execPath} ${CARRICK} run --rm -it -e 'PS1=ready>' -e WHO=${socket} host -- bash --norc --noprofile`);
   until(/ready>/);
   tmux('send-keys', '-t', 's', 'sleep 1000 & sleep 1000', 'Enter');
   until(/sleep 1000\n/);
-  const before = guestProcesses();
+  const carricks = processesWith(`${CARRICK} run --rm -it -e PS1=ready> -e WHO=${socket}`);
+  const before = guestsOf(carricks);
   assert.ok(before.length >= 3, String(before.length));
   tmux('kill-server');
-  const end = Date.now() + 10000;
-  const carricks = (): string => spawnSync('pgrep', ['-f', `${CARRICK} run --rm -it`], { encoding: 'utf8' }).stdout;
-  while (guestProcesses().some((p) => before.includes(p)) || carricks() !== '') {
-    if (Date.now() > end) assert.fail('guests outlived their terminal');
-    spawnSync('sleep', ['0.05']);
-  }
+  assert.ok(eventually(() => !carricks.some((pid) => commandLine(pid).includes(CARRICK))), 'carrick outlived its terminal');
+  assert.ok(eventually(() => !guestProcesses().some((pid) => before.includes(pid))), 'guests outlived their terminal');
 });
 
 test('an interactive bash: prompt, editing, Ctrl-C, job control, resize, exit status', { skip: existsSync('/usr/bin/tmux') ? false : 'no tmux here' }, () => {

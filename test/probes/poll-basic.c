@@ -74,8 +74,9 @@ int main(void)
 	tv.tv_usec = 2000;
 	VAL("select-timeout", select(p[0] + 1, &r, NULL, NULL, &tv));
 	say("cleared=%d left=%ld", FD_ISSET(p[0], &r), (long)tv.tv_usec);
-	FD_SET(77, &r);
-	VAL("select-badfd", select(78, &r, NULL, NULL, &tv));
+	/* Below 64, the smallest table: Linux ignores bits above its table's size, which depends on what the parent had open. */
+	FD_SET(61, &r);
+	VAL("select-badfd", select(62, &r, NULL, NULL, &tv));
 	VAL("select-negative-n", select(-1, NULL, NULL, NULL, &tv));
 	VAL("select-negative-time", select(0, NULL, NULL, NULL, &negative));
 	VAL("select-sleep", select(0, NULL, NULL, NULL, &tv));

@@ -18,6 +18,8 @@ import { STAT_BYTES } from '../hostcalls.js';
 import { opsOf } from '../ops.js';
 
 const F_SETFL = 4;
+/** Highest whence of lseek(2): SEEK_HOLE. */
+const SEEK_MAX = 4;
 /** preadv2(2). */
 const RWF_NOWAIT = 8;
 const RWF_ANY = 0x1f;
@@ -104,6 +106,6 @@ export function installFileCalls(ep: Endpoint): void {
   });
   on(NR.NR_ioctl, ioctl);
   on(NR.NR_fstat, fstat);
-  on(NR.NR_lseek, (_f, ofd) => (opsOf(L.ofdKind(ofd))?.noopSeek === true ? 0 : -E.ESPIPE));
+  on(NR.NR_lseek, (f, ofd) => (f.argU32(2) > SEEK_MAX ? -E.EINVAL : opsOf(L.ofdKind(ofd))?.noopSeek === true ? 0 : -E.ESPIPE));
   ep.on(Msg.RELEASE, (m) => { opsOf(m.w[1] as number)?.release(m.w[0] as number, m.w[2] as number); });
 }

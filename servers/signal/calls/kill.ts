@@ -11,11 +11,11 @@ import { SI_TKILL, SI_USER, type SigInfo, userInfo } from '../siginfo.js';
 import { SIGCONT } from '../sigset.js';
 
 /** May the caller signal this thread group? SIGCONT is free within the session. */
-function mayKill(f: Frame, tg: number, signo: number): boolean {
+export function mayKill(f: Frame, tg: number, signo: number): boolean {
   return maySignal(L.taskCred(f.task), L.taskCred(L.tgLeader(tg))) || (signo === SIGCONT && L.tgSid(tg) === L.tgSid(f.tg));
 }
 
-const sender = (f: Frame, signo: number, code: number): SigInfo => userInfo(signo, code, L.tgTgid(f.tg), L.credUid(L.taskCred(f.task)));
+export const sender = (f: Frame, signo: number, code: number): SigInfo => userInfo(signo, code, L.tgTgid(f.tg), L.credUid(L.taskCred(f.task)));
 
 /** kill(2), in Linux's order: ESRCH, EINVAL, EPERM (no target may be signalled). */
 function sys_kill(d: Delivery, f: Frame): number {
@@ -54,7 +54,7 @@ function tgkill(d: Delivery, f: Frame, tgid: number, tid: number, signo: number)
 }
 
 /** The caller's siginfo, kept as bytes; -EFAULT, or -EPERM for a code that only the kernel may claim. */
-function queuedInfo(f: Frame, arg: number, signo: number, self: boolean): SigInfo | number {
+export function queuedInfo(f: Frame, arg: number, signo: number, self: boolean): SigInfo | number {
   const off = f.inOff(arg);
   if (off < 0) return off;
   const raw = Buffer.from(f.bytes.subarray(off, off + 128));

@@ -14,6 +14,7 @@ import { taskByTid } from '../../../shared/tasks.js';
 import { Timer } from '../../../shared/wait.js';
 import { cpuTimeNs, taskCpuTimeNs } from '../cputime.js';
 import { type Delivery, validSignal } from '../delivery.js';
+import type { Pending } from '../pending.js';
 import { SI_TIMER, type SigInfo } from '../siginfo.js';
 import { SIGALRM } from '../sigset.js';
 
@@ -60,11 +61,21 @@ class PosixTimer {
 
   set(at: number, intervalNs: number): void {
     if (this.timer.ix >= 0) this.ep.timers.disarm(this.timer);
+    this.recall();
     this.at = at;
     this.intervalNs = intervalNs;
     this.overrun = 0;
     this.arm();
   }
+
+  /** A signal of an earlier setting that nobody has taken yet is not delivered any more. Linux 6.13; before, it was. */
+  private recall(): void {
+    const mine = this.queued;
+    this.queued = undefined;
+    if (mine !== undefined) this.pending.remove(mine);
+  }
+
+  private get pending(): Pending { return this.task !== 0 ? this.d.taskPending(this.task) : this.d.group(this.tg).pending; }
 
   private arm(): void {
     if (this.at === 0) return;
@@ -84,9 +95,8 @@ class PosixTimer {
       this.at = 0;
     }
     if (this.signo === 0) return;
-    const pending = this.task !== 0 ? this.d.taskPending(this.task) : this.d.group(this.tg).pending;
     const mine = this.queued;
-    if (mine !== undefined && pending.find((s) => s === mine) !== undefined) {
+    if (mine !== undefined && this.pending.find((s) => s === mine) !== undefined) {
       mine.overrun = Math.min(OVERRUN_MAX, mine.overrun + expirations);
       this.overrun = mine.overrun;
       return;

@@ -19,7 +19,7 @@ import type { Caller } from '../inode.js';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../inode.js';
 import { dataOpen } from './data.js';
 import { LDir } from './dir.js';
-import { LNode, LSpecial, LSymlink, type SavedAttr } from './node.js';
+import { type LNode, LSpecial, LSymlink, type SavedAttr } from './node.js';
 import { LRegular } from './regular.js';
 import type { LayeredSuper } from './super.js';
 
@@ -162,7 +162,11 @@ class Loader {
       const dir = this.node(i);
       if (dir instanceof LDir) for (const [name, child] of s.entries ?? []) dir.restoreEntry(name, child === WHITEOUT ? null : this.node(child));
     });
-    nodes.forEach((s, i) => { if (!placed.has(i) && this.node(i).lower === undefined) this.rescue(c, this.node(i), s.lower ?? ''); });
+    nodes.forEach((s, i) => {
+      if (placed.has(i) || s.lower === undefined || this.node(i).lower !== undefined) return;
+      // Without contents of its own there is nothing left of it.
+      if (s.data !== undefined || s.target !== undefined) this.rescue(c, this.node(i), s.lower);
+    });
     this.sb.inoCounter = Math.max(this.sb.inoCounter, this.tree.nextIno);
   }
 
@@ -176,10 +180,9 @@ class Loader {
       if (!(next instanceof LDir)) return;
       at = next;
     }
-    if (at.upperEntries.get(name) === undefined && name !== '') {
-      at.pin();
-      at.restoreEntry(name, n);
-    }
+    if (at.upperEntries.has(name)) return;
+    at.pin();
+    at.restoreEntry(name, n);
   }
 }
 

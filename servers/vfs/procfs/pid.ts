@@ -86,8 +86,8 @@ function setOomAdj(c: Caller, t: Target, s: string): number {
 /** A task's name; only threads of the same process may set it (EINVAL). The table's name is the kernel's, but the store of 16 bytes harms nobody. */
 function setComm(c: Caller, t: Target, s: string): number {
   if (c.tg !== t.tg) return -E.EINVAL;
-  const name = s.endsWith('\n') ? s.slice(0, -1) : s;
-  for (let i = 0; i < 16; i++) L.setTaskComm(t.task, i, i < 15 && i < name.length ? name.charCodeAt(i) : 0);
+  // A newline at the end stays in the name, as on Linux.
+  for (let i = 0; i < 16; i++) L.setTaskComm(t.task, i, i < 15 && i < s.length ? s.charCodeAt(i) : 0);
   return s.length;
 }
 
