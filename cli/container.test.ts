@@ -23,7 +23,7 @@ test('start failures: 127 not found, 126 not executable, 125 ours', () => {
 });
 
 test('trace summary: sorted by time, with errors and a total', () => {
-  const stats = new Float64Array(SRV_COUNT * STAT_ROWS * 3);
+  const stats = new Float64Array((SRV_COUNT + 1) * STAT_ROWS * 3);
   stats.set([4, 1, 8000], (1 * STAT_ROWS + 0) * 3);      // vfs: read
   stats.set([2, 0, 92000], (0 * STAT_ROWS + 59) * 3);    // kernel: execve
   stats.set([9, 0, 5], (4 * STAT_ROWS + 1001) * 3);      // the stub's own request

@@ -44,7 +44,7 @@ const SYS_exit_group = process.arch === 'arm64' ? 94 : 231;
 export interface Outcome {
   /** Exit status for the caller. */
   readonly status: number;
-  /** The workers' counts of calls, errors and ns: Float64 [SRV_COUNT][STAT_ROWS][3]. */
+  /** The workers' counts of calls, errors and ns, and at last the stubs': Float64 [SRV_COUNT + 1][STAT_ROWS][3]. */
   readonly stats: Float64Array;
 }
 
@@ -114,7 +114,7 @@ class Container {
   private readonly workers: Worker[] = [];
   private readonly ports: MessagePort[] = [];
   private readonly apis: unknown[] = [];
-  private readonly stats = new SharedArrayBuffer(L.SRV_COUNT * STAT_ROWS * 3 * 8);
+  private readonly stats = new SharedArrayBuffer((L.SRV_COUNT + 1) * STAT_ROWS * 3 * 8);
   private ending = false;
   private interruptNs = 0;
   private done: (outcome: Outcome) => void = () => undefined;

@@ -1,4 +1,7 @@
-/** `carrick trace -c`: what strace -c prints, from the workers' counts. Calls that the stub answered by itself are not in them. */
+/**
+ * `carrick trace -c`: what strace -c prints, from the workers' counts. Times are from the arrival of a call at its server to its answer, sleeping
+ * included. Calls that the stubs answered by themselves are counted, without times.
+ */
 import { writeSync } from 'node:fs';
 import { STAT_ROWS } from '../shared/endpoint.js';
 import { SRV_COUNT } from '../shared/gen/layout.js';
@@ -6,12 +9,12 @@ import { SYSCALL_NAMES } from '../shared/gen/syscalls.js';
 
 interface Row { readonly name: string; readonly server: string; readonly calls: number; readonly errors: number; readonly ns: number }
 
-const SERVER = ['kernel', 'vfs', 'net', 'ipc', 'signal'];
+const SERVER = ['kernel', 'vfs', 'net', 'ipc', 'signal', 'stub'];
 
 /** Rows of calls that were made, longest total time first. */
 export function summaryRows(stats: Float64Array): Row[] {
   const rows: Row[] = [];
-  for (let srv = 0; srv < SRV_COUNT; srv++) {
+  for (let srv = 0; srv <= SRV_COUNT; srv++) {
     for (let nr = 0; nr < STAT_ROWS; nr++) {
       const at = (srv * STAT_ROWS + nr) * 3;
       const calls = stats[at] ?? 0;
@@ -30,7 +33,7 @@ export function formatSummary(rows: readonly Row[]): string {
   let text = line('% time', 'seconds', 'usecs/call', 'calls', 'errors', 'server', 'syscall');
   text += line('------', '-----------', '-----------', '---------', '---------', '-------', '----------------');
   for (const row of rows) {
-    text += line((total === 0 ? 0 : row.ns / total * 100).toFixed(2), (row.ns / 1e9).toFixed(6), (row.ns / row.calls / 1000).toFixed(0),
+    text += line((total === 0 ? 0 : row.ns / total * 100).toFixed(2), (row.ns / 1e9).toFixed(6), row.server === 'stub' ? '' : (row.ns / row.calls / 1000).toFixed(0),
       String(row.calls), row.errors === 0 ? '' : String(row.errors), row.server, row.name);
   }
   const calls = rows.reduce((sum, row) => sum + row.calls, 0);

@@ -10,7 +10,6 @@ import type { CpuTimes } from './proc.js';
 
 const NR_clock_gettime = 228;
 const PROF = 0, VIRT = 1, SCHED = 2;
-const PER_THREAD = 4;
 
 function clock(pid: number, which: number): number {
   if (native.sys(NR_clock_gettime, 0b10, (~pid << 3) | which, host.STRUCT) < 0) return 0;
@@ -18,22 +17,17 @@ function clock(pid: number, which: number): number {
   return (v.getUint32(host.STRUCT, true) + v.getUint32(host.STRUCT + 4, true) * 4294967296) * 1e9 + v.getUint32(host.STRUCT + 8, true);
 }
 
-function split(pid: number, bit: number, out: CpuTimes): void {
-  const total = clock(pid, SCHED | bit);
-  const user = clock(pid, VIRT | bit);
-  const both = clock(pid, PROF | bit);
+function split(pid: number, out: CpuTimes): void {
+  const total = clock(pid, SCHED);
+  const user = clock(pid, VIRT);
+  const both = clock(pid, PROF);
   out.utimeNs = both > 0 ? Math.round(total * Math.min(1, user / both)) : total;
   out.stimeNs = total - out.utimeNs;
 }
 
 /** Of a host process, with the threads that have ended. Zero for one that is not there. */
 export function cpuTimesOf(hostPid: number, out: CpuTimes): void {
-  if (hostPid > 0) split(hostPid, 0, out);
-}
-
-/** Of one host thread. */
-export function cpuTimesOfThread(hostTid: number, out: CpuTimes): void {
-  if (hostTid > 0) split(hostTid, PER_THREAD, out);
+  if (hostPid > 0) split(hostPid, out);
 }
 
 export interface Counts { minflt: number; majflt: number; maxrssKib: number; nvcsw: number; nivcsw: number }

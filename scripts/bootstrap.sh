@@ -4,6 +4,7 @@
 #
 #   scripts/bootstrap.sh            what building and `npm run demo` need
 #   scripts/bootstrap.sh --tests    also what the guest tests use (musl, Go, busybox, tmux)
+#   scripts/bootstrap.sh --bars     also what the full bars use (debootstrap)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -28,11 +29,17 @@ need cc build-essential
 need c++ build-essential
 need make build-essential
 need python3 python3
-if [ "${1:-}" = --tests ]; then
+case ${1:-} in
+--tests | --bars)
 	need musl-gcc musl-tools
 	need go golang-go
 	need busybox busybox-static
 	need tmux tmux
+	need perl perl
+	;;
+esac
+if [ "${1:-}" = --bars ] && [ "$(id -u)" = 0 ]; then
+	need debootstrap debootstrap
 fi
 if [ -n "$packages" ]; then
 	if [ "$(id -u)" != 0 ]; then
@@ -47,9 +54,11 @@ if [ -n "$packages" ]; then
 	DEBIAN_FRONTEND=noninteractive
 	export DEBIAN_FRONTEND
 	# shellcheck disable=SC2086  # a list of words
-	apt-get -qq -o Dpkg::Use-Pty=0 install --no-install-recommends -y $packages >/dev/null || {
-		apt-get -qq update
-		apt-get -qq -o Dpkg::Use-Pty=0 install --no-install-recommends -y $packages >/dev/null
+	install() { apt-get -qq -o Dpkg::Use-Pty=0 install --no-install-recommends -y $packages >/dev/null; }
+	# A fresh machine has no package lists yet, an old one has stale ones: then they are fetched, and a second failure is told.
+	install 2>/dev/null || { apt-get -qq update && install; } || {
+		say "apt-get could not install$packages: see above"
+		exit 1
 	}
 fi
 

@@ -58,4 +58,4 @@ const options = ['--directory', native, '--loglevel', 'warn', '--jobs', '2', ...
 // configure and build, not rebuild: make then compiles only what has changed.
 run(process.execPath, [gyp, 'configure', ...options]);
 run(process.execPath, [gyp, 'build', ...options]);
-if (existsSync(join(native, 'stub/Makefile'))) run('make', ['--no-print-directory', '-C', join(native, 'stub')]);
+if (existsSync(join(native, 'stub/Makefile'))) run('make', ['--no-print-directory', '--silent', '-C', join(native, 'stub')]);

@@ -13,8 +13,9 @@ const ENTRIES = [
   ['servers/net/main.ts', 'dist/net.mjs'],
   ['servers/ipc/main.ts', 'dist/ipc.mjs'],
   ['servers/signal/main.ts', 'dist/signal.mjs'],
+  ['image/worker.ts', 'dist/image-worker.mjs'],
 ];
-const SOURCES = ['shared', 'kernel', 'servers', 'cli', 'native/index.d.ts', 'scripts/build.mjs', 'scripts/bundle.mjs', 'package-lock.json'];
+const SOURCES = ['shared', 'kernel', 'servers', 'image', 'cli', 'native/index.d.ts', 'scripts/build.mjs', 'scripts/bundle.mjs', 'package-lock.json'];
 
 /** Newest modification time under a path, ms; 0 if it is not there. */
 function newest(path) {

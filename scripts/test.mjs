@@ -12,7 +12,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundle, root } from './bundle.mjs';
 
-const UNIT = ['shared', 'kernel', 'servers', 'native', 'cli'];
+const UNIT = ['shared', 'kernel', 'servers', 'native', 'image', 'cli'];
 const GUEST = ['test', 'ltp', 'bench'];
 const SKIP = new Set(['node_modules', 'build', 'dist']);
 

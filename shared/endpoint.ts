@@ -25,6 +25,7 @@ export type Handler = (f: Frame) => number;
 export type MessageHandler = (m: Message) => void;
 /** events: EPOLL* of a watched host fd. */
 export type FdHandler = (events: number) => void;
+/** Told of every request that ends; `ret` NaN: its task died first. */
 export type TraceHook = (f: Frame, ret: number, ns: number) => void;
 
 /** Per number: calls, errors, ns. */
@@ -176,6 +177,13 @@ export class Endpoint {
     this.lists[EL.LIST_OUT + this.nout++] = f.rec;
   }
 
+  /** Count a call that a stub answered by itself, in the rows behind the servers'. How long it took is not known. */
+  countStub(nr: number, ret: number): void {
+    const row = (L.SRV_COUNT * STAT_ROWS + nr) * 3;
+    this.stats[row] = (this.stats[row] as number) + 1;
+    if (ret < 0 && ret >= -4095) this.stats[row + 1] = (this.stats[row + 1] as number) + 1;
+  }
+
   /** Give the record back without an answer. */
   drop(f: Frame): void {
     this.unpark(f);
@@ -240,6 +248,8 @@ export class Endpoint {
   }
 
   private gone(f: Frame): void {
+    // Nobody is left to be told a result.
+    this.trace?.(f, NaN, nowNs() - f.startNs);
     this.onDropped(f);
     if (f.queued) { this.again.splice(this.again.indexOf(f), 1); f.queued = false; }
     this.drop(f);

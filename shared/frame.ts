@@ -90,6 +90,8 @@ export class Frame implements Waiter {
   outCap(i: number): number { const n = this.argLen(i); return n >= L.ARG_TOOLONG ? 0 : n; }
   /** n bytes of out argument i were produced. */
   setOut(i: number, n: number): void { this.out[i] = n; }
+  /** How many they are so far. */
+  produced(i: number): number { return this.out[i] as number; }
 
   /** String argument as latin1, or -EFAULT, -ENAMETOOLONG. */
   str(i: number): string | number {

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   NR_brk, NR_clone, NR_exit_group, NR_fcntl, NR_futex, NR_getcwd, NR_kill, NR_lseek, NR_mknodat, NR_mmap, NR_openat, NR_pause, NR_read,
-  NR_socket, NR_wait4, NR_write, NR_ioctl, NR_access, NR_newfstatat,
+  NR_socket, NR_wait4, NR_write, NR_ioctl, NR_access, NR_newfstatat, NR_pipe2,
 } from './gen/syscalls.js';
 import { SYSCALL_ARGS } from './gen/syscalls.js';
 import { ENUMS, FLAG_SETS } from './trace-flags.js';
-import { formatSyscall, quote, signalName, type TraceArgs } from './trace-format.js';
+import { formatSyscall, quote, signalName, waitStatus, type TraceArgs } from './trace-format.js';
 
 /** Arguments as numbers; a string stands for a pointer to those bytes. */
 function args(...list: Array<number | string>): TraceArgs {
@@ -52,7 +52,7 @@ const cases: ReadonlyArray<readonly [string, number, TraceArgs, number | undefin
   ['newfstatat(3, "", 0x9000, AT_EMPTY_PATH) = 0', NR_newfstatat, args(3, '', 0x9000, 0x1000), 0],
   ['getcwd("/tmp\\0", 100) = 5', NR_getcwd, args('/tmp\0', 100), 5],
   ['pause() = ? ERESTARTNOHAND (To be restarted if no handler)', NR_pause, args(), -514],
-  ['exit_group(3) = ?', NR_exit_group, args(3), undefined],
+  ['exit_group(3) = ?', NR_exit_group, args(3), 0],
   ['syscall_0x190(0x1, 0x2, 0x3, 0x4, 0x5, 0x6) = -1 ENOSYS (Function not implemented)', 400, args(1, 2, 3, 4, 5, 6), -38],
 ];
 
@@ -64,6 +64,19 @@ test('octal escapes are as short as they may be', () => {
   assert.equal(quote('\xff"\\'), '"\\377\\"\\\\"');
   assert.equal(quote('a'.repeat(32)), `"${'a'.repeat(32)}"`);
   assert.equal(quote('a'.repeat(33)), `"${'a'.repeat(32)}"...`);
+});
+
+test('what a call has stored: a child\'s status, a pipe\'s ends', () => {
+  const stored = (list: readonly number[], ...ints: number[]): TraceArgs => ({ ...args(...list), int: (_i, n) => ints[n] });
+  assert.equal(formatSyscall(NR_wait4, stored([-1, 0x7000, 0, 0], 0x0300), 7), 'wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 3}], 0, NULL) = 7');
+  assert.equal(formatSyscall(NR_wait4, stored([-1, 0x7000, 0, 0], 9), 7), 'wait4(-1, [{WIFSIGNALED(s) && WTERMSIG(s) == SIGKILL}], 0, NULL) = 7');
+  assert.equal(formatSyscall(NR_wait4, stored([-1, 0x7000, 0, 0], 9), -10), 'wait4(-1, 0x7000, 0, NULL) = -1 ECHILD (No child processes)');
+  assert.equal(formatSyscall(NR_pipe2, stored([0x7000, 0o2000000], 3, 4), 0), 'pipe2([3, 4], O_CLOEXEC) = 0');
+  assert.equal(waitStatus(0x137f), '{WIFSTOPPED(s) && WSTOPSIG(s) == SIGSTOP}');
+});
+
+test('a record that holds fewer arguments says so', () => {
+  assert.equal(formatSyscall(NR_mmap, { ...args(0, 4096, 1, 2), recorded: 4 }, 0x1000), 'mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, ...) = 0x1000');
 });
 
 test('signals', () => {

@@ -18,6 +18,10 @@ export interface TraceArgs {
   hex(i: number): string;
   /** Bytes that argument i points to, as a latin1 string; undefined when they were not captured. */
   str(i: number): string | undefined;
+  /** Int number n of what argument i points to and the call has filled; undefined when that was not captured. */
+  int?(i: number, n: number): number | undefined;
+  /** How many arguments were recorded, when not all six. */
+  readonly recorded?: number;
 }
 
 /** Bytes of a string that are printed before "...". */
@@ -201,8 +205,29 @@ function formatFcntlArg(a: TraceArgs): string {
   return pointer(a, 2);
 }
 
+/** What is printed of the ints that a call has stored: descriptors and the status of a child; undefined: the address is. */
+function formatInts(name: string, a: TraceArgs, i: number, ret: number | undefined): string | undefined {
+  if (ret === undefined || ret < 0) return undefined;
+  const first = a.int?.(i, 0);
+  if (first === undefined) return undefined;
+  switch (name) {
+    case 'pipe': case 'pipe2': case 'socketpair': return `[${first}, ${a.int?.(i, 1) ?? '?'}]`;
+    case 'wait4': return i === 1 && ret > 0 ? `[${waitStatus(first)}]` : undefined;
+    default: return undefined;
+  }
+}
+
+/** A wait(2) status word as its macros say it. */
+export function waitStatus(status: number): string {
+  if (status === 0xffff) return '{WIFCONTINUED(s)}';
+  const low = status & 0x7f;
+  if (low === 0) return `{WIFEXITED(s) && WEXITSTATUS(s) == ${(status >> 8) & 0xff}}`;
+  if ((status & 0xff) === 0x7f) return `{WIFSTOPPED(s) && WSTOPSIG(s) == ${signalName((status >> 8) & 0xff)}}`;
+  return `{WIFSIGNALED(s) && WTERMSIG(s) == ${signalName(low)}${(status & 0x80) !== 0 ? ' && WCOREDUMP(s)' : ''}}`;
+}
+
 /** One argument. `ret` bounds what an out buffer holds; below 0 it holds nothing. */
-function formatArg(arg: Arg, a: TraceArgs, i: number, ret: number | undefined): string {
+function formatArg(name: string, arg: Arg, a: TraceArgs, i: number, ret: number | undefined): string {
   const bytes = arg.kind === 'str' || ((arg.kind === 'inbuf' || arg.kind === 'outbuf') && arg.size === 1);
   const s = bytes ? a.str(i) : undefined;
   switch (arg.kind) {
@@ -213,7 +238,8 @@ function formatArg(arg: Arg, a: TraceArgs, i: number, ret: number | undefined): 
     case 'outbuf':
       if (s === undefined || ret === undefined || ret < 0) return pointer(a, i);
       return quote(s.slice(0, ret), s.length < ret);
-    case 'in': case 'out': case 'inout': return pointer(a, i);
+    case 'out': return formatInts(name, a, i, ret) ?? pointer(a, i);
+    case 'in': case 'inout': return pointer(a, i);
     default: return formatValue(arg.kind, a, i);
   }
 }
@@ -234,9 +260,10 @@ export function formatCall(nr: number, a: TraceArgs, ret: number | undefined): s
   for (let i = 0; i < n; i++) {
     const arg = args[i];
     if (skipped(name, a, i)) continue;
+    if (i >= (a.recorded ?? n)) { out.push('...'); break; }
     if (arg === undefined) out.push(`0x${a.hex(i)}`);
     else if (name === 'fcntl' && i === 2) out.push(formatFcntlArg(a));
-    else out.push(formatArg(arg, a, i, ret));
+    else out.push(formatArg(name, arg, a, i, ret));
   }
   return `${name}(${out.join(', ')})`;
 }
@@ -250,9 +277,12 @@ const RESTARTS: ReadonlyMap<number, readonly [string, string]> = new Map([
 /** Calls whose result is an address. */
 const ADDRESS_RESULT: ReadonlySet<string> = new Set(['mmap', 'mremap', 'brk', 'shmat']);
 
+/** Calls that do not come back to where they were made. */
+const NO_RESULT: ReadonlySet<string> = new Set(['exit', 'exit_group', 'rt_sigreturn']);
+
 /** `= 3`, `= -1 ENOENT (No such file or directory)`, `= ?`. */
 export function formatResult(nr: number, ret: number | undefined): string {
-  if (ret === undefined) return '= ?';
+  if (ret === undefined || NO_RESULT.has(syscallName(nr))) return '= ?';
   if (ret >= 0 || ret < -4095) {
     return ADDRESS_RESULT.has(syscallName(nr)) && ret > 0 ? `= 0x${ret.toString(16)}` : `= ${ret}`;
   }

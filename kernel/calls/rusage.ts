@@ -5,7 +5,8 @@ import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
 import * as NR from '../../shared/gen/syscalls.js';
 import { native } from '../../shared/native.js';
-import { type Counts, countsOf, cpuTimesOf, cpuTimesOfThread } from '../cpu-times.js';
+import { threadTimes } from '../../shared/thread-time.js';
+import { type Counts, countsOf, cpuTimesOf } from '../cpu-times.js';
 import type { CpuTimes, Kernel, Proc } from '../proc.js';
 
 const RUSAGE_BYTES = 144;
@@ -60,7 +61,7 @@ function sys_getrusage(k: Kernel, f: Frame): number {
     }
     case RUSAGE_THREAD: {
       const tid = native.hostTid(f.tg, f.slot, L.taskTid(f.task));
-      cpuTimesOfThread(tid, $cpu);
+      threadTimes(native.hostPid(f.tg), tid, $cpu);
       countsOf(native.hostPid(f.tg), tid, $counts);
       return put(f, 1, $cpu.utimeNs, $cpu.stimeNs, $counts);
     }

@@ -139,7 +139,10 @@ function sys_sched_getattr(f: Frame): number {
   return 0;
 }
 
-/** Host tid of the task that pid names, or -EINVAL, -ESRCH. */
+/** As target(); but for the affinity calls a negative pid is only one that nobody has: -ESRCH. */
+const affinityTarget = (f: Frame, pid: number): number => (pid < 0 ? -E.ESRCH : target(f, pid));
+
+/** Host tid of the task that pid names, or -ESRCH. */
 function hostTarget(f: Frame, pid: number): number {
   const t = affinityTarget(f, pid);
   return t < 0 ? t : native.hostTid(L.taskTg(t), L.taskSlot(t), L.taskTid(t));

@@ -1,17 +1,21 @@
-/** NR_TRACE: the stub tells of a call that it answered by itself, so that a trace is complete. Arguments: number, a0..a3, result. */
+/**
+ * NR_TRACE: the stub tells of a call that it answered by itself, so that a trace is complete. Arguments: number, a0..a3, result. They are counted
+ * for `trace -c` in the row behind the servers'; how long they took is not known.
+ */
 import { writeSync } from 'node:fs';
 import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
-import { type TraceArgs, formatCall } from '../../shared/trace-format.js';
+import { type TraceArgs, formatSyscall } from '../../shared/trace-format.js';
 import type { Kernel } from '../proc.js';
 
-/** The traced call's arguments are the frame's, shifted by one; strings were not carried. */
+/** The traced call's arguments are the frame's, shifted by one; what they point to was not carried. */
 class Shifted implements TraceArgs {
   frame: Frame | undefined;
-  num(i: number): number { return i < 4 ? this.frame?.argOff(i + 1) ?? 0 : 0; }
+  readonly recorded = 4;
+  num(i: number): number { return this.frame?.argOff(i + 1) ?? 0; }
   hex(i: number): string {
     const f = this.frame;
-    if (f === undefined || i >= 4) return '0';
+    if (f === undefined) return '0';
     const hi = f.argHi(i + 1);
     return hi === 0 ? f.argU32(i + 1).toString(16) : `${hi.toString(16)}${f.argU32(i + 1).toString(16).padStart(8, '0')}`;
   }
@@ -21,12 +25,13 @@ class Shifted implements TraceArgs {
 export function installTraceCall(k: Kernel, fd: number): void {
   const args = new Shifted();
   k.ep.handle(L.NR_TRACE, (f) => {
+    const nr = f.argInt(0);
+    const ret = f.argOff(5);
+    if (nr < 0 || nr >= L.NR_CLONE_COMMIT) return 0;
+    k.ep.countStub(nr, ret);
     if (fd < 0) return 0;
     args.frame = f;
-    writeSync(fd, `${L.taskTid(f.task)} ${formatCall(f.argInt(0), args, f.argOff(5))} <stub>\n`);
+    writeSync(fd, `${L.taskTid(f.task)} ${formatSyscall(nr, args, ret)} <stub>\n`);
     return 0;
   });
-  // The trace call itself is nobody's business.
-  const hook = k.ep.trace;
-  if (hook !== undefined) k.ep.trace = (f, ret, ns): void => { if (f.nr !== L.NR_TRACE) hook(f, ret, ns); };
 }

@@ -5,7 +5,7 @@ export const FILE_CALLS: readonly SyscallRow[] = [
   row(0, 63, 'read', 'vfs', 'partial', 'fast byfd', 'fd:fd buf:outbuf:1:2 count:size'),
   row(1, 64, 'write', 'vfs', 'partial', 'fast byfd', 'fd:fd buf:inbuf:1:2 count:size'),
   row(2, -1, 'open', 'vfs', 'partial', '', 'pathname:str flags:openflags mode:mode'),
-  row(3, 57, 'close', 'vfs', 'partial', 'fast byfd', 'fd:fd'),
+  row(3, 57, 'close', 'vfs', 'partial', 'byfd', 'fd:fd'),
   row(8, 62, 'lseek', 'vfs', 'partial', 'fast byfd', 'fd:fd offset:long whence:whence'),
   row(16, 29, 'ioctl', 'vfs', 'partial', 'byfd', 'fd:fd request:ioctlcmd argp:ptr'),
   row(17, 67, 'pread64', 'vfs', 'partial', 'fast byfd', 'fd:fd buf:outbuf:1:2 count:size offset:long'),

@@ -12,7 +12,7 @@ export const SIGNAL_CALLS: readonly SyscallRow[] = [
   row(38, 103, 'setitimer', 'signal', 'partial', '', 'which:itimer new_value:in:32 old_value:out:32'),
   row(62, 129, 'kill', 'signal', 'partial', '', 'pid:pid sig:signo'),
   row(96, 169, 'gettimeofday', 'signal', 'partial', 'fast', 'tv:out:16 tz:out:8'),
-  row(127, 136, 'rt_sigpending', 'signal', 'partial', '', 'set:outbuf:1:1 sigsetsize:size'),
+  row(127, 136, 'rt_sigpending', 'signal', 'partial', 'fast', 'set:outbuf:1:1 sigsetsize:size'),
   row(128, 137, 'rt_sigtimedwait', 'signal', 'partial', '', 'set:in:8 info:out:128 timeout:in:16 sigsetsize:size'),
   row(129, 138, 'rt_sigqueueinfo', 'signal', 'partial', '', 'tgid:pid sig:signo info:in:128'),
   row(130, 133, 'rt_sigsuspend', 'signal', 'partial', '', 'mask:in:8 sigsetsize:size'),

@@ -4,10 +4,10 @@ import * as NR from '../../shared/gen/syscalls.js';
 import { STRUCT, scratchView } from '../../shared/host.js';
 import { native } from '../../shared/native.js';
 import { readTimespec } from '../../shared/clock.js';
+import { type ThreadTimes, threadTimes } from '../../shared/thread-time.js';
 
 const CPUCLOCK_VIRT = 1;
 const CPUCLOCK_SCHED = 2;
-const PER_THREAD = 4;
 
 /** Read a host clock: ns, or -errno. */
 export function hostClock(id: number): number {
@@ -23,10 +23,11 @@ export function cpuTimeNs(tg: number, virt = false): number {
   return ns < 0 ? 0 : ns;
 }
 
+const $times: ThreadTimes = { utimeNs: 0, stimeNs: 0 };
+
 /** CPU time of one task, ns; 0 when it is gone. */
 export function taskCpuTimeNs(task: number): number {
-  const tid = native.hostTid(L.taskTg(task), L.taskSlot(task), L.taskTid(task));
-  if (tid <= 0) return 0;
-  const ns = hostClock((~tid << 3) | PER_THREAD | CPUCLOCK_SCHED);
-  return ns < 0 ? 0 : ns;
+  const tg = L.taskTg(task);
+  threadTimes(native.hostPid(tg), native.hostTid(tg, L.taskSlot(task), L.taskTid(task)), $times);
+  return $times.utimeNs + $times.stimeNs;
 }

@@ -1,14 +1,15 @@
 /** Running carrick from the end-to-end tests, and looking for what a run may have left behind. */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { AS_ORDINARY, ORDINARY_UID, publicCommand } from '../public.js';
 
 export const CARRICK = resolve('dist/carrick.mjs');
 
 export interface Result { readonly status: number | null; readonly signal: string | null; readonly out: string; readonly err: string }
 
-export interface RunOptions { readonly input?: string; readonly env?: Record<string, string>; readonly timeoutMs?: number; readonly home?: string; readonly uid?: number }
+export interface RunOptions { readonly input?: string; readonly env?: Record<string, string>; readonly timeoutMs?: number; readonly home?: string; /** As the ordinary user. */ readonly ordinary?: boolean }
 
 const HOME = mkdtempSync(join(tmpdir(), 'carrick-e2e-home-'));
 process.on('exit', () => { rmSync(HOME, { recursive: true, force: true }); });
@@ -18,11 +19,15 @@ export function testEnv(extra: Record<string, string> = {}, home = HOME): NodeJS
   return { ...process.env, CARRICK_HOME: home, ...extra };
 }
 
+/** The words before carrick's arguments. */
+export function carrickCommand(ordinary: boolean): string[] {
+  return ordinary ? [...AS_ORDINARY, ...publicCommand(CARRICK)] : [process.execPath, CARRICK];
+}
+
 /** `carrick ARGS`, to its end. */
 export function carrick(args: readonly string[], o: RunOptions = {}): Result {
-  const [command, ...first] = o.uid === undefined ? [process.execPath, CARRICK]
-    : ['setpriv', '--reuid', String(o.uid), '--regid', String(o.uid), '--clear-groups', ...publicCommand()];
-  const r: SpawnSyncReturns<string> = spawnSync(command as string, [...first, ...args], {
+  const [command = '', ...first] = carrickCommand(o.ordinary === true);
+  const r: SpawnSyncReturns<string> = spawnSync(command, [...first, ...args], {
     encoding: 'utf8', input: o.input ?? '', env: testEnv(o.env, o.home), timeout: o.timeoutMs ?? 120000, killSignal: 'SIGKILL', maxBuffer: 64 << 20,
   });
   return { status: r.status, signal: r.signal, out: r.stdout, err: r.stderr };
@@ -117,13 +122,12 @@ export class Footprint {
   private readonly fds = listing('/proc/self/fd').length;
   private readonly before = new Set(orphans());
 
-  constructor(private readonly uid?: number) {
-    if (uid === undefined) return;
-    for (const d of [this.tmp, this.home]) chownSync(d, uid, uid);
+  constructor(private readonly ordinary = false) {
+    if (ordinary) for (const d of [this.tmp, this.home]) chownSync(d, ORDINARY_UID, ORDINARY_UID);
   }
 
   /** Options for carrick() that make it leave its traces here. */
-  get options(): RunOptions { return { home: this.home, env: { TMPDIR: this.tmp }, ...(this.uid === undefined ? {} : { uid: this.uid }) }; }
+  get options(): RunOptions { return { home: this.home, env: { TMPDIR: this.tmp }, ordinary: this.ordinary }; }
 
   /** What has been left behind, in words; [] when nothing. */
   left(): string[] {
@@ -136,37 +140,6 @@ export class Footprint {
     if (fds !== this.fds) found.push(`${fds} descriptors, ${this.fds} before`);
     return found;
   }
-}
-
-/** An ordinary user's id for tests that run as root; nobody has to exist in /etc/passwd for it. */
-export const ORDINARY_UID = 1000;
-
-/** Whether that user may read a path; its folders may be closed, as root's home is. */
-function readableByAll(path: string): boolean {
-  return spawnSync('setpriv', ['--reuid', String(ORDINARY_UID), '--regid', String(ORDINARY_UID), '--clear-groups', 'test', '-r', path]).status === 0;
-}
-
-let publicCopy: string[] | undefined;
-
-/** Node and carrick where an ordinary user can read them: where they are, or else a copy. */
-function publicCommand(): string[] {
-  if (publicCopy !== undefined) return publicCopy;
-  let node = process.execPath;
-  let bundle = CARRICK;
-  if (!readableByAll(node) || !readableByAll(bundle)) {
-    const d = scratchDir('public');
-    chmodSync(d, 0o755);
-    if (!readableByAll(node)) {
-      copyFileSync(node, join(d, 'node'));
-      node = join(d, 'node');
-    }
-    mkdirSync(join(d, 'native/build/Release'), { recursive: true });
-    cpSync('dist', join(d, 'dist'), { recursive: true, filter: (path) => path === 'dist' || /^dist\/[^/]*\.mjs$/.test(path) });
-    for (const file of ['native/build/Release/carrick.node', 'native/build/stub']) copyFileSync(file, join(d, file));
-    bundle = join(d, 'dist/carrick.mjs');
-  }
-  publicCopy = [node, bundle];
-  return publicCopy;
 }
 
 /** Names in a directory, [] when it is not there. */

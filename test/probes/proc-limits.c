@@ -48,6 +48,7 @@ int main(void)
 	IS("maxrss", r.ru_maxrss > 100);
 	IS("minflt", r.ru_minflt > 0);
 	OK("thread", getrusage(RUSAGE_THREAD, &r));
+	IS("thread-utime", r.ru_utime.tv_sec > 0 || r.ru_utime.tv_usec > 0);
 	OK("who-bad", getrusage(77, &r));
 	OK("children", getrusage(RUSAGE_CHILDREN, &r));
 	p = child();

@@ -32,6 +32,8 @@ int main(void)
 	say("raw-multiple-of-8=%d", syscall(SYS_sched_getaffinity, 0, sizeof m, m) % 8 == 0);
 	OK("small", syscall(SYS_sched_getaffinity, 0, 3, m));
 	OK("aff-none", sched_getaffinity(999999, sizeof c, &c));
+	OK("aff-negative", sched_getaffinity(-1, sizeof c, &c));
+	OK("setaff-negative", sched_setaffinity(-1, sizeof c, &c));
 	OK("setaffinity-same", sched_setaffinity(0, sizeof c, &c));
 	int first = 0;
 	while (!CPU_ISSET(first, &c)) first++;

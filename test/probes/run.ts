@@ -22,12 +22,13 @@ import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, mkdtempSync,
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { AS_ORDINARY, ORDINARY_UID, publicCommand } from '../public.js';
 
 const PROBES = resolve('test/probes');
 const CACHE = resolve('node_modules/.cache/probes');
 /** A probe ends itself after 20 s (probe.h). */
 const SILENCE_MS = 40_000;
-const ORDINARY = { uid: 1000, gid: 1000 };
+const ORDINARY = { uid: ORDINARY_UID, gid: ORDINARY_UID };
 const ENV = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' } as const;
 const CFLAGS = ['-O1', '-std=gnu11', '-pthread', '-w'];
 
@@ -180,7 +181,7 @@ async function runAll(names: readonly string[], jobs: number, size: number, who:
 }
 
 function asUser(who: Who, argv: readonly string[]): string[] {
-  return who.switched ? ['setpriv', '--reuid', String(who.uid), '--regid', String(who.gid), '--clear-groups', ...argv] : [...argv];
+  return who.switched ? [...AS_ORDINARY, ...argv] : [...argv];
 }
 
 function hostLauncher(bin: string, who: Who): Launcher {
@@ -190,8 +191,9 @@ function hostLauncher(bin: string, who: Who): Launcher {
 function guestLauncher(bin: string, who: Who, mode: string): Launcher {
   const slow = mode === 'nofast' ? { CARRICK_FASTPATH: '0', CARRICK_GRANTS: '0' } : {};
   const clean = ['env', '-i', ...Object.entries(ENV).map(([k, v]) => `${k}=${v}`)];
+  const command = who.switched ? publicCommand(resolve(opt.carrick)) : [process.execPath, resolve(opt.carrick)];
   return (names, scratch) => ({
-    argv: asUser(who, [process.execPath, resolve(opt.carrick), 'run', '--rm', '-u', `${who.uid}:${who.gid}`, '-v', `${bin}:/probes:ro`,
+    argv: asUser(who, [...command, 'run', '--rm', '-u', `${who.uid}:${who.gid}`, '-v', `${bin}:/probes:ro`,
       'host', '--', ...clean, 'sh', '/probes/batch.sh', '/probes', '/tmp', ...names]),
     env: { ...process.env, HOME: scratch, ...slow },
   });

@@ -72,6 +72,7 @@ static void in_buffers(void)
 
 static void out_room(void)
 {
+	static u8 big[8192];
 	u8 to[64] = { 0 };
 	u64 a[6] = { 0, (u64)to, 64 };
 
@@ -91,13 +92,20 @@ static void out_room(void)
 	s->arglen[1] = 6;
 	CHECK(marshal_out(s, payload, a, &m) == 0 && to[0] == 'a');
 
-	in(&read_call, (u64[6]){ 0, (u64)to, 1 << 20 });
+	in(&read_call, (u64[6]){ 0, (u64)big, 1 << 20 });
 	CHECK(s->arglen[1] == 8192);
 
-	a[1] = (u64)missing;
+	/* What cannot be reached is left to the server; so is a buffer of which only the start can. */
+	in(&read_call, (u64[6]){ 0, (u64)missing, 64 });
+	CHECK(s->arglen[1] == CARRICK_ARG_ELSEWHERE && m.room[1] == 0);
+	in(&read_call, (u64[6]){ 0, (u64)missing - 8, 64 });
+	CHECK(s->arglen[1] == CARRICK_ARG_ELSEWHERE);
+	in(&read_call, (u64[6]){ 0, (u64)missing, 0 });
+	CHECK(s->arglen[1] == 0);
+	/* It was there, and is not any more. */
 	in(&read_call, a);
-	CHECK(s->arglen[1] == 64);
 	s->arglen[1] = 1;
+	a[1] = (u64)missing;
 	CHECK(marshal_out(s, payload, a, &m) == -EFAULT);
 
 	in(&stat_call, (u64[6]){ (u64) "f", (u64)to });
@@ -106,7 +114,7 @@ static void out_room(void)
 
 static void sharing(void)
 {
-	u8 x[8];
+	static u8 x[8192];
 
 	in(&two_bufs, (u64[6]){ (u64)x, 100000, (u64)x, 100000 });
 	CHECK(s->arglen[0] != 0 && s->arglen[2] != 0);

@@ -44,6 +44,7 @@ function getdents(f: Frame, ofd: number, wide: boolean): number {
   const room = elsewhere ? Math.min(f.argU32(2), MAX) : Math.min(f.argU32(2), f.outCap(1));
   if (base < 0) return base;
   // A listing may use scratch, so it is taken before anything is put there.
+  const start = file.pos;
   let e = file.peek(c);
   const buf = elsewhere ? scratch : f.bytes, view = elsewhere ? scratchView : f.view;
   let n = 0;
@@ -59,7 +60,12 @@ function getdents(f: Frame, ofd: number, wide: boolean): number {
     file.pos++;
     e = file.peek(c);
   }
-  if (elsewhere) return n === 0 ? 0 : f.copyOut(f.argU64(1), DATA, n);
+  if (elsewhere) {
+    const r = f.copyOut(f.argU64(1), DATA, n);
+    // What did not arrive is there to be read again.
+    if (r < 0) file.pos = start;
+    return r;
+  }
   f.setOut(1, n);
   return n;
 }

@@ -1,0 +1,2 @@
+/** The pool's worker: piscina calls these by name. */
+export { extractLayer } from './extract.js';
