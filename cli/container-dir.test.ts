@@ -86,5 +86,8 @@ test('start time: of oneself, of nobody', () => {
 test('a home that cannot be made is a failure with a mend', () => {
   writeFileSync(join(home, 'file'), '');
   process.env['CARRICK_HOME'] = join(home, 'file/sub');
-  assert.throws(() => ContainerDir.create('aaaa', 'aaaa', []), (error) => error instanceof Failure && /set CARRICK_HOME/.test(error.message));
+  const refused = (): void => { assert.throws(() => ContainerDir.create('aaaa', 'aaaa', []), (error) => error instanceof Failure && /set CARRICK_HOME/.test(error.message)); };
+  refused();
+  process.env['CARRICK_HOME'] = '/proc/no-such-entry';
+  refused();
 });

@@ -1,18 +1,22 @@
 /**
  * A container's directory, $CARRICK_HOME/containers/ID:
  *
- *   upper/       the writable layer (vfs owns what is in it)
- *   state.json   who runs it: the directory's lock as well
+ *   upper/        the writable layer (vfs owns what is in it)
+ *   state.json    who runs it, and what: the directory's lock as well
+ *   control.sock  while it runs: shared/control-wire.ts
+ *   log           with -d: standard output and error
  *
  * Alive means: the process of state.json exists and was started when state.json says; so a recycled pid is not mistaken for the owner, and
  * nothing has to be unlocked after a crash. The directory is made under another name and renamed when state.json is in it, so that a sweep
- * never sees a living container without state. Kept directories (no --rm, something written) have status "exited". A name is
- * held by names/NAME, a symbolic link to the id, which only one process can make.
+ * never sees a living container without state. Kept directories (no --rm, and something written or -d) have status "exited". A name is
+ * held by names/NAME, a symbolic link to the id, which only one process can make. With -d the command that was called makes the directory, and the
+ * process that goes on running adopts it.
  */
-import { chmodSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, rmdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, rmdirSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { Failure, why } from './failure.js';
+import { dirname, join, resolve } from 'node:path';
+import type { RunSpec } from '../shared/spec.js';
+import { EXIT_SIGNAL, Failure, why } from './failure.js';
 
 export interface State {
   readonly id: string;
@@ -24,14 +28,43 @@ export interface State {
   /** Exit status of `carrick run`, once exited. */
   readonly exitStatus?: number;
   readonly command: readonly string[];
+  /** Names in $CARRICK_HOME/layers of the image below the writable layer: they are kept as long as this container (image/store.ts). */
+  readonly layers?: readonly string[];
   readonly created: string;
+  /** When it ended, ISO 8601; once exited. */
+  readonly finished?: string;
+  /** Started with -d: it stays until `carrick rm`, unless --rm was given. */
+  readonly detached?: boolean;
+  /** --rm was not given. */
+  readonly keep?: boolean;
+  readonly config?: RunSpec;
 }
 
+/** What a new container's state says of it besides its id and name. */
+export type Description = Pick<State, 'detached' | 'keep' | 'config'>;
+
+const SIGKILL = 9;
 /** An unfinished directory (a crash between mkdir and rename) is swept when it is older. ms. */
 const UNFINISHED_MS = 60_000;
 
 export function carrickHome(): string {
   return resolve(process.env['CARRICK_HOME'] || join(homedir(), '.carrick'));
+}
+
+/**
+ * Make a directory and what is missing above it. Not mkdirSync's own way of doing so: that one asks for ever where a parent is there and mkdir
+ * says ENOENT all the same, as in /proc.
+ */
+export function makeDirs(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+    return;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST' && statSync(path).isDirectory()) return;
+    if (errorCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
+  }
+  makeDirs(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }
 
 function errorCode(error: unknown): string {
@@ -51,7 +84,7 @@ export function startTime(pid: number): string {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
 
-function readState(dir: string): State | undefined {
+export function readState(dir: string): State | undefined {
   try {
     return JSON.parse(readFileSync(join(dir, 'state.json'), 'utf8')) as State;
   } catch {
@@ -59,7 +92,7 @@ function readState(dir: string): State | undefined {
   }
 }
 
-function isAlive(state: State): boolean {
+export function isAlive(state: State): boolean {
   return state.status === 'running' && state.startTime !== '' && startTime(state.pid) === state.startTime;
 }
 
@@ -95,13 +128,15 @@ export class ContainerDir {
   }
 
   /** Make the directory of a new container that this process runs. */
-  static create(id: string, name: string, command: readonly string[]): ContainerDir {
+  static create(id: string, name: string, command: readonly string[], layers?: readonly string[], more: Description = {}): ContainerDir {
     const home = carrickHome();
-    const state: State = { id, name, pid: process.pid, startTime: startTime(process.pid), status: 'running', command, created: new Date().toISOString() };
+    const state: State = {
+      id, name, pid: process.pid, startTime: startTime(process.pid), status: 'running', command, ...(layers === undefined ? {} : { layers }), ...more, created: new Date().toISOString(),
+    };
     const dir = new ContainerDir(home, state);
     const unfinished = `${dir.path}.new`;
     try {
-      mkdirSync(join(unfinished, 'upper'), { recursive: true, mode: 0o700 });
+      makeDirs(join(unfinished, 'upper'));
       writeFileSync(join(unfinished, 'state.json'), JSON.stringify(state));
       renameSync(unfinished, dir.path);
       if (name !== id) dir.claimName(name);
@@ -114,10 +149,26 @@ export class ContainerDir {
     return dir;
   }
 
+  /** Take a directory over from the process that made it, which waits for that. */
+  static adopt(id: string): ContainerDir {
+    const home = carrickHome();
+    const state = readState(join(home, 'containers', id));
+    if (state === undefined) throw new Failure(`no container ${id}`);
+    const dir = new ContainerDir(home, { ...state, pid: process.pid, startTime: startTime(process.pid) });
+    if (state.name !== id) dir.namePath = join(home, 'names', state.name);
+    dir.write();
+    return dir;
+  }
+
+  get config(): RunSpec | undefined { return this.state.config; }
+  get keep(): boolean { return this.state.keep === true; }
+
+  private write(): void { writeState(this.path, this.state); }
+
   /** Hold a name; a holder that is gone loses it. */
   private claimName(name: string): void {
     const path = join(this.home, 'names', name);
-    mkdirSync(join(this.home, 'names'), { recursive: true, mode: 0o700 });
+    makeDirs(join(this.home, 'names'));
     // Twice: the second try is for after a dead holder was cleared away.
     for (let attempt = 0; attempt < 2; attempt++) {
       try {
@@ -131,7 +182,7 @@ export class ContainerDir {
       const dir = join(this.home, 'containers', holder);
       const state = readState(dir);
       if (state !== undefined && (isAlive(state) || state.status === 'exited')) {
-        throw new Failure(`the name "${name}" is taken by container ${holder}; choose another, or remove ${dir} if it has ended`);
+        throw new Failure(`the name "${name}" is taken by container ${holder}, ${state.status === 'exited' ? `which has ended; choose another, or: carrick rm ${name}` : 'which is running; choose another'}`);
       }
       unlinkSync(path);
     }
@@ -139,17 +190,59 @@ export class ContainerDir {
   }
 
   /**
-   * The container has ended. Keeps the directory when `keep` and the guest has left something in the upper layer; otherwise nothing remains.
+   * The container has ended. Keeps the directory when `keep` and the guest has left something in the upper layer, or it ran with -d and has a log and
+   * an exit status to ask for; otherwise nothing remains.
    */
   finish(keep: boolean, exitStatus: number): void {
-    if (keep && readdirSync(this.upper).length > 0) {
-      this.state = { ...this.state, status: 'exited', exitStatus };
-      writeFileSync(join(this.path, 'state.json.new'), JSON.stringify(this.state));
-      renameSync(join(this.path, 'state.json.new'), join(this.path, 'state.json'));
+    if (keep && (this.state.detached === true || readdirSync(this.upper).length > 0)) {
+      this.state = ended(this.state, exitStatus);
+      this.write();
       return;
     }
     remove(this.path);
     if (this.namePath !== '') unlinkSync(this.namePath);
+  }
+}
+
+function ended(state: State, exitStatus: number): State { return { ...state, status: 'exited', exitStatus, finished: new Date().toISOString() }; }
+
+function writeState(dir: string, state: State): void {
+  writeFileSync(join(dir, 'state.json.new'), JSON.stringify(state), { mode: 0o600 });
+  renameSync(join(dir, 'state.json.new'), join(dir, 'state.json'));
+}
+
+/** What there is of every container, oldest first: those that run, those that were kept. A dead one's remains are not there: sweep() is for those. */
+export function listContainers(): State[] {
+  sweep();
+  const containers = join(carrickHome(), 'containers');
+  const found: State[] = [];
+  for (const name of namesOf(containers)) {
+    const state = name.endsWith('.new') ? undefined : readState(join(containers, name));
+    if (state !== undefined && (state.status === 'exited' || isAlive(state))) found.push(state);
+  }
+  return found.sort((a, b) => a.created.localeCompare(b.created));
+}
+
+/** Host directory of a container. */
+export function directoryOf(state: State): string { return join(carrickHome(), 'containers', state.id); }
+
+/** Remove an ended container, and its name. */
+export function removeContainer(state: State): void {
+  remove(directoryOf(state));
+  const name = join(carrickHome(), 'names', state.name);
+  try {
+    if (readlinkSync(name) === state.id) unlinkSync(name);
+  } catch (error) {
+    if (errorCode(error) === '') throw error; // it had no name, or another has it by now
+  }
+}
+
+function namesOf(dir: string): string[] {
+  try {
+    return readdirSync(dir);
+  } catch (error) {
+    if (errorCode(error) !== '') return [];
+    throw error;
   }
 }
 
@@ -159,22 +252,17 @@ function remove(dir: string): void {
   removeTree(dir);
 }
 
-/** Remove what containers whose carrick was killed have left behind. Errors are not this container's business: the next start tries again. */
+/** Remove what containers whose carrick was killed have left behind; with -d only note that they have ended. Errors are not this container's business: the next start tries again. */
 export function sweep(): void {
   const containers = join(carrickHome(), 'containers');
-  let names: string[];
-  try {
-    names = readdirSync(containers);
-  } catch (error) {
-    if (errorCode(error) !== '') return;
-    throw error;
-  }
-  for (const name of names) {
+  for (const name of namesOf(containers)) {
     const dir = join(containers, name);
     try {
       const state = readState(dir);
       const age = Date.now() - lstatSync(dir).mtimeMs;
-      if (state === undefined || name.endsWith('.new') ? age > UNFINISHED_MS : state.status === 'running' && !isAlive(state)) remove(dir);
+      if (state === undefined || name.endsWith('.new')) { if (age > UNFINISHED_MS) remove(dir); continue; }
+      if (state.status !== 'running' || isAlive(state)) continue;
+      if (state.detached === true && state.keep === true) writeState(dir, ended(state, EXIT_SIGNAL + SIGKILL)); else remove(dir);
     } catch (error) {
       if (errorCode(error) === '') throw error;
     }

@@ -13,7 +13,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, constants } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import * as Comlink from 'comlink';
@@ -26,7 +26,7 @@ import { loadNative, native } from '../shared/native.js';
 import { allocRings } from '../shared/rings.js';
 import type { RunSpec } from '../shared/spec.js';
 import { toText } from './bytes.js';
-import { ContainerDir, sweep } from './container-dir.js';
+import { ContainerDir, type Description, sweep } from './container-dir.js';
 import { EXIT_CARRICK, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_SIGNAL, Failure, complain, report } from './failure.js';
 import { RawTerminal, windowSize } from './terminal.js';
 
@@ -86,7 +86,7 @@ export function exitStatus(word: number): number {
  * What to tell the caller when the first program could not be started. The kernel's message begins with "exec" when execve refused it; anything
  * else (no such user, no mount) is the container's failure, not the program's.
  */
-export function startFailure(errno: number, message: string, spec: RunSpec): Failure {
+export function startFailure(errno: number, message: string, spec: Pick<RunSpec, 'argv'>): Failure {
   if (message !== '' && !message.startsWith('exec')) return new Failure(message.split('\n', 1)[0] ?? '');
   const program = toText(spec.argv[0] ?? '');
   const { ENOENT, EACCES, EPERM, ENOEXEC, ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG, EINVAL, ETXTBSY, ELIBBAD, E2BIG } = { ELIBBAD: 80, ...constants.errno };
@@ -107,6 +107,11 @@ export function startFailure(errno: number, message: string, spec: RunSpec): Fai
   }
 }
 
+/** The directory of a new container. */
+export function createDir(spec: RunSpec, more: Description): ContainerDir {
+  return ContainerDir.create(spec.id, spec.name, spec.argv.map(toText), spec.rootfs.layers?.map((dir) => basename(dir)), more);
+}
+
 class Container {
   private readonly spec: RunSpec;
   private readonly dir: ContainerDir;
@@ -119,8 +124,9 @@ class Container {
   private interruptNs = 0;
   private done: (outcome: Outcome) => void = () => undefined;
 
-  constructor(spec: RunSpec, private readonly keep: boolean) {
-    this.dir = ContainerDir.create(spec.id, spec.name, spec.argv.map(toText));
+  /** dir: made before (-d); onStarted: told when the first process runs. */
+  constructor(spec: RunSpec, private readonly keep: boolean, dir?: ContainerDir, private readonly onStarted: () => void = () => undefined) {
+    this.dir = dir ?? createDir(spec, { keep, config: spec });
     this.spec = { ...spec, upperDir: Buffer.from(this.dir.upper, 'utf8').toString('latin1') };
   }
 
@@ -162,13 +168,18 @@ class Container {
         srv, tables, rings, stats: this.stats, addonPath: addonPath(), spec: this.spec, control: port2,
         traceFd: this.spec.trace.mode === 'lines' ? this.spec.trace.fd : -1,
       };
-      const worker = new Worker(join(here, `${name}.mjs`), { workerData: boot, transferList: [port2], name: `carrick-${name}` });
+      const worker = new Worker(join(here, `${name}.mjs`), {
+        workerData: boot, transferList: [port2], name: `carrick-${name}`,
+        // Else Node pipes the worker's console into process.stdout, and for that makes our standard output, which is the guest's too, non-blocking.
+        stdout: true, stderr: true,
+      });
       worker.on('error', (error) => this.died(name, error));
       worker.on('exit', () => this.died(name, undefined));
       this.workers.push(worker);
       this.ports.push(port1);
     }
     this.port(L.SRV_KERNEL).on('message', (message: KernelEvent | { carrick: 'ready' }) => {
+      if (message.carrick === 'started') this.onStarted();
       if (message.carrick === 'exited') void this.end(exitStatus(message.status));
       if (message.carrick === 'failed') void this.end(report(startFailure(message.errno, message.message, this.spec)));
     });
@@ -245,7 +256,7 @@ class Container {
 }
 
 /** Run a container to its end. The caller then reports and calls exitNow: the workers are still there. */
-export function runContainer(spec: RunSpec, keep: boolean): Promise<Outcome> {
+export function runContainer(spec: RunSpec, keep: boolean, dir?: ContainerDir, onStarted?: () => void): Promise<Outcome> {
   loadAddon();
-  return new Container(spec, keep).run();
+  return new Container(spec, keep, dir, onStarted).run();
 }

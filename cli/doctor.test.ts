@@ -5,8 +5,8 @@ import { formatFindings, readProbe } from './doctor.js';
 test('the probe: present, absent, with a remark, unknown', () => {
   const all = readProbe('{"release":"6.18.0","seccompTrap":1,"userns":false,"pidns":"only as root","kvm":0,"odd":[1]}');
   assert.deepEqual(all.map((finding) => [finding.item, finding.level, finding.state]), [
-    ['seccomp filters', 'ok', 'yes'], ['user namespaces', 'degraded', 'no'], ['pid namespaces', 'ok', 'only as root'],
-    ['/dev/kvm', 'absent', 'no'], ['release', 'info', '6.18.0'], ['odd', 'info', '[1]'],
+    ['Linux', 'info', '6.18.0'], ['seccomp filters', 'ok', 'yes'], ['user namespaces', 'degraded', 'no'], ['pid namespaces', 'ok', 'only as root'],
+    ['/dev/kvm', 'absent', 'no'], ['odd', 'info', '[1]'],
   ]);
 });
 

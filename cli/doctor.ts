@@ -2,11 +2,11 @@
  * `carrick doctor`: what this machine offers, from the addon's probe and a few looks of our own; what is lost where something is missing, and
  * how to mend it. Ends with 1 when carrick cannot run at all, 0 otherwise.
  */
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { native } from '../shared/native.js';
 import { addonPath, loadAddon } from './container.js';
-import { carrickHome } from './container-dir.js';
+import { carrickHome, makeDirs } from './container-dir.js';
 import { Failure, why } from './failure.js';
 
 /** `missing`: carrick does not run; `degraded`: it runs, without something; `absent`: not needed today. */
@@ -21,10 +21,13 @@ export interface Finding {
   readonly lost: string;
 }
 
-interface Known { readonly item: string; readonly level: 'degraded' | 'missing' | 'absent'; readonly lost: string }
+interface Known { readonly item: string; readonly level: 'degraded' | 'missing' | 'absent' | 'info'; readonly lost: string }
 
 /** Keys of native.probeHost(), in the order of the table. */
-const KNOWN: ReadonlyMap<string, Known> = new Map([
+const KNOWN: ReadonlyMap<string, Known> = new Map<string, Known>([
+  ['release', { item: 'Linux', level: 'info', lost: '' }],
+  ['machine', { item: 'machine', level: 'info', lost: '' }],
+  ['euid', { item: 'user id', level: 'info', lost: '' }],
   ['seccompTrap', { item: 'seccomp filters', level: 'missing', lost: 'the trap engine needs them: allow seccomp(2) in the surrounding container, or use a kernel with CONFIG_SECCOMP_FILTER' }],
   ['pidfd', { item: 'pidfds', level: 'missing', lost: 'the end of guests cannot be seen: Linux 5.10 or newer is needed' }],
   ['memfd', { item: 'sealed memfds', level: 'missing', lost: 'the stub has no place to run from: Linux 5.10 or newer is needed' }],
@@ -36,8 +39,22 @@ const KNOWN: ReadonlyMap<string, Known> = new Map([
   ['utsns', { item: 'uts namespaces', level: 'degraded', lost: 'the host name is separated by the filter alone; allow unshare(2) with CLONE_NEWUTS' }],
   ['netns', { item: 'network namespaces', level: 'absent', lost: 'not used yet' }],
   ['fsgsbase', { item: 'FSGSBASE', level: 'absent', lost: 'not needed: the stub sets GS by arch_prctl' }],
+  ['avx512', { item: 'AVX-512', level: 'info', lost: '' }],
+  ['amx', { item: 'AMX', level: 'info', lost: '' }],
+  ['pidMax', { item: 'process ids', level: 'info', lost: '' }],
+  ['maxMapCount', { item: 'mappings a process', level: 'info', lost: '' }],
+  ['overcommit', { item: 'overcommit mode', level: 'info', lost: '' }],
+  ['ptraceScope', { item: 'Yama ptrace_scope', level: 'info', lost: '' }],
   ['kvm', { item: '/dev/kvm', level: 'absent', lost: 'not used yet: the trap engine does not need it' }],
 ]);
+
+/** Limits that openFiles() shows. */
+const ELSEWHERE: ReadonlySet<string> = new Set(['nofileSoft', 'nofileHard']);
+
+function plain(value: unknown): string {
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
 
 /** Turn the probe's JSON into findings. Keys that this version does not know are shown as they are. */
 export function readProbe(json: string): Finding[] {
@@ -46,12 +63,16 @@ export function readProbe(json: string): Finding[] {
   for (const [key, known] of KNOWN) {
     const value = probe[key];
     if (value === undefined) continue;
+    if (known.level === 'info') {
+      findings.push({ item: known.item, level: 'info', state: key === 'ptraceScope' && value === -1 ? 'none' : plain(value), lost: '' });
+      continue;
+    }
     const ok = value !== false && value !== 0;
     const state = typeof value === 'string' ? value : ok ? 'yes' : 'no';
     findings.push({ item: known.item, level: ok ? 'ok' : known.level, state, lost: ok ? '' : known.lost });
   }
   for (const [key, value] of Object.entries(probe)) {
-    if (!KNOWN.has(key)) findings.push({ item: key, level: 'info', state: typeof value === 'string' ? value : JSON.stringify(value), lost: '' });
+    if (!KNOWN.has(key) && !ELSEWHERE.has(key)) findings.push({ item: key, level: 'info', state: plain(value), lost: '' });
   }
   return findings;
 }
@@ -87,7 +108,7 @@ function home(): Finding {
   const path = carrickHome();
   const item = 'container directory';
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDirs(path);
     accessSync(path, constants.W_OK);
     return { item, level: 'ok', state: path, lost: '' };
   } catch (error) {

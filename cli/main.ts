@@ -8,6 +8,7 @@ import type { TraceSpec } from '../shared/spec.js';
 import { argvBytes, envBytes, toBytes, toPath, toText } from './bytes.js';
 import { exitNow, runContainer } from './container.js';
 import { EXIT_CARRICK, Failure, complain, debugging, report, why } from './failure.js';
+import { addLifeCommands } from './life/commands.js';
 import { type Caller, type RunFlags, runElfSpec, runSpec } from './run-options.js';
 import { windowSize } from './terminal.js';
 import { VERSION } from './version.js';
@@ -63,16 +64,26 @@ function addRunCommands(parent: Command, trace: () => TraceSpec, finish: Finish)
   };
   addRunFlags(parent.command('run'))
     .summary('run a program in a container')
-    .description('Run a program on ROOTFS: "host" (the host\'s own root, never changed) or "rootfs:DIR". Without COMMAND: /bin/sh.')
+    .description('Run a program on ROOTFS: "host" (the host\'s own root, never changed), "rootfs:DIR", or an image: its name (fetched when it is not here), '
+      + '"oci:DIR[:TAG]", "oci-archive:TAR[:TAG]" or "docker-archive:TAR". Without COMMAND: what the image says, else /bin/sh.')
     .argument('<ROOTFS>').argument('[COMMAND...]')
     .option('-i, --interactive', 'let the program read your standard input')
+    .option('-d, --detach', 'run in the background and print the container\'s id; see logs, exec, stop')
+    .option('--init', 'a small init as the first process: hands signals on, reaps orphans')
+    .option('--stop-signal <SIGNAL>', 'what carrick stop sends first')
     .option('--rm', 'keep nothing of what the program writes')
     .option('--name <NAME>', 'name of the container')
     .option('--hostname <NAME>', 'host name inside the container')
     .option('--entrypoint <PROGRAM>', 'program to run; COMMAND becomes its arguments')
     .passThroughOptions()
     .action(async (rootfs: string, operands: string[], flags: RunFlags) => {
-      await run(runSpec(flags, rootfs, operands, caller(), trace()), flags.rm !== true);
+      const image = rootfs === 'host' || rootfs.startsWith('rootfs:') ? undefined : await (await import('./images.js')).imageForRun(toText(rootfs));
+      let spec = runSpec(flags, rootfs, operands, caller(), trace(), image);
+      if (flags.stopSignal !== undefined) spec = { ...spec, stopSignal: String((await import('./life/lookup.js')).signalNumber(flags.stopSignal)) };
+      if (flags.init === true) spec = (await import('./life/init.js')).withInit(spec);
+      if (flags.detach !== true) await run(spec, flags.rm !== true);
+      else if (spec.trace.mode !== 'off') throw new Failure('a container that is traced stays in the foreground; leave -d out');
+      else finish(await (await import('./life/detach.js')).runDetached(spec, flags.rm !== true));
     });
   addRunFlags(parent.command('run-elf'))
     .summary('run one ELF file as if it were started here')
@@ -81,6 +92,37 @@ function addRunCommands(parent: Command, trace: () => TraceSpec, finish: Finish)
     .passThroughOptions()
     .action(async (file: string, args: string[], flags: RunFlags) => {
       await run(runElfSpec(flags, file, args, caller(), trace()), false);
+    });
+}
+
+function addImageCommands(root: Command): void {
+  root.command('pull')
+    .description('get an image from its registry: [HOST[:PORT]/]NAME[:TAG][@DIGEST], Docker Hub\'s without a host')
+    .argument('<IMAGE>')
+    .option('-q, --quiet', 'show no progress')
+    .action(async (image: string, flags: { quiet?: boolean }) => { await (await import('./images.js')).pullCommand(toText(image), flags.quiet === true); });
+  root.command('images')
+    .description('list the images that are here')
+    .option('-q, --quiet', 'only their ids')
+    .option('--digests', 'with the digests of their manifests')
+    .option('--json', 'for programs')
+    .action(async (flags: { quiet?: boolean; digests?: boolean; json?: boolean }) => { await (await import('./images.js')).imagesCommand(flags); });
+  root.command('rmi')
+    .description('forget images, and remove what no other image or container needs of them')
+    .argument('<IMAGE...>', 'names or ids')
+    .action(async (images: string[]) => { await (await import('./images.js')).rmiCommand(images.map(toText)); });
+  root.command('load')
+    .description('take the images of an archive in: of docker save, or a tar of an OCI layout')
+    .option('-i, --input <FILE>', 'read FILE instead of standard input')
+    .option('-q, --quiet', 'show no progress')
+    .action(async (flags: { input?: string; quiet?: boolean }) => { await (await import('./images.js')).loadCommand(flags.input === undefined ? undefined : toText(flags.input), flags.quiet === true); });
+  root.command('import')
+    .description('make an image of one layer from the tar of a root file system ("-": standard input)')
+    .argument('<FILE>').argument('[IMAGE]', 'its name', 'localhost/imported')
+    .addOption(new Option('-c, --change <INSTRUCTION>', 'what to run: CMD, ENTRYPOINT, ENV, USER, WORKDIR, STOPSIGNAL as in a Dockerfile').argParser(collect))
+    .option('-q, --quiet', 'show no progress')
+    .action(async (file: string, image: string, flags: { change?: string[]; quiet?: boolean }) => {
+      await (await import('./images.js')).importCommand(toText(file), toText(image), (flags.change ?? []).map(toText), flags.quiet === true);
     });
 }
 
@@ -104,6 +146,8 @@ function program(finish: Finish): Command {
     .enablePositionalOptions();
   addRunCommands(trace, () => traceSpec(trace.opts<TraceFlags>()), finish);
 
+  addImageCommands(root);
+  addLifeCommands(root, caller, finish);
   root.command('doctor')
     .description('show what this machine offers, and what is lost without it')
     .option('--json', 'for programs')

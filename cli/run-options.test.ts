@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Failure } from './failure.js';
-import { type Caller, mergeEnv, parseRootfs, parseTmpfs, parseUser, parseVolume, runElfSpec, runSpec } from './run-options.js';
+import { type Caller, type RunFlags, mergeEnv, parseRootfs, parseTmpfs, parseUser, parseVolume, runElfSpec, runSpec } from './run-options.js';
 import { VERSION } from './version.js';
 
 const caller: Caller = { env: ['PATH=/x', 'TERM=vt220', 'EMPTY=', 'LANG=C.UTF-8', 'SECRET=1'], cwd: '/usr', uid: 7, gid: 8, groups: [8, 9], rows: 24, cols: 80 };
@@ -28,6 +28,13 @@ test('volume: absolute guest path, optional ro, existing source', () => {
   refuses(() => parseVolume('/usr:/', '/'), /cover the root/);
   refuses(() => parseVolume('/usr:/a/..', '/'), /cover the root/);
   refuses(() => parseVolume('/nonexistent-dir:/a', '/'), /no such file/);
+});
+
+test('two mounts at one place are refused', () => {
+  const at = (flags: RunFlags) => () => runSpec(flags, 'host', ['true'], caller, off);
+  refuses(at({ volume: ['/usr:/a', '/etc:/a/'] }), /two mounts at \/a;/);
+  refuses(at({ volume: ['/usr:/a'], tmpfs: ['/a:size=1m'] }), /two mounts at \/a;/);
+  assert.equal(at({ volume: ['/usr:/a'], tmpfs: ['/a/b'] })().tmpfs.length, 1);
 });
 
 test('tmpfs: options, sizes, refusals', () => {

@@ -25,6 +25,9 @@ export interface RunFlags {
   readonly readOnly?: boolean;
   readonly tmpfs?: readonly string[];
   readonly entrypoint?: string;
+  readonly detach?: boolean;
+  readonly init?: boolean;
+  readonly stopSignal?: string;
 }
 
 /** What the caller of the command brings along. */
@@ -38,6 +41,18 @@ export interface Caller {
   readonly groups: readonly number[];
   readonly rows: number;
   readonly cols: number;
+}
+
+/** What an image says about running it; latin1. Absent for roots that are no images. */
+export interface ImageRun {
+  readonly rootfs: RootfsSpec;
+  readonly env: readonly string[];
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+  /** '' = not said, as with the next two. */
+  readonly workdir: string;
+  readonly user: string;
+  readonly stopSignal: string;
 }
 
 /** docker's default, and Debian's for root. */
@@ -62,7 +77,7 @@ export function parseRootfs(arg: string, cwd: string): RootfsSpec {
     const dir = posix.resolve(cwd, arg.slice('rootfs:'.length));
     return { kind: 'dir', dir: hostDirectory(dir, 'rootfs') };
   }
-  throw new Failure(`unknown root file system "${toText(arg)}"; use host, or rootfs:DIR`);
+  throw new Failure(`unknown root file system "${toText(arg)}"; use host, rootfs:DIR or an image`);
 }
 
 function hostDirectory(dir: string, what: string): string {
@@ -89,6 +104,15 @@ export function parseVolume(arg: string, cwd: string): BindSpec {
     return { source: realpathSync(toPath(path), 'buffer').toString('latin1'), target, readOnly: mode === 'ro' };
   } catch (error) {
     throw new Failure(`cannot mount volume ${toText(path)}: ${why(error)}`, undefined, { cause: error });
+  }
+}
+
+/** Two mounts at one place: one of them would be invisible, which nobody means. */
+function checkTargets(binds: readonly BindSpec[], tmpfs: readonly TmpfsSpec[]): void {
+  const seen = new Set<string>();
+  for (const { target } of [...binds, ...tmpfs]) {
+    if (seen.has(target)) throw new Failure(`two mounts at ${toText(target)}; give each -v and --tmpfs a directory of its own`);
+    seen.add(target);
   }
 }
 
@@ -189,27 +213,47 @@ function baseSpec(caller: Caller, trace: TraceSpec): Pick<RunSpec, 'id' | 'upper
   };
 }
 
+function mounts(flags: RunFlags, caller: Caller): Pick<RunSpec, 'binds' | 'tmpfs'> {
+  const binds = (flags.volume ?? []).map((volume) => parseVolume(volume, caller.cwd));
+  const tmpfs = (flags.tmpfs ?? []).map(parseTmpfs);
+  checkTargets(binds, tmpfs);
+  return { binds, tmpfs };
+}
+
+/**
+ * What to run: the command of the command line, else the image's, behind the entrypoint. As with docker, --entrypoint takes the image's command away
+ * too, and an empty one leaves just the command.
+ */
+function commandLine(flags: RunFlags, command: readonly string[], image: ImageRun | undefined): string[] {
+  const entrypoint = flags.entrypoint === undefined ? image?.entrypoint ?? [] : flags.entrypoint === '' ? [] : [flags.entrypoint];
+  const args = command.length > 0 || flags.entrypoint !== undefined ? command : image?.cmd ?? [];
+  const argv = [...entrypoint, ...args];
+  if (argv.length > 0) return argv;
+  if (image !== undefined && flags.entrypoint === undefined) throw new Failure('the image names no command to run; give one');
+  return ['/bin/sh'];
+}
+
 /** `carrick run [FLAGS] ROOTFS [--] [COMMAND [ARG...]]` */
-export function runSpec(flags: RunFlags, rootfsArg: string, operands: readonly string[], caller: Caller, trace: TraceSpec): RunSpec {
+export function runSpec(flags: RunFlags, rootfsArg: string, operands: readonly string[], caller: Caller, trace: TraceSpec, image?: ImageRun): RunSpec {
   const base = baseSpec(caller, trace);
-  const rootfs = parseRootfs(rootfsArg, caller.cwd);
-  const command = operands[0] === '--' ? operands.slice(1) : operands;
-  const argv = flags.entrypoint !== undefined && flags.entrypoint !== '' ? [flags.entrypoint, ...command] : command.length > 0 ? command : ['/bin/sh'];
+  const rootfs = image?.rootfs ?? parseRootfs(rootfsArg, caller.cwd);
+  const argv = commandLine(flags, operands[0] === '--' ? operands.slice(1) : operands, image);
   if (argv[0] === '') throw new Failure('the command is an empty string');
   if (flags.workdir !== undefined && !flags.workdir.startsWith('/')) throw new Failure(`bad --workdir "${toText(flags.workdir)}": it must be absolute`);
   const hostname = flags.hostname === undefined ? base.id : checkHostname(flags.hostname);
-  const env = mergeEnv(defaultEnv(flags, caller, hostname), flags.env ?? [], caller.env);
+  const env = mergeEnv(image === undefined ? defaultEnv(flags, caller, hostname) : mergeEnv(defaultEnv(flags, caller, hostname), image.env.filter((e) => e.indexOf('=') > 0), []), flags.env ?? [], caller.env);
+  const cwd = flags.workdir ?? image?.workdir ?? '';
+  const user = flags.user ?? image?.user ?? '';
   return {
-    ...base, rootfs, argv, env, hostname,
+    ...base, ...mounts(flags, caller), rootfs, argv, env, hostname,
     name: flags.name === undefined ? base.id : checkName(flags.name),
-    cwd: flags.workdir === undefined ? '/' : posix.normalize(flags.workdir),
-    cwdMake: flags.workdir !== undefined,
-    ...(flags.user === undefined ? { user: '', uid: 0, gid: 0 } : parseUser(flags.user)),
+    cwd: posix.normalize(`/${cwd}`),
+    cwdMake: cwd !== '',
+    ...(user === '' ? { user: '', uid: 0, gid: 0 } : parseUser(user)),
     groups: undefined,
+    stopSignal: image?.stopSignal ?? '',
     homeFromPasswd: lookupEnv(env, 'HOME') === undefined,
     readOnly: flags.readOnly === true,
-    binds: (flags.volume ?? []).map((volume) => parseVolume(volume, caller.cwd)),
-    tmpfs: (flags.tmpfs ?? []).map(parseTmpfs),
     tty: flags.tty === true,
     // Without a terminal the guest's 0, 1 and 2 are the caller's own, so pipes work as with any command.
     interactive: flags.interactive === true || flags.tty !== true,
@@ -225,7 +269,7 @@ export function runElfSpec(flags: RunFlags, file: string, args: readonly string[
   const base = baseSpec(caller, trace);
   if (file === '') throw new Failure('the program is an empty string');
   return {
-    ...base,
+    ...base, ...mounts(flags, caller),
     name: base.id,
     rootfs: { kind: 'host', dir: '/' },
     // Like a shell, a file is a path: run-elf a.out is ./a.out, never a PATH lookup.
@@ -238,8 +282,6 @@ export function runElfSpec(flags: RunFlags, file: string, args: readonly string[
     homeFromPasswd: false,
     hostname: hostHostname().slice(0, 64),
     readOnly: flags.readOnly === true,
-    binds: (flags.volume ?? []).map((volume) => parseVolume(volume, caller.cwd)),
-    tmpfs: (flags.tmpfs ?? []).map(parseTmpfs),
     tty: flags.tty === true,
     interactive: true,
     hostTmp: true,

@@ -8,9 +8,9 @@ export interface WindowSize { readonly rows: number; readonly cols: number }
 
 /** Size of the caller's window; 0 × 0, as a new pty has it, when there is none. */
 export function windowSize(): WindowSize {
-  for (const stream of [process.stdout, process.stderr]) {
-    if (stream.isTTY) return { rows: stream.rows, cols: stream.columns };
-  }
+  // Asked by number first: Node makes a pipe or socket non-blocking as soon as its stream is touched, and the guest writes to the same description.
+  if (isatty(1)) return { rows: process.stdout.rows, cols: process.stdout.columns };
+  if (isatty(2)) return { rows: process.stderr.rows, cols: process.stderr.columns };
   return { rows: 0, cols: 0 };
 }
 

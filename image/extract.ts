@@ -57,22 +57,24 @@ export function compressionOf(b: Uint8Array): Compression {
 /** Node has zstd of its own since 22.15; before that it is done in JavaScript. */
 function unzstd(): Transform {
   const own = (zlib as { createZstdDecompress?: () => Transform }).createZstdDecompress;
-  if (own !== undefined) return own();
-  let stream: Transform;
-  const z = new Decompress((chunk) => { if (chunk.length > 0) stream.push(Buffer.from(chunk)); });
-  const step = (chunk: Uint8Array, last: boolean, done: (error?: Error | null) => void): void => {
+  return own === undefined ? new Unzstd() : own();
+}
+
+class Unzstd extends Transform {
+  private readonly frames = new Decompress((chunk) => { if (chunk.length > 0) this.push(Buffer.from(chunk)); });
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void { this.step(chunk, false, done); }
+  override _flush(done: (error?: Error | null) => void): void { this.step(new Uint8Array(0), true, done); }
+
+  private step(chunk: Uint8Array, last: boolean, done: (error?: Error | null) => void): void {
     try {
-      z.push(chunk, last);
-      done();
+      this.frames.push(chunk, last);
     } catch (error) {
       done(new ImageError(`bad layer: its zstd data are damaged (${errorText(error)})`));
+      return;
     }
-  };
-  stream = new Transform({
-    transform(chunk: Buffer, _encoding, done) { step(chunk, false, done); },
-    flush(done) { step(new Uint8Array(0), true, done); },
-  });
-  return stream;
+    done();
+  }
 }
 
 export function decompressor(kind: Compression): Transform {

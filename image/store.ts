@@ -7,6 +7,7 @@
  *   layers/HEX.new/         one that is being unpacked
  *   refs/HEX                a name: {name, manifest, config}; HEX hashes the name
  *   store                   the lock of refs/ and of removal
+ *   users                   locked, shared, by whoever is putting an image together whose reference is not set yet
  *
  * Whatever has its final name is whole: it was written under another, synced and renamed. A fetched layer is removed once it is unpacked, because what
  * was unpacked is checked by its own digest. A layer is kept as long as a reference, a container or a lock (lock.ts) needs it; what a crash left
@@ -15,10 +16,11 @@
 import { closeSync, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { decodeLayerIndex } from '../shared/layer-index.js';
 import { type Digest, digestOf, hexOf } from './digest.js';
 import { ImageError, errorCode } from './error.js';
 import type { ExtractResult, ExtractTask } from './extract.js';
-import { Lock, lock, syncFileSystem, tryLock } from './lock.js';
+import { Lock, lock, type Mode, syncFileSystem, tryLock } from './lock.js';
 import { DOCUMENT_MAX, type ImageConfig, type Manifest, parseConfig, parseJson, parseManifest } from './manifest.js';
 
 /** A name and what it stands for. */
@@ -38,8 +40,8 @@ export type Extractor = (task: ExtractTask) => Promise<ExtractResult>;
 /** Where the bytes of a layer are: part of a host file. */
 export interface LayerFile { readonly path: string; readonly start: number; readonly end: number; readonly digest: Digest | '' }
 
-/** A fetch that was cut short is kept for so long. ms. */
-const PART_KEEP_MS = 7 * 24 * 3600 * 1000;
+/** A fetch that was cut short, or a draft of a document, is kept for so long. ms. */
+const PART_KEEP_MS = 7 * 24 * 3600 * 1000, DRAFT_KEEP_MS = 3600 * 1000;
 const HEX = /^[0-9a-f]{64}$/;
 
 function syncDir(path: string): void {
@@ -69,6 +71,11 @@ function namesIn(dir: string): string[] {
     if (errorCode(error) === 'ENOENT') return [];
     throw error;
   }
+}
+
+function removeOlder(path: string, keepMs: number): void {
+  const st = lstatSync(path, { throwIfNoEntry: false });
+  if (st !== undefined && Date.now() - st.mtimeMs >= keepMs) unlinkSync(path);
 }
 
 export class Store {
@@ -148,9 +155,15 @@ export class Store {
     return { ref, manifest: parseManifest(parseJson(manifest, 'the manifest')), config: parseConfig(parseJson(config, 'the configuration')) };
   }
 
-  private async lockStore(): Promise<Lock> {
-    const path = join(this.home, 'store');
-    const l = await lock(path, 'exclusive', 'a');
+  private get usersPath(): string { return join(this.home, 'users'); }
+
+  /** Held while documents are put here that no reference names yet. */
+  async beginUse(): Promise<Lock> { return this.lockFile(this.usersPath, 'shared'); }
+
+  private lockStore(): Promise<Lock> { return this.lockFile(join(this.home, 'store'), 'exclusive'); }
+
+  private async lockFile(path: string, mode: Mode): Promise<Lock> {
+    const l = await lock(path, mode, 'a');
     if (l === undefined) throw new ImageError(`cannot lock ${path}`);
     return l;
   }
@@ -263,7 +276,11 @@ export class Store {
       for (const diffId of this.image(ref)?.config.diffIds ?? []) layers.add(hexOf(diffId));
     }
     for (const name of namesIn(this.layers)) if (!layers.has(name)) this.removeDir(join(this.layers, name));
+    const alone = tryLock(this.usersPath, 'exclusive', 'a');
+    if (!(alone instanceof Lock)) return;
     for (const name of namesIn(this.blobs)) if (!blobs.has(name)) this.removeBlob(join(this.blobs, name));
+    for (const name of namesIn(this.refs)) if (!HEX.test(name)) removeOlder(join(this.refs, name), DRAFT_KEEP_MS);
+    alone.release();
   }
 
   /** Remove an unneeded directory, unless somebody has it locked. Renamed first: what has its final name is whole. */
@@ -278,22 +295,18 @@ export class Store {
   }
 
   private removeBlob(path: string): void {
-    const st = lstatSync(path, { throwIfNoEntry: false });
-    // Young ones may belong to a pull that has not set its reference yet.
-    const keepMs = path.endsWith('.part') ? PART_KEEP_MS : 3600_000;
-    if (st === undefined || Date.now() - st.mtimeMs < keepMs) return;
+    if (HEX.test(path.slice(-64))) { unlinkSync(path); return; }
     const l = tryLock(path, 'exclusive');
     if (!(l instanceof Lock)) return;
-    unlinkSync(path);
+    removeOlder(path, path.endsWith('.part') ? PART_KEEP_MS : DRAFT_KEEP_MS);
     l.release();
   }
 
-  /** Bytes of a layer on the disk, roughly: its files' sizes as the host has them. */
+  /** Bytes of the files of a layer; 0 when it is not here. */
   layerBytes(diffId: Digest): number {
-    const data = join(this.layerDir(diffId), 'data');
-    let sum = 0;
-    for (const name of namesIn(data)) sum += statSync(join(data, name), { throwIfNoEntry: false })?.size ?? 0;
-    return sum;
+    const path = join(this.layerDir(diffId), 'index');
+    if (!existsSync(path)) return 0;
+    const x = decodeLayerIndex(readFileSync(path));
+    return x.size.reduce((sum, size, node) => (((x.mode[node] as number) & 0o170000) === 0o100000 ? sum + size : sum), 0);
   }
 }
-

@@ -78,7 +78,8 @@ function checksumMatches(b: Buffer): boolean {
     unsigned += v;
     signed += v > 127 ? v - 256 : v;
   }
-  const want = numberAt(b, 148, 8);
+  const field = b.latin1Slice(148, 156).replace(/\0[^]*$/, '').trim();
+  const want = /^[0-7]+$/.test(field) ? parseInt(field, 8) : -1;
   return want === unsigned || want === signed;
 }
 
@@ -176,6 +177,7 @@ export class TarReader {
   /** The input has ended. One zero block, or none, is accepted as an end; a cut entry is not. */
   end(): void {
     if (this.state === State.END) return;
+    if (this.at > 0 && this.at < BLOCK) bad('it is no tar archive');
     if (this.state !== State.HEADER || this.headerLen > 0 || this.padding > 0) bad('it is cut short');
     if (this.longName !== undefined || this.longLink !== undefined || this.pax.size > 0) bad('it ends with an extension header');
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { identify } from './accounts.js';
-import { candidates } from './boot.js';
+import { candidates } from './launch.js';
 
 const PASSWD = 'root:x:0:0:root:/root:/bin/sh\nbroken line\nalice:x:1000:100:A:/home/alice:/bin/sh\nbob:x:1001:1001:B::/bin/sh\n';
 const GROUP = 'root:x:0:\nusers:x:100:\nwheel:x:10:alice,bob\naudio:x:29:alice\n';

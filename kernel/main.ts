@@ -3,6 +3,7 @@ import { type BootData, runWorker } from '../shared/boot.js';
 import type { KernelControl } from '../shared/control.js';
 import type { Endpoint } from '../shared/endpoint.js';
 import { Boot } from './boot.js';
+import { ControlSocket } from './control-socket.js';
 import { installCalls } from './install.js';
 import { Kernel } from './proc.js';
 import { killAll, rideReaps, setInitExit } from './task-end.js';
@@ -13,8 +14,12 @@ function setup(ep: Endpoint, boot: BootData): KernelControl & { dump(): void } {
   installCalls(k, boot.traceFd);
   ep.onAnswer = (f): void => { rideReaps(k, f); };
   startWatchdog(ep);
-  const first = new Boot(k, boot);
-  setInitExit((status) => { boot.control.postMessage({ carrick: 'exited', status }); });
+  const clients = new ControlSocket(k, boot);
+  const first = new Boot(k, boot, () => { clients.listen(); });
+  setInitExit((status) => {
+    clients.ended(status);
+    boot.control.postMessage({ carrick: 'exited', status });
+  });
   return {
     start: () => { first.start(); return { ret: 0, message: '' }; },
     killAll: () => { killAll(k); },

@@ -47,6 +47,12 @@ export class Proc {
   hostParent: Proc | undefined;
   /** Pids of its children on the host whose zombies nobody has asked it to reap yet. */
   readonly reaps: number[] = [];
+  /** The process of `carrick exec` that it descends from, itself included: on the host, without a pid namespace, the leader of its group. */
+  root: Proc | undefined;
+  /** Such a process is carrick's own child: its host pid, and how many living processes have it as their root. */
+  joined: { readonly hostPid: number; members: number } | undefined;
+  /** Told of its end, as its parent would be: wait(2) status word. */
+  onEnd: ((status: number) => void) | undefined;
   /** OFDs of pidfds that stand for it. */
   readonly pidfds = new Set<number>();
   /** Status word announced by exit_group, a fatal signal or NR_FATAL; -1 = none yet. */
@@ -155,7 +161,7 @@ export class Kernel {
     const files = L.taskFiles(task);
     if (files !== 0) { L.setTaskFiles(task, 0); filesUnref(this.ep, files); }
     const fs = L.taskFs(task);
-    if (fs !== 0) { L.setTaskFs(task, 0); this.ep.send(L.SRV_VFS, Msg.FS_DROP, [fs]); }
+    if (fs !== 0) { L.setTaskFs(task, 0); this.ep.quiet(L.SRV_VFS, Msg.FS_DROP, [fs]); }
   }
 
   dropTaskCred(task: number): void {
@@ -185,10 +191,15 @@ export class Kernel {
     this.leaveMm(l.mm, l.pctx, l.slots);
   }
 
-  /** To every server, and to this one (whose endpoint drops its own parked requests by it). */
-  broadcastAll(kind: number, words: readonly number[]): void {
-    this.ep.broadcast(kind, words);
-    this.ep.send(L.SRV_KERNEL, kind, words);
+  /**
+   * An end (TASK_GONE, TG_GONE), to every server and to this one, whose endpoint drops its own parked requests by it. Only the servers in `now`
+   * (bits SRV_*) are woken for it. A server that is just parking a request of the dead is awake, so it hears of the end before it sleeps.
+   */
+  tellEnd(kind: number, words: readonly number[], now: number): void {
+    for (let s = 0; s < L.SRV_COUNT; s++) {
+      this.ep.quiet(s, kind, words);
+      if ((now & (1 << s)) !== 0) this.ep.nudge(s);
+    }
   }
 
   /** Signal to a process by the kernel itself. */

@@ -23,17 +23,32 @@ export const CLD_EXITED = 1, CLD_KILLED = 2, CLD_DUMPED = 3, CLD_STOPPED = 5, CL
 /** wait(2) status word of a process whose stub gave up: lib.c, die(). */
 const STUB_GAVE_UP = 125 << 8;
 const SIG_IGN = 1;
+/** In pctx.exit_word: exit_group was called with the status below. */
+const EXITED = 0x100;
 const SA_NOCLDSTOP = 1, SA_NOCLDWAIT = 2;
 
 /** How the container is told that its first process has ended. Set by main. */
 let onInitExit: (status: number) => void = () => undefined;
 export function setInitExit(h: (status: number) => void): void { onInitExit = h; }
 
+/** Bit of the server that holds a task's parked request. */
+function parkedAt(task: number): number {
+  const srv = L.taskParked(task) - 1;
+  return srv < 0 ? 0 : 1 << srv;
+}
+
+/** Servers that must act on a group's end at once: those where its tasks are parked, and vfs if others may be waiting for its locks or its terminal. */
+function concerned(tg: number): number {
+  let mask = L.tgLocks(tg) !== 0 || L.tgCtty(tg) !== 0 ? 1 << L.SRV_VFS : 0;
+  eachTaskOf(tg, (t) => { mask |= parkedAt(t); });
+  return mask;
+}
+
 /** A task has ended or is being ended; its slot is the caller's business. */
 export function endTask(k: Kernel, task: number): void {
   const tg = L.taskTg(task);
   const p = k.procOf(tg);
-  k.broadcastAll(Msg.TASK_GONE, [task, L.taskSlot(task)]);
+  k.tellEnd(Msg.TASK_GONE, [task, L.taskSlot(task)], parkedAt(task));
   parentDeathSignals(k, p, task);
   k.dropTaskObjects(task);
   L.setTgNtasks(tg, L.tgNtasks(tg) - 1);
@@ -60,19 +75,32 @@ export function endGroup(k: Kernel, p: Proc): void {
   const tg = p.tg;
   if (L.tgState(tg) !== TgState.RUNNING) return;
   const hostPid = native.hostPid(tg);
-  const status = p.announced >= 0 ? p.announced : unannounced(k, p, hostPid);
+  const status = statusOf(p, hostPid);
   cpuTimesOf(hostPid, p.cpu);
   if (p.token >= 0) { k.ep.unwatch(p.token, L.tgPidfd(tg)); p.token = -1; }
-  k.broadcastAll(Msg.TG_GONE, [tg, p.pid]);
+  k.tellEnd(Msg.TG_GONE, [tg, p.pid], concerned(tg));
   k.onGroupEnd(p);
   takeReleased();
   endTasks(k, p);
   native.procFree(tg);
+  leaveRoot(p);
   L.setTgPidfd(tg, -1);
   L.setTgExitStatus(tg, status);
   if (p === k.init) { becomeZombie(k, p); return; }
   // What it held open is closed before anybody can wait for it: whoever does may rely on seeing the end of a pipe.
   k.ep.fence(takeReleased(), () => { becomeZombie(k, p); });
+}
+
+/**
+ * The host's zombie of a process of `carrick exec` is carrick's to reap. Without a pid namespace its pid is the number of a group that has to be killed when
+ * the container ends, and must not become another's while anybody is in it (guard.cc).
+ */
+function leaveRoot(p: Proc): void {
+  const { root } = p;
+  const joined = root?.joined;
+  if (root === undefined || joined === undefined) return;
+  joined.members--;
+  if (L.metaPidns(1) !== 0 ? p === root : joined.members === 0) native.reapSpawned(joined.hostPid);
 }
 
 /** Its end becomes visible. */
@@ -88,6 +116,31 @@ function becomeZombie(k: Kernel, p: Proc): void {
   reparent(k, p);
   if (p.parent !== undefined) hangUpOrphans(k, L.tgPgid(tg), L.tgSid(tg), p.parent, tg);
   tellParent(k, p);
+  if (p.onEnd === undefined) return;
+  const status = L.tgExitStatus(tg);
+  reap(k, p);
+  p.onEnd(status);
+}
+
+/** Its wait(2) status word: as announced by others, or as the stub left it at exit_group or in the last thread's exit, or as the host says. */
+function statusOf(p: Proc, hostPid: number): number {
+  if (p.announced >= 0) return p.announced;
+  const word = native.pctxLoad(p.mm.area, L.tgPctx(p.tg), L.PCTX_EXIT_WORD);
+  if ((word & EXITED) !== 0) return (word & 0xff) << 8;
+  const left = leftByExit(p);
+  return left >= 0 ? left : unannounced(p, hostPid);
+}
+
+/** Have its last threads gone by exit(2)? Then their requests, which nobody waits for, may still be unread. The leader's status word, or -1. */
+function leftByExit(p: Proc): number {
+  let status = p.leaderStatus;
+  eachTaskOf(p.tg, (t) => {
+    const slot = L.taskSlot(t);
+    if (native.slotLoad(slot, L.SLOT_STATE) !== L.SLOT_DEAD) { status = -1; return true; }
+    if (t === L.tgLeader(p.tg)) status = (native.slotLoad(slot, L.SLOT_ARGS) & 0xff) << 8;
+    return false;
+  });
+  return status;
 }
 
 /**
@@ -95,7 +148,7 @@ function becomeZombie(k: Kernel, p: Proc): void {
  * call that the filter forbids, a fault in the stub); or the stub gave up. When it did so in the middle of an exec plan, a mapping
  * had failed, which on Linux is SIGSEGV.
  */
-function unannounced(k: Kernel, p: Proc, hostPid: number): number {
+function unannounced(p: Proc, hostPid: number): number {
   const word = hostStatus(hostPid);
   if ((word & 0x7f) !== 0) return word & 0x7f;
   const leader = L.tgLeader(p.tg);
@@ -161,6 +214,24 @@ function sigchldIgnored(parent: Proc): boolean {
   return (handler === SIG_IGN && high === 0) || (native.pctxLoad(area, ix, L.PCTX_SA_FLAGS + at) & SA_NOCLDWAIT) !== 0;
 }
 
+/**
+ * Would the process notice a SIGCHLD: is there a handler, or does the asking task block it? On Linux it is pending before a wait can return; here the signal
+ * server may not have got to it yet, so the answer to the wait then has to say that it is on its way (RF_SIGNAL).
+ */
+export function hearsSigchld(p: Proc, slotId: number): boolean {
+  const at = L.PCTX_SA_HANDLER + 8 * (SIGCHLD - 1);
+  const ix = L.tgPctx(p.tg);
+  return native.pctxLoad(p.mm.area, ix, at) > SIG_IGN || native.pctxLoad(p.mm.area, ix, at + 4) !== 0
+    || (native.slotLoad(slotId, L.SLOT_SIGMASK) & (1 << (SIGCHLD - 1))) !== 0;
+}
+
+/** Would SIGCHLD change nothing for this process: not caught, and blocked by no thread (a blocked one would stay pending)? signal(7) */
+function sigchldUnheard(parent: Proc): boolean {
+  let heard = false;
+  eachTaskOf(parent.tg, (t) => heard = hearsSigchld(parent, L.taskSlot(t)));
+  return !heard;
+}
+
 function noStopSignals(parent: Proc): boolean {
   return (native.pctxLoad(parent.mm.area, L.tgPctx(parent.tg), L.PCTX_SA_FLAGS + 8 * (SIGCHLD - 1)) & SA_NOCLDSTOP) !== 0;
 }
@@ -176,7 +247,7 @@ function tellParent(k: Kernel, p: Proc): void {
   if (parent === undefined || L.tgState(parent.tg) !== TgState.RUNNING) return;
   const status = L.tgExitStatus(p.tg);
   const signo = L.tgExitSignal(p.tg);
-  if (signo !== 0) sendSigchld(k, parent, p, status, (status & 0x7f) === 0 ? CLD_EXITED : (status & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED, signo);
+  if (signo !== 0 && !(signo === SIGCHLD && sigchldUnheard(parent))) sendSigchld(k, parent, p, status, (status & 0x7f) === 0 ? CLD_EXITED : (status & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED, signo);
   if (signo === SIGCHLD && sigchldIgnored(parent)) reap(k, p);
   parent.waiters.wakeAll();
 }
@@ -204,7 +275,7 @@ function hostParentOf(k: Kernel, p: Proc): Proc | undefined {
  */
 export function reap(k: Kernel, p: Proc, by?: Frame): void {
   const parent = p.parent;
-  const h = hostParentOf(k, p);
+  const h = p.joined === undefined ? hostParentOf(k, p) : undefined;
   if (by !== undefined && h?.tg === by.tg) by.setReap(p.pid); else h?.reaps.push(p.pid);
   if (parent !== undefined) {
     const i = parent.children.indexOf(p);

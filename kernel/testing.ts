@@ -37,7 +37,8 @@ export function makeWorld(): World {
   Object.assign(native, calls);
   L.attachTables(L.allocTables());
   const ep = new Endpoint(L.SRV_KERNEL, allocRings(), new Float64Array(L.SRV_COUNT * 1024 * 3));
-  ep.send = (to, kind, words): void => { sent.push({ to, kind, words: [...words] }); };
+  ep.send = ep.quiet = (to, kind, words): void => { sent.push({ to, kind, words: [...words] }); };
+  ep.nudge = (): void => undefined;
   return { k: new Kernel(ep), sent, pctx, killed };
 }
 

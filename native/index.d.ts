@@ -77,6 +77,8 @@ export function lastFd(): number;
 export function ctlSend(tg: number, kind: number, nfd: number, fdsOff: number, numsOff: number, cloexecOff: number): number;
 /** Receive the pidfd that the guest sent (CTL_PIDFD): host fd or -errno; -EAGAIN nothing there, -EPERM not a process of this container. */
 export function ctlReceiveFd(tg: number): number;
+/** Guest pid of the process that a pidfd stands for, in the guests' pid namespace if there is one; 0 when it has been reaped. */
+export function pidfdGuestPid(fd: number): number;
 /** Set fd hint byte. Any worker. */
 export function hintSet(tg: number, fd: number, hint: number): number;
 export function hintGet(tg: number, fd: number): number;
@@ -113,14 +115,19 @@ export interface SpawnOptions {
   /** Bit 0 user, 1 pid, 2 mount, 3 ipc, 4 uts, 5 net namespace wanted. */
   namespaces: number;
   hostname: string;
+  /** Not the first process: one more in the namespaces of the first (`carrick exec`), which has to live; `namespaces` and `hostname` mean nothing. */
+  join?: boolean;
 }
 /**
- * Start the container's first process. Returns its host pid or -errno; pidfd in lastFd(), which the caller gives to procBind. namespacesGot() tells
+ * Start the container's first process, or (join) one beside it; both show the plan's arguments in the host's process list. Returns its host pid or -errno; pidfd in lastFd(), which the caller gives to procBind. namespacesGot() tells
  * what was had (bit 2 only with an empty root). It dies when the calling worker does. Call stubFd() once before.
  * Without a pid namespace a guard process kills the first process's group, in which all guests stay, when carrick is gone;
  * procFree of the first process does the same when the container ends.
  */
 export function spawn(options: SpawnOptions): number;
+/** Take the zombie of a process that was spawned with `join`, by host pid. Without a pid namespace it holds the number of its group, so only when nobody
+ *  that it has forked lives any more. -EAGAIN: it lives; -ECHILD: no such process. */
+export function reapSpawned(hostPid: number): number;
 export function namespacesGot(): number;
 /** Guest pid of the process just spawned, in its own namespace. */
 export function spawnedNsPid(): number;

@@ -16,5 +16,5 @@ export const {
   sigDeliverable, planWrite, planRead,
   procBind, procFree, hostPid, hostTid, killProcess, kickTask,
   ctlPair, lastFd, ctlSend, ctlReceiveFd, hintSet, hintGet,
-  stubFd, spawn, namespacesGot, spawnedNsPid, probeHost,
+  stubFd, spawn, reapSpawned, namespacesGot, spawnedNsPid, probeHost,
 } = addon;

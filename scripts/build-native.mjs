@@ -1,5 +1,5 @@
 /**
- * Builds the addon (node-gyp) and the stub (make) into native/build/. Run by `npm ci` (postinstall), and by hand as
+ * Builds the addon (node-gyp), the stub and the init of --init (make) into native/build/. Run by `npm ci` (postinstall), and by hand as
  * `npm run build:native`. Node's headers are taken from beside the running Node when they are there, so nothing is downloaded.
  * `--if-stale` does nothing when what was built is newer than every source.
  */
@@ -34,6 +34,9 @@ if (!existsSync(join(native, 'binding.gyp'))) {
   process.exit(0);
 }
 
+/** Folders with a Makefile, each of which makes build/NAME. */
+const MAKES = ['stub', 'init'];
+
 /** Newest modification time of the files under a path, ms. */
 function newest(path) {
   const st = statSync(path);
@@ -42,7 +45,7 @@ function newest(path) {
   return Math.max(0, ...names.map((name) => newest(join(path, name))));
 }
 
-const built = [join(native, 'build/Release/carrick.node'), ...(existsSync(join(native, 'stub/Makefile')) ? [join(native, 'build/stub')] : [])];
+const built = [join(native, 'build/Release/carrick.node'), ...MAKES.map((name) => join(native, 'build', name))];
 const sources = [native, ...readdirSync(join(root, 'shared/gen')).filter((name) => name.endsWith('.h')).map((name) => join(root, 'shared/gen', name))];
 if (process.argv.includes('--if-stale') && built.every(existsSync)) {
   if (Math.min(...built.map((path) => statSync(path).mtimeMs)) >= Math.max(...sources.map(newest))) process.exit(0);
@@ -58,4 +61,4 @@ const options = ['--directory', native, '--loglevel', 'warn', '--jobs', '2', ...
 // configure and build, not rebuild: make then compiles only what has changed.
 run(process.execPath, [gyp, 'configure', ...options]);
 run(process.execPath, [gyp, 'build', ...options]);
-if (existsSync(join(native, 'stub/Makefile'))) run('make', ['--no-print-directory', '--silent', '-C', join(native, 'stub')]);
+for (const name of MAKES) run('make', ['--no-print-directory', '--silent', '-C', join(native, name)]);

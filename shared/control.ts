@@ -2,6 +2,8 @@
 
 /** What the kernel tells the main thread, unasked. */
 export type KernelEvent =
+  /** The first process runs. */
+  | { readonly carrick: 'started' }
   /** The first process has ended: wait(2) status word. */
   | { readonly carrick: 'exited'; readonly status: number }
   /** It could not be started; a message that begins with "exec" or is empty means that execve refused with errno. */

@@ -90,6 +90,12 @@ export class Endpoint {
 
   send(to: number, kind: number, words: readonly number[], text = ''): void { this.ringPort.send(to, kind, words, text); }
 
+  /** Send something that only later requests depend on: a sleeping server is not woken for it (rings.ts). */
+  quiet(to: number, kind: number, words: readonly number[], text = ''): void { this.ringPort.quiet(to, kind, words, text); }
+
+  /** Wake a server for the quiet messages that it has. */
+  nudge(to: number): void { this.ringPort.nudge(to); }
+
   /** To every other server. */
   broadcast(kind: number, words: readonly number[]): void {
     for (let s = 0; s < L.SRV_COUNT; s++) if (s !== this.srv) this.send(s, kind, words);

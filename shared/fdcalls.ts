@@ -23,6 +23,7 @@ const SETFL_MASK = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
 const O_PATH = 0o10000000;
 
 const F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_SETOWN = 8, F_GETOWN = 9, F_SETSIG = 10, F_GETSIG = 11, F_DUPFD_CLOEXEC = 1030, F_SETPIPE_SZ = 1031, F_GETPIPE_SZ = 1032;
+const F_SETOWN_EX = 15, F_GETOWN_EX = 16, F_OWNER_TID = 0, F_OWNER_PID = 1, F_OWNER_PGRP = 2;
 
 const isPipe = (kind: Ofd): boolean => kind === Ofd.PIPE_R || kind === Ofd.PIPE_W || kind === Ofd.FIFO;
 
@@ -153,6 +154,26 @@ function setStatusFlags(o: number, arg: number): number {
   return 0;
 }
 
+/** F_SETOWN_EX: struct f_owner_ex {int type; pid_t pid}. -EFAULT, -EINVAL (type). FIXME: a thread is kept as its process. */
+function setOwnerEx(f: Frame, o: number): number {
+  const r = f.copyIn(f.argU64(2), host.STRUCT, 8);
+  if (r < 0) return r;
+  const type = host.scratchView.getInt32(host.STRUCT, true);
+  const pid = host.scratchView.getInt32(host.STRUCT + 4, true);
+  if (type < F_OWNER_TID || type > F_OWNER_PGRP) return -E.EINVAL;
+  L.setOfdSigOwner(o, type === F_OWNER_PGRP ? -pid : pid);
+  return 0;
+}
+
+/** F_GETOWN_EX, which glibc uses for F_GETOWN too. -EFAULT. */
+function ownerEx(f: Frame, o: number): number {
+  const owner = L.ofdSigOwner(o);
+  host.scratchView.setInt32(host.STRUCT, owner < 0 ? F_OWNER_PGRP : F_OWNER_PID, true);
+  host.scratchView.setInt32(host.STRUCT + 4, Math.abs(owner), true);
+  const r = f.copyOut(f.argU64(2), host.STRUCT, 8);
+  return r < 0 ? r : 0;
+}
+
 /** fcntl(2), commands on descriptors and status flags; the rest belongs to the object's owner (`extra`). */
 function sys_fcntl(ep: Endpoint, f: Frame, extra: (f: Frame, ofd: number, cmd: number) => number): number {
   const files = filesOf(f);
@@ -173,6 +194,8 @@ function sys_fcntl(ep: Endpoint, f: Frame, extra: (f: Frame, ofd: number, cmd: n
     case F_SETFL: return setStatusFlags(o, f.argInt(2));
     case F_SETOWN: L.setOfdSigOwner(o, f.argInt(2)); return 0;
     case F_GETOWN: return L.ofdSigOwner(o);
+    case F_SETOWN_EX: return setOwnerEx(f, o);
+    case F_GETOWN_EX: return ownerEx(f, o);
     case F_SETSIG: if (f.argInt(2) < 0 || f.argInt(2) > 64) return -E.EINVAL; L.setOfdSig(o, f.argInt(2)); return 0;
     case F_GETSIG: return L.ofdSig(o);
     default: break;

@@ -22,9 +22,9 @@ export const enum Msg {
   EXEC_OPEN = 12,
   /** vfs → kernel. [slot, ret (host fd open O_RDONLY, to be closed by the kernel, or -errno), serial, mode (st_mode), uid, gid, exe path id]; bytes absolute guest path. */
   EXEC_OPENED = 13,
-  /** kernel → vfs. tg's executable is path id (from EXEC_OPENED); count it. [tg, path id] */
+  /** kernel → vfs. tg's executable is path id (from EXEC_OPENED); count it. [tg, path id, A]; bytes argv and environment, the first A bytes argv (0: all; -1: as tg's parent). */
   EXE_SET = 14,
-  /** kernel → vfs. Build the first fs_struct: [fs, cred, serial]; bytes working directory. Answer BOOT_FS_DONE. */
+  /** kernel → vfs. Build the fs_struct of a process that nobody forked: [fs, cred, serial, make the directory (0|1)]; bytes working directory. Answer BOOT_FS_DONE. */
   BOOT_FS = 15,
   /** vfs → kernel. [ret, serial] */
   BOOT_FS_DONE = 16,
@@ -32,10 +32,22 @@ export const enum Msg {
   READ_FILE = 17,
   /** vfs → kernel. [serial, ret]; bytes content. */
   FILE_READ = 18,
-  /** kernel → vfs. Make stdio: open file descriptions for carrick's own 0, 1, 2, or the console tty, in file table `files`. [files, tty (0|1), serial, tg]. Answer STDIO_DONE. */
+  /**
+   * kernel → vfs. Make stdio in file table `files`: open file descriptions for three host fds (-1 = /dev/null), or a terminal that is relayed to
+   * them: tty 1 = the container's console, 2 = a new one. [files, tty (0|1|2), serial, uid, fd 0, fd 1, fd 2, rows, cols]. The fds stay the sender's. Answer STDIO_DONE.
+   */
   BOOT_STDIO = 19,
-  /** vfs → kernel. [ret, serial] */
+  /** vfs → kernel. [ret (with a terminal: its index), serial] */
   STDIO_DONE = 20,
+  /** kernel → vfs. The session leader tg, which will run soon, gets terminal `index`. [tg, index] */
+  BOOT_TTY = 21,
+  /** kernel → vfs. New window size of a console. [index, rows, cols] */
+  CONSOLE_SIZE = 22,
+  /** kernel → vfs. The process that a console of `exec` was made for has ended: write out what there is, then close it; or (hang up) nobody is there any more to read it, which
+   *  is not answered. [index, serial, hang up (0|1)]. Answer CONSOLE_ENDED. */
+  CONSOLE_END = 23,
+  /** vfs → kernel. [serial] */
+  CONSOLE_ENDED = 24,
   /** any → signal. Send a signal to a thread group. [tg, signo, code, sender pid, sender uid, value lo, value hi, status] */
   SIG_TG = 30,
   /** any → signal. Send a signal to a task. [task, signo, code, sender pid, sender uid, value lo, value hi] */

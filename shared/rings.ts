@@ -8,6 +8,10 @@
  * The writer publishes by storing tail (Atomics), then rings the reader's doorbell only if sleeping[reader] is 1; the reader stores
  * sleeping = 1 and looks at the tails once more before it sleeps, so one of the two sees the other. A full ring never blocks: the
  * message waits in the sender's overflow queue, in order.
+ *
+ * A quiet message wakes nobody: a sleeping reader takes it with whatever wakes it next, and since rings are drained before anything else, it still
+ * comes before the request that woke it. It is for what matters only to later requests (a new process, a dead one's leavings). A reader that is
+ * awake takes it before it sleeps, like any other; `nudge` after it wakes a reader that turned out to need it.
  */
 import { SRV_COUNT, DB_RINGS } from './gen/layout.js';
 import { native } from './native.js';
@@ -17,6 +21,8 @@ const DATA_OFF = 128;
 const CAP = 128 * 1024;
 const RING_BYTES = DATA_OFF + CAP;
 const HEADER = 8 + 12 * 8;
+/** Bytes that may wait in a ring for a sleeping reader. */
+const QUIET_MAX = CAP / 4;
 export const MSG_WORDS = 12;
 
 export interface RingSet {
@@ -66,7 +72,20 @@ export class RingPort {
 
   /** Send; words beyond those given are 0. Sending to oneself works like to any other. */
   send(to: number, kind: number, words: readonly number[], text = ''): void {
-    if (this.overflow.length > 0 || !this.put(to, kind, words, text)) this.overflow.push({ to, kind, words: words.slice(), text });
+    if (this.overflow.length > 0 || !this.put(to, kind, words, text)) { this.overflow.push({ to, kind, words: words.slice(), text }); return; }
+    this.nudge(to);
+  }
+
+  /** Send without waking, unless the ring fills up. */
+  quiet(to: number, kind: number, words: readonly number[], text = ''): void {
+    if (this.overflow.length > 0 || !this.put(to, kind, words, text)) { this.overflow.push({ to, kind, words: words.slice(), text }); return; }
+    const r = this.out[to] as Ring;
+    if (((Atomics.load(r.i32, 16) - Atomics.load(r.i32, 0)) >>> 0) > QUIET_MAX) this.nudge(to);
+  }
+
+  /** Wake a reader that sleeps. */
+  nudge(to: number): void {
+    if (Atomics.load(this.sleeping, to) === 1) native.ringDoorbell(to, DB_RINGS);
   }
 
   private put(to: number, kind: number, words: readonly number[], text: string): boolean {
@@ -92,7 +111,6 @@ export class RingPort {
     for (let i = 0; i < MSG_WORDS; i++) r.f64[(o >> 3) + 1 + i] = words[i] ?? 0;
     if (text.length > 0) r.buf.latin1Write(text, o + HEADER);
     Atomics.store(r.i32, 16, (tail + need) | 0);
-    if (Atomics.load(this.sleeping, to) === 1) native.ringDoorbell(to, DB_RINGS);
     return true;
   }
 
@@ -101,6 +119,7 @@ export class RingPort {
     while (this.overflow.length > 0) {
       const m = this.overflow[0] as Overflow;
       if (!this.put(m.to, m.kind, m.words, m.text)) return false;
+      this.nudge(m.to);
       this.overflow.shift();
     }
     return true;

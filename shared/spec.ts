@@ -6,10 +6,12 @@
 
 /** Where the container's root file system comes from. */
 export interface RootfsSpec {
-  /** `host`: the host's own root as a read-only lower layer; `dir`: a directory tree as a read-only lower layer. */
-  readonly kind: 'host' | 'dir';
-  /** Host path of the lower layer, absolute, latin1: '/' for `host`. */
+  /** `host`: the host's own root as a read-only lower layer; `dir`: a directory tree as one; `layers`: the layers of an image, merged. */
+  readonly kind: 'host' | 'dir' | 'layers';
+  /** Host path of the lower layer, absolute, latin1: '/' for `host`. Of an image its id, which is no path. */
   readonly dir: string;
+  /** `layers`: host directories as shared/layer-index.ts describes them, absolute, latin1, the topmost first. */
+  readonly layers?: readonly string[];
 }
 
 /** -v HOST:GUEST[:ro] */
@@ -61,6 +63,8 @@ export interface RunSpec {
   readonly cwd: string;
   /** -w was given: make the directory, as docker does. */
   readonly cwdMake: boolean;
+  /** Signal that `stop` sends, as the image writes it ("SIGQUIT", "3"); '' or absent = SIGTERM. */
+  readonly stopSignal?: string;
   /**
    * -u as written, '' = not given. `uid` and `gid` are its numbers, -1 = a name that has to be looked up in the guest's /etc/passwd and /etc/group
    * (gid -1 with a numeric uid: the group of its passwd entry, else 0).

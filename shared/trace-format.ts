@@ -244,6 +244,9 @@ function formatArg(name: string, arg: Arg, a: TraceArgs, i: number, ret: number 
   }
 }
 
+/** pipe2(2) takes flags of open(2), but no access mode. */
+const PIPE_FLAGS: FlagSet = { zero: '0', bits: [[0o2000000, 'O_CLOEXEC'], [0o4000, 'O_NONBLOCK'], [0o40000, 'O_DIRECT'], [0o200, 'O_EXCL']] };
+
 /** Name of a call; `syscall_0x…` for a number without a row. */
 export function syscallName(nr: number): string {
   const name = SYSCALL_NAMES[nr];
@@ -263,6 +266,7 @@ export function formatCall(nr: number, a: TraceArgs, ret: number | undefined): s
     if (i >= (a.recorded ?? n)) { out.push('...'); break; }
     if (arg === undefined) out.push(`0x${a.hex(i)}`);
     else if (name === 'fcntl' && i === 2) out.push(formatFcntlArg(a));
+    else if (name === 'pipe2' && i === 1) out.push(formatFlags(PIPE_FLAGS, a.num(1)));
     else out.push(formatArg(name, arg, a, i, ret));
   }
   return `${name}(${out.join(', ')})`;

@@ -38,7 +38,7 @@ export function publicCommand(carrick: string): readonly [string, string] {
     const native = resolve(dist, '../native/build');
     mkdirSync(join(copies, 'native/build/Release'), { recursive: true });
     cpSync(dist, join(copies, 'dist'), { recursive: true, filter: (path) => path === dist || (dirname(path) === dist && path.endsWith('.mjs')) });
-    for (const file of ['Release/carrick.node', 'stub']) copyFileSync(join(native, file), join(copies, 'native/build', file));
+    for (const file of ['Release/carrick.node', 'stub', 'init']) copyFileSync(join(native, file), join(copies, 'native/build', file));
     bundle = join(copies, 'dist', basename(carrick));
     spawnSync('chmod', ['-R', 'a+rX', copies]);
   }

@@ -74,7 +74,7 @@ export function checkFlags(k: Kernel, f: Frame, flags: number): number {
   if ((flags & CLONE_FS) !== 0 && (flags & (CLONE_NEWNS | CLONE_NEWUSER)) !== 0) return -E.EINVAL;
   if ((flags & CLONE_THREAD) !== 0 && (flags & CLONE_SIGHAND) === 0) return -E.EINVAL;
   if ((flags & CLONE_SIGHAND) !== 0 && (flags & CLONE_VM) === 0) return -E.EINVAL;
-  if ((flags & CLONE_PARENT) !== 0 && k.procOf(f.tg) === k.init) return -E.EINVAL;
+  if ((flags & CLONE_PARENT) !== 0 && k.procOf(f.tg).parent === undefined) return -E.EINVAL;
   if ((flags & CLONE_THREAD) !== 0 && (flags & (CLONE_NEWUSER | CLONE_NEWPID)) !== 0) return -E.EINVAL;
   if ((flags & CLONE_PIDFD) !== 0 && (flags & CLONE_DETACHED) !== 0) return -E.EINVAL;
   // FIXME: Linux makes a thread pidfd (6.9); here only processes have pidfds.
@@ -170,7 +170,7 @@ function copyObjects(k: Kernel, f: Frame, task: number, flags: number): boolean 
   }
   const fs = L.taskFs(f.task);
   const to = (flags & CLONE_FS) !== 0 ? fs : Atomics.add(L.metaI32(), L.META_NEXT_FS_AT(1), 1) + 1;
-  k.ep.send(L.SRV_VFS, Msg.FS_CLONE, [fs, to]);
+  k.ep.quiet(L.SRV_VFS, Msg.FS_CLONE, [fs, to]);
   L.setTaskFs(task, to);
   return true;
 }
@@ -328,14 +328,6 @@ function unshareGrants(a: number, b: number, files: number): void {
 
 // ---- commit ----
 
-/** Guest pid of the process that a pidfd stands for: the last number of NSpid in its fdinfo; 0 when it has ended. */
-function pidOfPidfd(fd: number): number {
-  const text = host.readSmallFile(host.AT_FDCWD, `/proc/self/fdinfo/${fd}`);
-  if (typeof text !== 'string') return 0;
-  const m = /^NSpid:\t(.*)$/m.exec(text) ?? /^Pid:\t(.*)$/m.exec(text);
-  return m === null ? 0 : Number((m[1] as string).split('\t').pop());
-}
-
 /** The pidfd of process pid, from the control socket of tg: host fd or -errno. */
 function receivePidfd(tg: number, pid: number): number {
   const early = earlyPidfds.get(pid);
@@ -343,7 +335,7 @@ function receivePidfd(tg: number, pid: number): number {
   for (;;) {
     const fd = native.ctlReceiveFd(tg);
     if (fd < 0) return fd;
-    const is = pidOfPidfd(fd);
+    const is = native.pidfdGuestPid(fd);
     // One that has been reaped already tells no number; the guest's word has to do.
     if (is === pid || is <= 0) return fd;
     const old = earlyPidfds.get(is);
@@ -419,14 +411,16 @@ function commitProcess(k: Kernel, f: Frame, e: Embryo, child: Proc, pid: number)
   L.setTgPpid(tg, parent.pid);
   child.parent = parent;
   child.hostParent = (e.flags & CLONE_PARENT) !== 0 ? e.creator.hostParent : e.creator;
+  child.root = e.creator.root;
+  if (child.root?.joined !== undefined) child.root.joined.members++;
   child.creator = parent === e.creator ? e.parentTask : L.tgLeader(parent.tg);
   parent.children.push(child);
   k.byPid.set(pid, child);
   L.setMetaForks(1, L.metaForks(1) + 1);
   publish(k, e.task, pid, tg);
   L.setTgState(tg, TgState.RUNNING);
-  k.ep.send(L.SRV_SIGNAL, Msg.SIG_FORK, [e.creator.tg, tg]);
-  if (L.tgExe(tg) !== 0) k.ep.send(L.SRV_VFS, Msg.EXE_SET, [tg, L.tgExe(tg), SAME_AS_PARENT]);
+  k.ep.quiet(L.SRV_SIGNAL, Msg.SIG_FORK, [e.creator.tg, tg]);
+  if (L.tgExe(tg) !== 0) k.ep.quiet(L.SRV_VFS, Msg.EXE_SET, [tg, L.tgExe(tg), SAME_AS_PARENT]);
   if (!shared) admit(e.task, tg);
   child.token = k.ep.watch(pidfd, EPOLLIN, () => { endGroup(k, child); });
   if (child.token < 0) { child.announced = SIGKILL; native.killProcess(tg, SIGKILL); endGroup(k, child); return -E.EAGAIN; }

@@ -13,7 +13,7 @@ import * as NR from '../../shared/gen/syscalls.js';
 import { TgState } from '../../shared/tasks.js';
 import { Why } from '../../shared/wait.js';
 import { type Kernel, type Proc, SIGCHLD, SIGCONT } from '../proc.js';
-import { CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, reap } from '../task-end.js';
+import { CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, hearsSigchld, reap } from '../task-end.js';
 import { pidfdOf } from './pidfd.js';
 import { putRusage } from './rusage.js';
 
@@ -88,6 +88,7 @@ function waitFor(k: Kernel, f: Frame, w: WaitFor): number {
 
 /** The child has been told of: a zombie goes (with the host's zombie, by the stub), a stop is not told twice. */
 function consume(k: Kernel, f: Frame, c: Proc, code: number, options: number): void {
+  if (hearsSigchld(k.procOf(f.tg), f.slot)) f.setReplyFlag(L.RF_SIGNAL);
   if ((options & WNOWAIT) !== 0) return;
   if (code === CLD_STOPPED) { c.stopReport = 0; return; }
   if (code === CLD_CONTINUED) { c.contReport = false; return; }

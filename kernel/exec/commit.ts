@@ -70,8 +70,8 @@ export function adoptProgram(k: Kernel, p: Proc, task: number, x: Exec): void {
   // argv, then the environment, for /proc/PID/cmdline and environ: the stub alone knows where they lie in the guest.
   const argv = x.argv.bytes.latin1Slice(0, Math.min(x.argv.len, CMDLINE_MAX));
   const envp = x.envp.bytes.latin1Slice(0, Math.min(x.envp.len, ENVIRON_MAX));
-  k.ep.send(L.SRV_VFS, Msg.EXE_SET, [p.tg, x.exe, argv.length], argv + envp);
-  k.ep.send(L.SRV_SIGNAL, Msg.SIG_EXEC, [p.tg]);
+  k.ep.quiet(L.SRV_VFS, Msg.EXE_SET, [p.tg, x.exe, argv.length], argv + envp);
+  k.ep.quiet(L.SRV_SIGNAL, Msg.SIG_EXEC, [p.tg]);
 }
 
 function undo(mm: Mm, x: Exec): void {
@@ -131,6 +131,8 @@ export function commitExec(k: Kernel, f: Frame, x: Exec): number {
   setCred(k, f.task, creds.row, creds.setid);
   closeOnExec(k.ep, L.taskFiles(f.task), p.tg);
   adoptProgram(k, p, f.task, x);
+  // Signal publishes what is pending anew in the new pctx. If it was about to publish in the old one, it is awake and sees SIG_EXEC before it sleeps.
+  if (native.pctxLoad(p.left.mm.area, p.left.pctx, L.PCTX_SIGPEND) !== 0 || native.pctxLoad(p.left.mm.area, p.left.pctx, L.PCTX_SIGPEND + 4) !== 0) k.ep.nudge(L.SRV_SIGNAL);
   if (creds.setid) k.pdeathsig[f.task] = 0;
   f.setCtlNeed(need > 0 ? need : 0);
   f.setReplyFlag(L.RF_EXEC);

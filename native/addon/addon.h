@@ -106,6 +106,10 @@ struct Area {
 	/* Reservations; under areas_lock. */
 	bool pctx_used[CARRICK_PCTX_MAX];
 	uint8_t slot_used[CARRICK_SLOT_MAX];
+	/* How far pctx, slots and plan (bytes) were ever used in this life of the area; see area_clean. */
+	uint32_t pctx_top;
+	uint32_t slot_top;
+	uint32_t plan_top;
 	SlotBind bind[CARRICK_SLOT_MAX];
 };
 
@@ -164,6 +168,10 @@ uint8_t *proc_pctx(const Proc *p);
 int proc_host_pid(Proc *p);
 /* 0 while the process's pid is its own (alive or zombie), else -ESRCH. */
 int proc_check(Proc *p);
+/* Guest pid of the process that a pidfd stands for: in the guests' namespace if there is one; 0 when it is not known (any more). */
+int pidfd_guest_pid(int pidfd);
+/* Does the process with this host pid live in the guests' pid namespace? False also when there is none, or the host cannot tell. */
+bool pid_in_pidns(int pid);
 /* Host pid that a pidfd stands for, as carrick sees it; -ESRCH when that process is gone, -EBADF when it is no pidfd. */
 int pidfd_pid(int pidfd);
 /* Tell process.cc the pid namespace of the guests, once spawn has made one (-1 = none). Takes the fd. */
@@ -190,8 +198,14 @@ int stub_memfd();
 
 /* ---- guard.cc ---- */
 
-/* Start the guard of process group pgid. 0 or -errno. */
+/* Start the guard, of process group pgid to begin with. 0 or -errno. */
 int guard_start(int pgid);
+/* One group more (its leader is carrick's child, so the number stays its own until guard_remove). 0, or -EAGAIN when there are too many. */
+int guard_add(int pgid);
+/* One less; nothing happens when it is not there. */
+void guard_remove(int pgid);
+/* Kill every group now. */
+void guard_kill();
 /* Dismiss it without killing. */
 void guard_stop();
 

@@ -6,7 +6,7 @@
  *                   └── bind[slot]: which task owns the slot (carrick's truth; the guest cannot write it)
  *
  * An Area object appears once and is never freed or unmapped, so that any worker may use a stale index without a fault; `live` says whether
- * it is in use. Freed areas have their pages punched out and are used again, last freed first. Reservations belong to the kernel
+ * it is in use. Freed areas are cleaned (area_clean) and used again, last freed first. Reservations belong to the kernel
  * worker, under areas_lock. The memfd is sealed against resizing: a guest that could shrink it would make carrick fault.
  *
  * A slot that is freed while its thread is still on its way out (the state is not DEAD yet) lingers: its stub stack is in use until the
@@ -106,6 +106,33 @@ napi_value js_areaAlloc(napi_env env, napi_callback_info)
 	return num(env, ix);
 }
 
+static int punch(const Area *a, size_t from, size_t to)
+{
+	return from < to ? fallocate(a->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(from), static_cast<off_t>(to - from)) : 0;
+}
+
+/*
+ * Make a freed area blank. The guest may have written anywhere, so all of it must go; but the few pages that every process uses are
+ * zeroed in place: giving them back to the host and faulting them in again costs ten times as much as clearing them.
+ */
+static void area_clean(Area *a)
+{
+	constexpr uint32_t SLOTS_KEPT = 2;
+	constexpr uint32_t PLAN_KEPT = 0x4000;
+	constexpr size_t PAGE = 4096;
+	size_t head = CARRICK_PCTX_OFF + static_cast<size_t>(a->pctx_top) * CARRICK_PCTX_STRIDE;
+	size_t slots = static_cast<size_t>(a->slot_top < SLOTS_KEPT ? a->slot_top : SLOTS_KEPT) * CARRICK_SLOT_STRIDE;
+	size_t plan = ((a->plan_top < PLAN_KEPT ? a->plan_top : PLAN_KEPT) + PAGE - 1) & ~(PAGE - 1);
+
+	a->pctx_top = a->slot_top = a->plan_top = 0;
+	memset(a->base, 0, head);
+	memset(a->base + CARRICK_SLOT_OFF, 0, slots);
+	memset(a->base + CARRICK_PLAN_OFF, 0, plan);
+	if (punch(a, head, CARRICK_SLOT_OFF) < 0 || punch(a, CARRICK_SLOT_OFF + slots, CARRICK_PLAN_OFF) < 0 ||
+	    punch(a, CARRICK_PLAN_OFF + plan, CARRICK_AREA_SIZE) < 0)
+		memset(a->base, 0, CARRICK_AREA_SIZE);
+}
+
 napi_value js_areaFree(napi_env env, napi_callback_info info)
 {
 	Args<1> args(env, info);
@@ -124,9 +151,7 @@ napi_value js_areaFree(napi_env env, napi_callback_info info)
 	}
 	memset(a->pctx_used, 0, sizeof(a->pctx_used));
 	memset(a->slot_used, 0, sizeof(a->slot_used));
-	/* The whole of it, since the guest may have written anywhere; the cost goes by the pages that are there, not by the size. */
-	if (fallocate(a->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, CARRICK_AREA_SIZE) < 0)
-		memset(a->base, 0, CARRICK_AREA_SIZE);
+	area_clean(a);
 	areas_freed[areas_nfreed++] = static_cast<uint32_t>(ix);
 	return num(env, 0);
 }
@@ -153,6 +178,8 @@ napi_value js_pctxAlloc(napi_env env, napi_callback_info info)
 		if (a->pctx_used[ix])
 			continue;
 		a->pctx_used[ix] = true;
+		if (ix >= a->pctx_top)
+			a->pctx_top = ix + 1;
 		return num(env, ix);
 	}
 	return num(env, -EAGAIN);
@@ -208,11 +235,14 @@ napi_value js_pctxInit(napi_env env, napi_callback_info info)
 		       sizeof(fresh) - PCTX_FIELD(sa_handler));
 		fresh.flags = load32(src + PCTX_FIELD(flags));
 		fresh.fdr_base = load32(src + PCTX_FIELD(fdr_base));
+		fresh.exit_word = 0;
 		if (args.i64(4) != 0)
 			reset_handlers(&fresh);
 	}
 	memcpy(pctx_of(a, static_cast<uint32_t>(ix)), &fresh, sizeof(fresh));
 	a->pctx_used[ix] = true;
+	if (static_cast<uint32_t>(ix) >= a->pctx_top)
+		a->pctx_top = static_cast<uint32_t>(ix) + 1;
 	return num(env, 0);
 }
 
@@ -248,6 +278,8 @@ napi_value js_slotAlloc(napi_env env, napi_callback_info info)
 		uint8_t *slot = slot_of(a, s);
 
 		a->slot_used[s] = SLOT_USED;
+		if (s >= a->slot_top)
+			a->slot_top = s + 1;
 		memset(slot, 0, sizeof(struct carrick_slot));
 		store32(slot + SLOT_FIELD(born), 1);
 		store32(slot + SLOT_FIELD(state), CARRICK_SLOT_READY);
@@ -467,10 +499,16 @@ static napi_value plan_copy(napi_env env, napi_callback_info info, bool out)
 
 	if (plan == nullptr || mine == nullptr)
 		return num(env, -EINVAL);
-	if (out)
+	if (out) {
 		memcpy(mine, plan, static_cast<size_t>(len));
-	else
+	} else {
+		Area *a = area_get(args.i64(0));
+		uint32_t end = static_cast<uint32_t>(args.i64(1) + len);
+
 		memcpy(plan, mine, static_cast<size_t>(len));
+		if (a != nullptr && end > a->plan_top)
+			a->plan_top = end;
+	}
 	return num(env, len);
 }
 

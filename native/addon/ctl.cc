@@ -4,8 +4,9 @@
  * A socket is a SOCK_SEQPACKET pair, one end in carrick (Proc.ctl), one at fdr_base + FDR_CTL in the guest. carrick sends any number of messages
  * without waiting; each has an ordinal, and a reply says how many must have been received before it is acted on (slot.ctl_need).
  *
- * A guest may send anything. An fd that claims to be a child's pidfd is believed only if the process runs carrick's stub, told by the inode of
- * its executable, which nobody else has: without a pid namespace a guest could otherwise name any process of the same user.
+ * A guest may send anything. An fd that claims to be a child's pidfd is believed only if the process lives in the guests' pid namespace or, where
+ * that cannot be told, runs carrick's stub, by the inode of its executable, which nobody else has: without a pid namespace a guest could otherwise
+ * name any process of the same user.
  */
 #include "addon.h"
 #include "exports.h"
@@ -115,6 +116,8 @@ static bool is_guest_pidfd(int fd)
 
 	if (pid < 0)
 		return pid == -ESRCH;
+	if (pid_in_pidns(pid))
+		return true;
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
 	/* A process on its way out has no executable any more. */
 	if (stat(path, &exe) < 0)
@@ -147,6 +150,13 @@ static int receive_fd(int ctl)
 		return -EPROTO;
 	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 	return fd_above_stdio(fd);
+}
+
+napi_value js_pidfdGuestPid(napi_env env, napi_callback_info info)
+{
+	Args<1> args(env, info);
+
+	return num(env, pidfd_guest_pid(args.i32(0)));
 }
 
 napi_value js_ctlReceiveFd(napi_env env, napi_callback_info info)

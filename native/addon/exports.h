@@ -14,8 +14,8 @@
 	X(slotLoad) X(slotStore) X(slotWake) X(pctxLoad) X(pctxStore) X(slotOr64) X(slotClear64) X(pctxOr64) X(pctxClear64) \
 	X(sigDeliverable) X(planWrite) X(planRead) \
 	X(procBind) X(procFree) X(hostPid) X(hostTid) X(killProcess) X(kickTask) \
-	X(ctlPair) X(lastFd) X(ctlSend) X(ctlReceiveFd) X(hintSet) X(hintGet) \
-	X(stubFd) X(spawn) X(namespacesGot) X(spawnedNsPid) X(probeHost)
+	X(ctlPair) X(lastFd) X(ctlSend) X(ctlReceiveFd) X(pidfdGuestPid) X(hintSet) X(hintGet) \
+	X(stubFd) X(spawn) X(reapSpawned) X(namespacesGot) X(spawnedNsPid) X(probeHost)
 
 #define CARRICK_DECLARE(name) napi_value js_##name(napi_env env, napi_callback_info info);
 CARRICK_EXPORTS(CARRICK_DECLARE)

@@ -3,7 +3,8 @@
  *
  * With a pid namespace PR_SET_PDEATHSIG on its first process is enough: its death ends the namespace. Without one, guests that were reparented
  * or forked would live on. All guest processes stay in the first one's host process group (the stub's filter has no setpgid and no setsid;
- * job control is carrick's own), so one kill of the group gets them all, atomically with respect to fork.
+ * job control is carrick's own), so one kill of the group gets them all, atomically with respect to fork. A process of `carrick exec` and those
+ * that it forks are a group of their own, since a group cannot be joined from another session.
  *
  * Who sends it when carrick was killed with SIGKILL: the guard, a process that shares carrick's memory (no copy, no second program) but not its
  * fds. It reads a pipe whose only write end is carrick's; end of file means that carrick is gone. It uses nothing but raw system calls
@@ -25,12 +26,26 @@
 
 constexpr size_t GUARD_STACK = 32 * 1024;
 
+/* Groups at the same time: the container's first and those of exec. */
+constexpr int GUARD_GROUPS = 256;
+
 static struct {
 	int read_end;
 	int write_end = -1;
-	int pgid;
+	/* 0 = free. The guard reads them in carrick's memory, which it keeps after carrick's death. Writer: spawn_lock's holder. */
+	std::atomic<int> groups[GUARD_GROUPS];
 	int pid;
 } guard;
+
+static void kill_groups()
+{
+	for (std::atomic<int> &group : guard.groups) {
+		int pgid = group.load();
+
+		if (pgid > 0)
+			raw(SYS_kill, -static_cast<long>(pgid), static_cast<long>(SIGKILL));
+	}
+}
 
 static int guard_main(void *)
 {
@@ -46,7 +61,7 @@ static int guard_main(void *)
 		n = raw(SYS_read, static_cast<long>(guard.read_end), &byte, 1L);
 	} while (n == -EINTR);
 	if (n == 0)
-		raw(SYS_kill, -static_cast<long>(guard.pgid), static_cast<long>(SIGKILL));
+		kill_groups();
 	raw(SYS_exit_group, 0L);
 	return 0;
 }
@@ -72,7 +87,9 @@ int guard_start(int pgid)
 	}
 	guard.read_end = p[0];
 	guard.write_end = p[1];
-	guard.pgid = pgid;
+	for (std::atomic<int> &group : guard.groups)
+		group.store(0);
+	guard.groups[0].store(pgid);
 	sigset_t all, old;
 
 	sigfillset(&all);
@@ -89,6 +106,29 @@ int guard_start(int pgid)
 		munmap(stack, GUARD_STACK);
 	}
 	return r;
+}
+
+int guard_add(int pgid)
+{
+	for (std::atomic<int> &group : guard.groups) {
+		if (group.load() == 0) {
+			group.store(pgid);
+			return 0;
+		}
+	}
+	return -EAGAIN;
+}
+
+void guard_remove(int pgid)
+{
+	for (std::atomic<int> &group : guard.groups)
+		if (group.load() == pgid)
+			group.store(0);
+}
+
+void guard_kill()
+{
+	kill_groups();
 }
 
 void guard_stop()

@@ -41,6 +41,7 @@ static_assert(sizeof(pidfd_info_v0) == 64, "PIDFD_INFO_SIZE_VER0");
 #define CARRICK_PIDFD_GET_INFO _IOWR(0xff, 11, struct pidfd_info_v0)
 /* linux/nsfs.h of 6.12. */
 #define CARRICK_NS_GET_PID_FROM_PIDNS _IOR(0xb7, 0x6, int)
+#define CARRICK_NS_GET_TGID_IN_PIDNS _IOR(0xb7, 0x9, int)
 
 static Proc procs[TG_ROWS];
 /* The guests' pid namespace, for translating tids; -1 = none or not known. */
@@ -132,6 +133,37 @@ int pidfd_pid(int pidfd)
 
 	/* -1: reaped; 0: in no namespace of ours; no such line: no pidfd. */
 	return pid > 0 ? pid : pid == -1 || pid == 0 ? -ESRCH : -EBADF;
+}
+
+static int pid_within(int pid)
+{
+	int ns = pidns_fd.load(std::memory_order_relaxed);
+
+	return ns < 0 ? -ENOTTY : static_cast<int>(ret_errno(ioctl(ns, CARRICK_NS_GET_TGID_IN_PIDNS, static_cast<unsigned long>(pid))));
+}
+
+bool pid_in_pidns(int pid)
+{
+	return pid_within(pid) > 0;
+}
+
+int pidfd_guest_pid(int pidfd)
+{
+	int pid = pidfd_pid(pidfd);
+	char path[48];
+
+	if (pid <= 0)
+		return 0;
+	int guest = pid_within(pid);
+
+	if (guest > 0)
+		return guest;
+	/* No such namespace, or a host before Linux 6.12. */
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	guest = proc_line(path, "\nNSpid:\t", true);
+	if (guest < 0)
+		guest = proc_line(path, "\nPid:\t", false);
+	return guest > 0 ? guest : 0;
 }
 
 int proc_host_pid(Proc *p)
@@ -293,7 +325,7 @@ static void end_init(int pid, int pidfd)
 		return;
 	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0);
 	if (init_group.load()) {
-		kill(-pid, SIGKILL);
+		guard_kill();
 		guard_stop();
 	}
 	while (syscall(SYS_waitid, P_PIDFD, pidfd, &si, WEXITED | __WALL, nullptr) < 0 && errno == EINTR)

@@ -1,5 +1,5 @@
 /*
- * The way of the first guest process from clone to the stub.
+ * The way of a guest process that carrick starts itself from clone to the stub: the first one, and those of `carrick exec`.
  *
  * It runs in carrick's memory while carrick's thread waits (CLONE_VFORK), so: raw system calls only, no allocation, nothing written but its own
  * stack and the Sandbox. In order, each step while the rights for it are still there:
@@ -7,6 +7,7 @@
  *   ids        in a new user namespace, its own uid and gid mapped to themselves, nothing else; setgroups denied
  *   session    a session and process group of its own, away from carrick's terminal
  *   name, root host name; an empty read-only tmpfs instead of the host's file system
+ *              (a process that joins the first one's namespaces finds all that done)
  *   fds        stdio and the reserved fds in their places, everything else closed
  *   rights     capabilities dropped for good (bounding set, securebits, no_new_privs)
  *   death      SIGKILL when carrick dies; with a pid namespace that takes every guest process along (else see guard.cc)
@@ -194,19 +195,21 @@ static int fail(Sandbox *s, SandboxStage stage, long error)
 int sandbox_child(void *arg)
 {
 	Sandbox *s = static_cast<Sandbox *>(arg);
-	const char *argv[] = { "carrick-guest", nullptr };
 	const char *envp[] = { s->env_fdr, nullptr };
 	uint32_t got = s->namespaces;
 	int r;
 
-	if ((s->namespaces & NS_USER) != 0 && (r = sandbox_map_ids(s->uid_map, s->gid_map)) < 0)
+	bool make = s->join == nullptr;
+
+	if (make && (s->namespaces & NS_USER) != 0 && (r = sandbox_map_ids(s->uid_map, s->gid_map)) < 0)
 		return fail(s, STAGE_IDS, r);
 	raw(SYS_setsid);
-	if ((s->namespaces & NS_UTS) != 0)
+	if (make && (s->namespaces & NS_UTS) != 0)
 		raw(SYS_sethostname, s->hostname, raw_strlen(s->hostname));
-	if ((s->namespaces & NS_MOUNT) != 0 && sandbox_empty_root() < 0)
+	if (make && (s->namespaces & NS_MOUNT) != 0 && sandbox_empty_root() < 0)
 		got &= ~static_cast<uint32_t>(NS_MOUNT);
 	s->got = got;
+	s->pid = static_cast<int>(raw(SYS_getpid));
 	if ((r = place_fds(s)) < 0)
 		return fail(s, STAGE_FDS, r);
 	set_limit(RLIMIT_CORE, 0, 0);
@@ -220,7 +223,29 @@ int sandbox_child(void *arg)
 
 	if (raw(SYS_ppoll, &ctl, 1L, &now, nullptr, 8L) > 0 && (ctl.revents & POLLHUP) != 0)
 		return fail(s, STAGE_ORPHAN, -EPIPE);
-	long e = raw(SYS_execveat, static_cast<long>(s->fdr_base + CARRICK_FDR_STUB), "", argv, envp, static_cast<long>(AT_EMPTY_PATH));
+	long e = raw(SYS_execveat, static_cast<long>(s->fdr_base + CARRICK_FDR_STUB), "", s->argv, envp, static_cast<long>(AT_EMPTY_PATH));
 
 	return fail(s, STAGE_EXEC, e);
+}
+
+/*
+ * A pid namespace is entered by children only, so whoever enters the namespaces has to fork: the child is made carrick's own (CLONE_PARENT), for its
+ * death signal and for its zombie. Not CLONE_FILES, not CLONE_FS: user and mount namespaces are only for who shares neither.
+ */
+int sandbox_join(void *arg)
+{
+	Sandbox *s = static_cast<Sandbox *>(arg);
+
+	for (int i = 0; i < NS_KINDS; i++) {
+		long r = s->join[i] < 0 ? 0 : raw(SYS_setns, static_cast<long>(s->join[i]), 0L);
+
+		if (r < 0)
+			return fail(s, STAGE_JOIN, r);
+	}
+	int pid = clone(sandbox_child, s->inner_stack_top, CLONE_VM | CLONE_VFORK | CLONE_PARENT | SIGCHLD, s);
+
+	if (pid < 0)
+		return fail(s, STAGE_JOIN, -errno);
+	s->host_pid = pid;
+	return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * The first guest process between clone and exec: what it is given and what it reports.
+ * A guest process that carrick starts itself, between clone and exec: what it is given and what it reports.
  */
 #ifndef CARRICK_SANDBOX_H
 #define CARRICK_SANDBOX_H
@@ -23,6 +23,7 @@ enum {
 enum SandboxStage {
 	STAGE_NONE = 0,
 	STAGE_IDS,
+	STAGE_JOIN,
 	STAGE_FDS,
 	STAGE_CAPS,
 	STAGE_ORPHAN,
@@ -30,6 +31,10 @@ enum SandboxStage {
 };
 
 constexpr int SANDBOX_FDS = 3 + CARRICK_FDR_COUNT;
+/* Kinds of namespaces: user, pid, mount, ipc, uts, net, in the order in which they are entered. */
+constexpr int NS_KINDS = 6;
+/* Arguments that the host's process list shows. */
+constexpr int SHOWN_ARGS = 32;
 
 /* Filled by the parent before the clone; lives on the parent's stack, which the child shares while the parent waits. */
 struct Sandbox {
@@ -43,16 +48,27 @@ struct Sandbox {
 	int fds[SANDBOX_FDS];
 	int fdr_base;
 	char env_fdr[32];
+	/* Enter these namespaces of the first process (fds, -1 = carrick's own) instead of making any; null for the first process itself. */
+	const int *join;
+	/* The stack of the process that is made inside them. */
+	uint8_t *inner_stack_top;
+	const char *argv[SHOWN_ARGS + 1];
 
 	/* Written by the child. */
 	volatile int stage;
 	volatile int error;
+	/* Its pid in its own namespace. */
+	volatile int pid;
+	/* With `join`: its pid as carrick sees it, 0 = none was made. */
+	volatile int host_pid;
 	/* What it got of `namespaces`: a mount namespace whose root could not be replaced does not count. */
 	volatile uint32_t got;
 };
 
 /* Body of the child (clone with CLONE_VM | CLONE_VFORK): sandboxes itself and becomes the stub. Returns only on failure, with an exit status. */
 int sandbox_child(void *sandbox);
+/* Body of a go-between, cloned like it, that enters `join` and makes the real child there, as a child of carrick. Exit status 0 when it was made. */
+int sandbox_join(void *sandbox);
 
 /* Make an empty read-only root and enter it; needs a mount namespace of its own. Raw system calls only. 0 or -errno. */
 int sandbox_empty_root();

@@ -1,8 +1,9 @@
 /*
- * The first guest process, and the stub's memfd that every guest execs.
+ * The guest processes that carrick starts itself (all others are forked by guests), and the stub's memfd that every guest execs.
  *
- * The process is cloned with as many of the wanted namespaces as the host gives: first all, in a user namespace (also for root, so that no
+ * The first one is cloned with as many of the wanted namespaces as the host gives: first all, in a user namespace (also for root, so that no
  * capability over the host is kept), then fewer and fewer; what was had is told by namespacesGot. Without a pid namespace the guard is started.
+ * Later ones (`carrick exec`) join the first one's namespaces. They are carrick's children on the host, and reapSpawned takes their zombies.
  * sandbox.cc is what the child does.
  */
 #include <napi.h>
@@ -20,7 +21,9 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
@@ -32,11 +35,18 @@
 constexpr size_t CHILD_STACK = 64 * 1024;
 /* Linux's __NEW_UTS_LEN. */
 constexpr size_t HOSTNAME_MAX = 64;
+/* Bytes of arguments that the host's process list shows. */
+constexpr size_t SHOWN_BYTES = 4096;
 
 static std::mutex spawn_lock;
 static std::atomic<int> stub_fd{-1};
 static std::atomic<uint32_t> namespaces_got{0};
 static std::atomic<int> spawned_ns_pid{0};
+/* Namespaces of the first process, with those whose purpose failed (see sandbox.cc); under spawn_lock, as the rest. */
+static uint32_t namespaces_made;
+static int first_pid;
+/* Joined processes that were not reaped yet. */
+static std::vector<int> joined;
 
 int stub_memfd()
 {
@@ -191,6 +201,109 @@ static int spawn_with(Sandbox *s, uint32_t wanted, int *pidfd)
 	return pid;
 }
 
+/* ---- joining the first process's namespaces ---- */
+
+/* Fds of what there is to enter; -errno when something cannot be opened. The first process lives, or is a zombie: its pid is its own. */
+static int open_namespaces(int fds[NS_KINDS])
+{
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} kinds[NS_KINDS] = { { NS_USER, "user" }, { NS_PID, "pid" }, { NS_MOUNT, "mnt" }, { NS_IPC, "ipc" }, { NS_UTS, "uts" }, { NS_NET, "net" } };
+	char path[48];
+
+	for (int i = 0; i < NS_KINDS; i++) {
+		if ((namespaces_made & kinds[i].bit) == 0)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", first_pid, kinds[i].name);
+		fds[i] = open(path, O_RDONLY | O_CLOEXEC);
+		if (fds[i] < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+/* Host pid, or -errno. */
+static int join_child(Sandbox *s, uint8_t *stack, int *pidfd)
+{
+	int between = clone(sandbox_join, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, s);
+
+	if (between < 0)
+		return -errno;
+	waitpid(between, nullptr, 0);
+	if (s->stage == STAGE_NONE && s->host_pid > 0) {
+		/* Ours and not reaped: the number is still its own. */
+		int fd = static_cast<int>(syscall(SYS_pidfd_open, s->host_pid, 0));
+
+		if (fd >= 0) {
+			*pidfd = fd_above_stdio(fd);
+			return s->host_pid;
+		}
+		s->error = -errno;
+		kill(s->host_pid, SIGKILL);
+	}
+	if (s->host_pid > 0)
+		waitpid(s->host_pid, nullptr, 0);
+	return s->error < 0 ? s->error : -EAGAIN;
+}
+
+static int spawn_joined(Sandbox *s, int *pidfd)
+{
+	int fds[NS_KINDS] = { -1, -1, -1, -1, -1, -1 };
+	void *stacks = mmap(nullptr, 2 * CHILD_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	sigset_t all, old;
+
+	if (stacks == MAP_FAILED)
+		return -errno;
+	int r = open_namespaces(fds);
+
+	if (r == 0) {
+		s->join = fds;
+		s->namespaces = namespaces_made;
+		s->inner_stack_top = static_cast<uint8_t *>(stacks) + 2 * CHILD_STACK;
+		sigfillset(&all);
+		pthread_sigmask(SIG_SETMASK, &all, &old);
+		r = join_child(s, static_cast<uint8_t *>(stacks), pidfd);
+		pthread_sigmask(SIG_SETMASK, &old, nullptr);
+	}
+	for (int fd : fds)
+		if (fd >= 0)
+			close(fd);
+	munmap(stacks, 2 * CHILD_STACK);
+	if (r < 0)
+		return r;
+	if ((namespaces_made & NS_PID) == 0) {
+		int g = guard_add(r);
+
+		if (g < 0) {
+			kill(r, SIGKILL);
+			waitpid(r, nullptr, 0);
+			close(*pidfd);
+			return g;
+		}
+	}
+	joined.push_back(r);
+	return r;
+}
+
+napi_value js_reapSpawned(napi_env env, napi_callback_info info)
+{
+	Args<1> args(env, info);
+	std::lock_guard<std::mutex> hold(spawn_lock);
+	auto at = std::find(joined.begin(), joined.end(), args.i32(0));
+
+	if (at == joined.end())
+		return num(env, -ECHILD);
+	int pid = *at;
+	int r = waitpid(pid, nullptr, WNOHANG);
+
+	if (r == 0)
+		return num(env, -EAGAIN);
+	joined.erase(at);
+	guard_remove(pid);
+	return num(env, 0);
+}
+
 /* ---- options ---- */
 
 static int64_t option(const Napi::Object &o, const char *name, int64_t missing)
@@ -220,6 +333,31 @@ static int fill_fds(Sandbox *s, const Napi::Object &o)
 	for (int i = CARRICK_FDR_DOORBELL; i < CARRICK_FDR_COUNT; i++)
 		reserved[i] = i - CARRICK_FDR_DOORBELL < CARRICK_SRV_COUNT ? doorbell_guest_fd(i - CARRICK_FDR_DOORBELL) : -1;
 	return reserved[CARRICK_FDR_CTL] < 0 || s->fdr_base < 3 ? -EINVAL : 0;
+}
+
+/* The plan's arguments, as the stub shows them after an exec (stub/exec.c); nobody else writes the plan yet. */
+static void fill_argv(Sandbox *s, const Area *a)
+{
+	const struct carrick_plan *p = reinterpret_cast<const struct carrick_plan *>(a->base + CARRICK_PLAN_OFF);
+	uint64_t used = 0;
+	int n = 0;
+
+	if (p->stack_off < CARRICK_PLAN_MAX && p->stack_len <= CARRICK_PLAN_MAX - p->stack_off) {
+		const char *blob = reinterpret_cast<const char *>(p) + p->stack_off;
+
+		while (n < SHOWN_ARGS && static_cast<uint32_t>(n) < p->argc && used < p->stack_len && used < SHOWN_BYTES) {
+			size_t room = std::min<uint64_t>(p->stack_len, SHOWN_BYTES) - used;
+			size_t len = strnlen(blob + used, room);
+
+			if (len == room)
+				break;
+			s->argv[n++] = blob + used;
+			used += len + 1;
+		}
+	}
+	if (n == 0)
+		s->argv[n++] = "carrick-guest";
+	s->argv[n] = nullptr;
 }
 
 /* Keep the namespace of the guests at hand, for translating tids. */
@@ -254,16 +392,23 @@ napi_value js_spawn(napi_env env, napi_callback_info info)
 	snprintf(s.uid_map, sizeof(s.uid_map), "%u %u 1", geteuid(), geteuid());
 	snprintf(s.gid_map, sizeof(s.gid_map), "%u %u 1", getegid(), getegid());
 	snprintf(s.env_fdr, sizeof(s.env_fdr), "CARRICK_FDR=%d", s.fdr_base);
+	fill_argv(&s, area_get(option(o, "area", -1)));
 	std::lock_guard<std::mutex> hold(spawn_lock);
-	int pid = spawn_with(&s, static_cast<uint32_t>(option(o, "namespaces", 0)) & NS_ALL, &pidfd);
+	Napi::Value join = o.Get("join");
+	bool first = !join.IsBoolean() || !join.As<Napi::Boolean>().Value();
+	int pid = first ? spawn_with(&s, static_cast<uint32_t>(option(o, "namespaces", 0)) & NS_ALL, &pidfd) : first_pid > 0 ? spawn_joined(&s, &pidfd) : -ESRCH;
 
 	if (pid < 0)
 		return num(env, pid);
 	bool pidns = (s.got & NS_PID) != 0;
 
 	worker.last_fd = pidfd;
+	spawned_ns_pid.store(s.pid);
+	if (!first)
+		return num(env, pid);
 	namespaces_got.store(s.got);
-	spawned_ns_pid.store(pidns ? 1 : pid);
+	namespaces_made = s.namespaces;
+	first_pid = pid;
 	process_set_init(pid, !pidns);
 	if (pidns) {
 		remember_pidns(pid);

@@ -171,7 +171,8 @@ static void enter_new_area(const struct carrick_cloneplan *p, const int fds[2], 
 	slot_at(p->slot)->pctx = p->pctx;
 	t = task_bind(p->slot);
 	ctl_forget(p->pctx);
-	mm.brk_lock = 0;
+	if (mm.brk_lock != 0)
+		mm.brk_lock = 0;
 	brk_tell(t);
 	pid = host(__NR_getpid);
 	t->slot->tid = (i32)pid;

@@ -60,10 +60,12 @@ static struct kept *table_of(const struct task *t)
 	return kept[((u64)t->pctx - CARRICK_AREA_ADDR - CARRICK_PCTX_OFF) / CARRICK_PCTX_STRIDE];
 }
 
-/* A new process (vfork) begins with nothing kept. */
+/* A new process begins with nothing kept. Nearly always there is nothing; then the page, which a fork child shares, is not written. */
 void ctl_forget(u32 pctx_index)
 {
-	memset(kept[pctx_index], 0, sizeof(kept[0]));
+	for (u32 i = 0; i < KEPT_MAX; i++)
+		if (kept[pctx_index][i].ordinal != 0)
+			kept[pctx_index][i].ordinal = 0;
 }
 
 /* Out of the guest's numbers. If the host has none left up there, where it is will have to do. */

@@ -145,25 +145,27 @@ void slot_done(struct task *t)
 	__atomic_store_n(&t->slot->state, CARRICK_SLOT_READY, __ATOMIC_RELEASE);
 }
 
-/* A request of the stub's own: no pointers, no cancelling. The reply's payload stays valid until the next post. */
-long post_own(struct task *t, u32 srv, i32 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+void post_call(struct task *t, u32 srv, long nr, const u64 a[6])
 {
 	slot_t *s = t->slot;
-	long r;
 
-	s->nr = nr;
-	s->args[0] = a0;
-	s->args[1] = a1;
-	s->args[2] = a2;
-	s->args[3] = a3;
-	s->args[4] = a4;
-	s->args[5] = a5;
+	s->nr = (i32)nr;
+	memcpy(s->args, a, sizeof(s->args));
 	memset(s->argoff, 0, sizeof(s->argoff));
 	memset(s->arglen, 0, sizeof(s->arglen));
 	s->inlen = 0;
 	slot_post(t, srv);
+}
+
+/* A request of the stub's own: no pointers, no cancelling. The reply's payload stays valid until the next post. */
+long post_own(struct task *t, u32 srv, i32 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	const u64 a[6] = { a0, a1, a2, a3, a4, a5 };
+	long r;
+
+	post_call(t, srv, nr, a);
 	slot_wait(t, true);
-	r = (long)s->ret;
+	r = (long)t->slot->ret;
 	slot_done(t);
 	return r;
 }

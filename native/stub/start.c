@@ -11,7 +11,8 @@
 #define HWCAP2_FSGSBASE_BIT 2
 #define MAP_FIXED_NOREPLACE_BIT 0x100000
 #define MADV_NOHUGEPAGE_ADVICE 15
-#define SA_FLAGS (4ul /* SIGINFO */ | 0x08000000ul /* ONSTACK */ | 0x40000000ul /* NODEFER */ | 0x04000000ul /* RESTORER */)
+#define SA_FLAGS (4ul /* SIGINFO */ | 0x08000000ul /* ONSTACK */ | 0x04000000ul /* RESTORER */)
+#define SA_NODEFER_FLAG 0x40000000ul
 
 _Noreturn void stub_switch(u64 sp, void (*fn)(void *), void *arg);
 
@@ -51,11 +52,16 @@ static void map(u64 addr, u64 len, int flags, int fd)
 		die();
 }
 
+/*
+ * Faults and traps nest: stub code that runs for one may meet the next. Kicks must not. They queue on the host, so a thread that gets a core back after a
+ * storm of signals would take dozens at once, a frame on each other, and run off its stack. One that waits until another's
+ * handler has returned loses nothing: the sections that it would rewind start over for the first one, or come back here at once.
+ */
 static void handle(int signo, bool ignore)
 {
 	struct {
 		u64 handler, flags, restorer, mask;
-	} sa = { ignore ? 1 : (u64)stub_entry, SA_FLAGS, (u64)stub_restorer, 0 };
+	} sa = { ignore ? 1 : (u64)stub_entry, SA_FLAGS | (signo == CARRICK_KICK_SIGNAL ? 0 : SA_NODEFER_FLAG), (u64)stub_restorer, 0 };
 
 	host(__NR_rt_sigaction, signo, &sa, 0, 8);
 }

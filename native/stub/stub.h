@@ -140,6 +140,8 @@ struct task *task_bind(u32 index);
 void slot_post(struct task *t, u32 srv);
 void slot_wait(struct task *t, bool deaf);
 void slot_done(struct task *t);
+/* Post a call without pointers; the caller waits for the reply, or goes away. */
+void post_call(struct task *t, u32 srv, long nr, const u64 a[6]);
 long post_own(struct task *t, u32 srv, i32 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
 static inline u8 *payload_of(slot_t *s) { return (u8 *)s + CARRICK_PAYLOAD_OFF; }
 

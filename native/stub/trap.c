@@ -3,8 +3,8 @@
  *
  *   guest code ──syscall──► SIGSYS ──► signal_entry ──► answer ──► deliver ──► final section (entry_x86_64.S) ──► guest code
  *
- * Handlers run on the task's stub stack (alternate stack), never blocked (SA_NODEFER); the host's mask is empty in guest code and in the stub, but for
- * the moments around exec and thread exit. What a signal means depends on where it hit: in guest code it may be
+ * Handlers run on the task's stub stack (alternate stack), never blocked (SA_NODEFER) but for kicks, which wait for each other (start.c); else the
+ * host's mask is empty in guest code and in the stub, but for the moments around exec and thread exit. What a signal means depends on where it hit: in guest code it may be
  * answered and delivered at once, since the frame is the guest's; in stub code a kick only rewinds a restartable section, and a fault
  * is a faultable copy's or a bug. That distinction is made by program counter alone, so it also works before %gs is set.
  */
@@ -90,17 +90,31 @@ long call_server(struct task *t, long nr, const u64 a[6])
 	if (s->rflags & CARRICK_RF_SIGNAL)
 		t->fetch = 1;
 	if (s->rflags & CARRICK_RF_REAP)
-		host(__NR_wait4, s->rpid, 0, 0x40000000 /* __WALL */, 0);
+		/* It is a zombie by now. If somebody else has reaped it, its number may be a living child's: do not wait for that. */
+		host(__NR_wait4, s->rpid, 0, 0x40000000 | 1 /* __WALL | WNOHANG */, 0);
 	return r;
 }
 
+/* Signals are blocked first: a kick that came later would run on a stack that may be another thread's. Nobody waits for the answer. */
 static void do_exit(struct task *t, const u64 a[6])
 {
 	u64 all = ~0ull;
 
-	call_server(t, __NR_exit, a);
 	host(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &all, 0, 8);
+	post_call(t, CARRICK_SRV_KERNEL, __NR_exit, a);
 	stub_exit_thread(&t->slot->state, a[0]);
+}
+
+/* The status is left where the kernel looks for it when the process has ended; it need not be told before. The first thread's status counts. */
+static _Noreturn void do_exit_group(struct task *t, const u64 a[6])
+{
+	u32 none = 0;
+
+	if (t->pctx->flags & CARRICK_PF_TRACE)
+		call_server(t, __NR_exit_group, a);
+	__atomic_compare_exchange_n(&t->pctx->exit_word, &none, 0x100 | ((u32)a[0] & 0xff), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	for (;;)
+		host(__NR_exit_group, a[0]);
 }
 
 /* A call that the fast path did not answer. */
@@ -119,9 +133,7 @@ static long slow_call(struct task *t, struct ucontext *uc, long nr, const u64 a[
 		do_exit(t, a);
 		break;
 	case __NR_exit_group:
-		call_server(t, nr, a);
-		for (;;)
-			host(__NR_exit_group, a[0]);
+		do_exit_group(t, a);
 	case __NR_rt_sigsuspend:
 	case __NR_ppoll:
 	case __NR_pselect6:

@@ -255,6 +255,31 @@ test('SCM_RIGHTS: any server\'s OFD travels, lives in flight, and dies with the 
   assert.equal(L.ofdRef(rowC), 0);
 });
 
+test('SCM_RIGHTS: the close that throws a message away is answered when the owners have closed what was in it', () => {
+  const ipc = new RingPort(L.SRV_IPC, rig.rings);
+  const [a, b] = pair();
+  const row = ofdAlloc(L.SRV_IPC, Ofd.PIPE_W, 7, 1);
+  const fd = fdInstall(g.files, row, false, 1024);
+  // In the queue of a socket that is itself in the queue of another: two rounds.
+  const [c, d] = pair();
+  assert.equal(sendFds(c, [fd]), 1);
+  ofdUnref(rig.ep, fdRemove(g.files, fd));
+  assert.equal(sendFds(a, [d]), 1);
+  assert.equal(g.call(NR.NR_close, d), 0);
+  assert.equal(g.call(NR.NR_close, c), 0);
+  assert.equal(g.call(NR.NR_close, b), PARKED);
+  const order: number[] = [];
+  let fence = 0;
+  ipc.drain((m) => {
+    order.push(m.kind);
+    if (m.kind === Msg.FENCE) fence = m.w[0] as number; else assert.equal(m.w[0], row);
+  });
+  assert.deepEqual(order, [Msg.RELEASE, Msg.FENCE]);
+  ipc.send(L.SRV_NET, Msg.FENCED, [fence]);
+  assert.equal(g.settle(), 0);
+  assert.equal(g.call(NR.NR_close, a), 0);
+});
+
 test('SCM_RIGHTS: EBADF, no room (MSG_CTRUNC), read throws fds away', () => {
   const [a, b] = pair(SEQPACKET);
   assert.equal(sendFds(a, [63]), -E.EBADF);

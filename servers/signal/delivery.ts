@@ -66,10 +66,10 @@ export class Delivery {
 
   // ---- sending ----
 
-  /** Send to a thread group. 0, or -EAGAIN when its queue is full. */
-  sendTg(tg: number, s: SigInfo): number {
+  /** Send to a thread group; of those that do not block it, task `prefer` takes it. 0, or -EAGAIN when its queue is full. */
+  sendTg(tg: number, s: SigInfo, prefer = 0): number {
     if (L.tgState(tg) === 0 || L.tgState(tg) === TG_ZOMBIE || s.signo === 0) return 0;
-    return this.send(tg, 0, s);
+    return this.send(tg, 0, s, prefer);
   }
 
   /** Send to one task. */
@@ -85,13 +85,13 @@ export class Delivery {
     return n;
   }
 
-  private send(tg: number, task: number, s: SigInfo): number {
+  private send(tg: number, task: number, s: SigInfo, prefer = 0): number {
     const signo = s.signo;
     if (signo === SIGKILL) { this.kill(tg, SIGKILL); return 0; }
     if (L.tgState(tg) === TG_EMBRYO && L.tgTgid(tg) === 0) { this.queue(tg, task, s); return 0; }
     if (signo === SIGCONT) this.resume(tg);
     else if (defaultAction(signo) === Action.STOP) { this.group(tg).pending.flush(SIGCONT); }
-    const target = task !== 0 ? (unblocked(task, signo) ? task : 0) : this.pick(tg, signo);
+    const target = task !== 0 ? (unblocked(task, signo) ? task : 0) : this.pick(tg, signo, prefer);
     const handler = disposition(tg, signo);
     if (target !== 0 && ignored(handler, signo)) return 0;
     if (target !== 0 && handler === SIG_DFL && L.tgStopped(tg) === 0) {
@@ -113,8 +113,9 @@ export class Delivery {
     for (const w of g.watchers) w.pendingChanged(tg);
   }
 
-  /** The task that takes a process-directed signal: the leader if it can, else any that does not block it; 0 = all block it. */
-  private pick(tg: number, signo: number): number {
+  /** The task that takes a process-directed signal: `prefer` or the leader if it can, else any that does not block it; 0 = all block it. */
+  private pick(tg: number, signo: number, prefer: number): number {
+    if (prefer !== 0 && L.taskTg(prefer) === tg && L.taskState(prefer) === TASK_RUNNING && unblocked(prefer, signo)) return prefer;
     const leader = L.tgLeader(tg);
     if (L.taskState(leader) === TASK_RUNNING && unblocked(leader, signo)) return leader;
     let found = 0;

@@ -20,6 +20,19 @@ test('standard signals coalesce, real-time ones queue', () => {
   assert.ok(seen >= 5);
 });
 
+test('one entry can be taken back: its number is pending only while another is', () => {
+  const p = new Pending(() => undefined);
+  const [mine, other] = [userInfo(40, -2, 1, 0), userInfo(40, -1, 1, 0)];
+  p.add(mine);
+  p.add(other);
+  p.remove(mine);
+  assert.ok(has(p.lo, p.hi, 40));
+  p.remove(mine);
+  assert.equal(p.size, 1);
+  p.remove(other);
+  assert.ok(!has(p.lo, p.hi, 40));
+});
+
 test('synchronous signals go first, then the lowest number', () => {
   assert.equal(firstOf(bitLo(1) | bitLo(11), 0), 11);
   assert.equal(firstOf(bitLo(32), bitHi(33)), 32);

@@ -1,19 +1,22 @@
-/** What the kernel asks for while a container starts: the first fs_struct, standard input and output, small files of the guest. */
+/**
+ * What the kernel asks for when a process starts that nobody forked (the first one, those of `carrick exec`): its fs_struct, standard input and output or
+ * a terminal, small files of the guest.
+ */
 import { E } from '../../shared/errno.js';
 import type { Endpoint } from '../../shared/endpoint.js';
 import { fdInstall } from '../../shared/fdtable.js';
 import * as L from '../../shared/gen/layout.js';
 import * as host from '../../shared/host.js';
 import { Msg } from '../../shared/messages.js';
-import type { RunSpec } from '../../shared/spec.js';
 import { StdioFile } from './anon.js';
 import { permission } from './dac.js';
 import { type File, O_NOCTTY, O_RDONLY, O_RDWR, O_WRONLY } from './file.js';
 import { FsStruct, fsClone, fsDrop, fsSet } from './fs-struct.js';
 import { type Caller, MAY_EXEC } from './inode.js';
 import { makeOfd } from './open-file.js';
+import { Console, type ConsoleSpec, consoles } from './tty/console.js';
 import { giveTo } from './tty/job.js';
-import type { Console } from './tty/console.js';
+import { ptys } from './tty/pty.js';
 import type { Tree } from './tree.js';
 
 /** Longest file that READ_FILE returns: a ring message must hold it. */
@@ -22,9 +25,9 @@ const F_GETFL = 3;
 /** Room for all three; rlimits are not set yet. */
 const FD_ROOM = 64;
 
-/** BOOT_FS: root and working directory of the first process. -ENOENT, -ENOTDIR, -EACCES of the directory. */
-function bootFs(tree: Tree, spec: RunSpec, fs: number, cred: number, cwd: string): number {
-  const path = spec.cwdMake ? tree.makePath(cwd, true) : tree.walk(cwd);
+/** BOOT_FS: root and working directory of a process. -ENOENT, -ENOTDIR, -EACCES of the directory. */
+function bootFs(tree: Tree, make: boolean, fs: number, cred: number, cwd: string): number {
+  const path = make ? tree.makePath(cwd, true) : tree.walk(cwd);
   if (typeof path === 'number') return path;
   if (!path.inode.isDir) return -E.ENOTDIR;
   const c: Caller = { task: 0, tg: 0, cred, fs: tree.caller.fs };
@@ -52,10 +55,8 @@ export function readGuestFile(tree: Tree, name: string): string | number {
   return out;
 }
 
-/** Files for fds 0, 1, 2 without a terminal; without -i fd 0 is /dev/null, whoever opened the container. */
-function hostStdio(tree: Tree, spec: RunSpec, n: number): File | number {
-  if (n === 0 && !spec.interactive) return nullFile(tree);
-  const src = spec.stdio[n] as number;
+/** The file for fd n, 0..2, without a terminal: over the host's fd `src`, or /dev/null. */
+function hostStdio(tree: Tree, src: number, n: number): File | number {
   const fd = src < 0 ? -E.EBADF : host.dup(src);
   if (fd < 0) return nullFile(tree);
   // The caller's description says how it was opened; it is shared with others, so its flags are only looked at.
@@ -68,31 +69,56 @@ function nullFile(tree: Tree): File | number {
   return typeof path === 'number' ? path : path.inode.open(tree.caller, path, O_RDWR);
 }
 
-/** One OFD shared by 0, 1 and 2 for a terminal, three otherwise. */
-function bootStdio(tree: Tree, spec: RunSpec, files: number, tg: number, con: Console | undefined): number {
+/** Files for fds 0, 1, 2. With a terminal: its index. */
+function bootStdio(tree: Tree, files: number, con: Console | undefined, fds: readonly number[]): number {
   for (let n = 0; n < 3; n++) {
-    const file = con !== undefined ? ttyFile(tree) : hostStdio(tree, spec, n);
+    const file = con !== undefined ? ttyFile(tree, con.pty.index) : hostStdio(tree, fds[n] as number, n);
     if (typeof file === 'number') return file;
     const row = makeOfd(file);
     if (row < 0) return row;
     const fd = fdInstall(files, row, false, FD_ROOM, n);
     if (fd < 0) return fd;
   }
-  if (con !== undefined) giveTo(tg, con.pty);
-  return 0;
+  return con === undefined ? 0 : con.pty.index;
 }
 
-function ttyFile(tree: Tree): File | number {
-  const path = tree.walk('/dev/pts/0');
+/** The terminal that BOOT_STDIO asks for. -EAGAIN: there are too many. */
+function bootConsole(ep: Endpoint, kind: number, uid: number, spec: ConsoleSpec, first: Console | undefined): Console | number | undefined {
+  if (kind === 0) return undefined;
+  const con = kind === 1 ? first : Console.open(ep, spec);
+  if (con === undefined) return -E.EAGAIN;
+  con.pty.uid = uid;
+  return con;
+}
+
+function ttyFile(tree: Tree, index: number): File | number {
+  const path = tree.walk(`/dev/pts/${index}`);
   return typeof path === 'number' ? path : path.inode.open(tree.caller, path, O_RDWR | O_NOCTTY);
 }
 
-export function installBoot(ep: Endpoint, tree: Tree, spec: RunSpec, con: Console | undefined): void {
+/** What consoles are told. Numbers of ones that have gone meanwhile mean nothing. */
+function installConsoles(ep: Endpoint): void {
+  ep.on(Msg.BOOT_TTY, (m) => {
+    const pty = ptys.get(m.w[1] as number);
+    if (pty !== undefined) giveTo(m.w[0] as number, pty);
+  });
+  ep.on(Msg.CONSOLE_SIZE, (m) => { consoles.get(m.w[0] as number)?.resize(m.w[1] as number, m.w[2] as number); });
+  ep.on(Msg.CONSOLE_END, (m) => {
+    const con = consoles.get(m.w[0] as number);
+    const serial = m.w[1] as number;
+    if (m.w[2] !== 0) { con?.hangUp(); return; }
+    const done = (): void => { ep.send(L.SRV_KERNEL, Msg.CONSOLE_ENDED, [serial]); };
+    if (con === undefined) done(); else con.end(done);
+  });
+}
+
+/** con: the container's console. */
+export function installBoot(ep: Endpoint, tree: Tree, con: Console | undefined): void {
   ep.on(Msg.FS_CLONE, (m) => fsClone(m.w[0] as number, m.w[1] as number));
   ep.on(Msg.FS_DROP, (m) => fsDrop(m.w[0] as number));
   ep.on(Msg.BOOT_FS, (m) => {
     const serial = m.w[2] as number;
-    ep.send(L.SRV_KERNEL, Msg.BOOT_FS_DONE, [bootFs(tree, spec, m.w[0] as number, m.w[1] as number, m.text), serial]);
+    ep.send(L.SRV_KERNEL, Msg.BOOT_FS_DONE, [bootFs(tree, m.w[3] !== 0, m.w[0] as number, m.w[1] as number, m.text), serial]);
   });
   ep.on(Msg.READ_FILE, (m) => {
     const serial = m.w[0] as number;
@@ -100,7 +126,11 @@ export function installBoot(ep: Endpoint, tree: Tree, spec: RunSpec, con: Consol
     ep.send(L.SRV_KERNEL, Msg.FILE_READ, [serial, typeof r === 'number' ? r : r.length], typeof r === 'number' ? '' : r);
   });
   ep.on(Msg.BOOT_STDIO, (m) => {
-    const serial = m.w[2] as number;
-    ep.send(L.SRV_KERNEL, Msg.STDIO_DONE, [bootStdio(tree, spec, m.w[0] as number, m.w[3] as number, con), serial]);
+    const [files, kind, serial, uid, input, output, error, rows, cols] = m.w as unknown as readonly [number, number, number, number, number, number, number, number, number];
+    const c = bootConsole(ep, kind, uid, { input, output, rows, cols }, con);
+    const r = typeof c === 'number' ? c : bootStdio(tree, files, c, [input, output, error]);
+    if (r < 0 && kind === 2 && typeof c === 'object') c.end(() => undefined);
+    ep.send(L.SRV_KERNEL, Msg.STDIO_DONE, [r, serial]);
   });
+  installConsoles(ep);
 }

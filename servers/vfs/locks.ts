@@ -10,6 +10,7 @@
  * locks that were set through it, end when it is released.
  */
 import { E } from '../../shared/errno.js';
+import * as L from '../../shared/gen/layout.js';
 import { WaitQueue } from '../../shared/wait.js';
 import type { File } from './file.js';
 import type { Inode } from './inode.js';
@@ -124,7 +125,7 @@ export function setLock(inode: Inode, want: RecordLock, wait: boolean, park: (q:
   join(t, want);
   if (want.tg !== 0) {
     let s = byTg.get(want.tg);
-    if (s === undefined) byTg.set(want.tg, s = new Set());
+    if (s === undefined) { byTg.set(want.tg, s = new Set()); L.setTgLocks(want.tg, 1); }
     s.add(t);
   }
   // A write lock turned into a read lock lets readers in.

@@ -19,7 +19,7 @@ runWorker((ep, boot) => {
   installExe(ep, exePath);
   setHostPathOf(mappedPath);
   setMapPrefixes(mapPrefixesOf(boot.spec));
-  installBoot(ep, tree, boot.spec, con);
+  installBoot(ep, tree, con);
   const control: VfsControl = {
     resize: (rows, cols) => con?.resize(rows, cols),
     shutdown: () => {

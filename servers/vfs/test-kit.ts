@@ -19,10 +19,10 @@ import { Timer, TimerHeap, type WaitQueue, Why } from '../../shared/wait.js';
 import { setEndpoint } from './file.js';
 import { FsStruct, fsSet } from './fs-struct.js';
 import { HostDir } from './host/dir.js';
-import { hostStatFd } from './host/stat.js';
 import { installVfs } from './install.js';
 import { Path, S_IFDIR } from './inode.js';
 import { setDataDir } from './layered/data.js';
+import { HostLower, type LowerDir } from './layered/lower.js';
 import { LayeredSuper } from './layered/super.js';
 import { mountAt, mountRoot } from './mounts.js';
 
@@ -90,8 +90,8 @@ export class World {
   private readonly u32: Uint32Array;
   private readonly view: DataView;
 
-  /** files: lower path → content; a path that ends in '/' is a directory. */
-  constructor(files: Readonly<Record<string, string>> = {}, lower = true) {
+  /** files: lower path → content; a path that ends in '/' is a directory. tree: a lower layer instead of that. */
+  constructor(files: Readonly<Record<string, string>> = {}, lower = true, tree?: LowerDir) {
     needNative();
     this.dir = mkdtempSync(join(tmpdir(), 'carrick-vfs-'));
     this.lower = join(this.dir, 'lower');
@@ -105,8 +105,9 @@ export class World {
     }
     setDataDir(host.openat(host.AT_FDCWD, this.upper, O_PATH));
     const fd = host.openat(host.AT_FDCWD, this.lower, O_PATH);
-    hostStatFd(fd);
-    this.sb = new LayeredSuper(lower ? 'overlay' : 'tmpfs', lower ? new HostDir(undefined, '', fd) : undefined, S_IFDIR | 0o755);
+    const below = tree ?? new HostLower(new HostDir(undefined, '', fd));
+    below.stat('.');
+    this.sb = new LayeredSuper(lower ? 'overlay' : 'tmpfs', lower ? below : undefined, S_IFDIR | 0o755);
     const mnt = mountRoot(this.sb, 0);
     this.root = new Path(mnt, mnt.root);
     const sab = new SharedArrayBuffer(L.SLOT_STRIDE * 4);

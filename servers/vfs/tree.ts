@@ -1,7 +1,7 @@
 /**
  * The container's tree of mounts, as the command line asks for it:
  *
- *   /          layered over the host's root or a directory
+ *   /          layered over the host's root, a directory or the layers of an image
  *   /proc /sys /dev /dev/pts /dev/shm /tmp /run    carrick's own
  *   --tmpfs, -v in the order given, over all of these
  *
@@ -10,17 +10,18 @@
 import { E } from '../../shared/errno.js';
 import type { Endpoint } from '../../shared/endpoint.js';
 import * as host from '../../shared/host.js';
-import type { RunSpec } from '../../shared/spec.js';
+import type { RootfsSpec, RunSpec } from '../../shared/spec.js';
 import { dinstantiate, dlookup } from './dcache.js';
 import { populateDev } from './devfs/dev.js';
 import { FsStruct } from './fs-struct.js';
 import { HostDir } from './host/dir.js';
-import { hostStatFd } from './host/stat.js';
 import { hostSuper } from './hostfs/hostfs.js';
 import type { Mount} from './inode.js';
 import { type Caller, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, Path, S_IFDIR, S_IFREG, type SuperBlock } from './inode.js';
 import { setDataDir } from './layered/data.js';
 import { loadTree, readIndex, removeStray, saveTree, writeIndex } from './layered/saved.js';
+import { ImageDir, openLayers } from './layered/image-lower.js';
+import { HostLower, type LowerDir } from './layered/lower.js';
 import { LayeredSuper } from './layered/super.js';
 import { crossMounts, mountAt, mountRoot } from './mounts.js';
 import { Nameidata, walk, Walk } from './namei.js';
@@ -41,6 +42,13 @@ function openDir(path: string, what: string): number {
   return fd < 0 ? fail(what, path, fd) : fd;
 }
 
+/** The read-only tree below the writable layer; its attributes are in $st then. */
+function openLower(rootfs: RootfsSpec): LowerDir {
+  const lower = rootfs.kind === 'layers' ? ImageDir.root(openLayers(rootfs.layers ?? [])) : new HostLower(new HostDir(undefined, '', openDir(rootfs.dir, 'the root file system')));
+  const st = lower.stat('.');
+  return st < 0 ? fail('the root file system', rootfs.dir, st) : lower;
+}
+
 export class Tree {
   readonly root: Path;
   private readonly nd = new Nameidata();
@@ -54,10 +62,7 @@ export class Tree {
 
   constructor(private readonly ep: Endpoint, private readonly spec: RunSpec) {
     setDataDir(openDir(spec.upperDir, 'the writable layer'));
-    const fd = openDir(spec.rootfs.dir, 'the root file system');
-    const st = hostStatFd(fd);
-    if (st < 0) fail('the root file system', spec.rootfs.dir, st);
-    const lower = new HostDir(undefined, '', fd);
+    const lower = openLower(spec.rootfs);
     const sb = new LayeredSuper('overlay', lower, 0);
     this.upper = sb;
     sb.source = 'overlay';

@@ -173,7 +173,9 @@ struct carrick_pctx {
 	uint64_t brk_start;
 	/* The break. Writer: stub. */
 	uint64_t brk;
-	uint8_t tail_[2000];
+	/* 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. */
+	uint32_t exit_word;
+	uint8_t tail_[1996];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_pctx) == 8192, "pctx");
 _Static_assert(offsetof(struct carrick_pctx, tgid) == 0, "pctx.tgid");
@@ -190,6 +192,7 @@ _Static_assert(offsetof(struct carrick_pctx, sa_mask) == 1568, "pctx.sa_mask");
 _Static_assert(offsetof(struct carrick_pctx, fdhint) == 2080, "pctx.fdhint");
 _Static_assert(offsetof(struct carrick_pctx, brk_start) == 6176, "pctx.brk_start");
 _Static_assert(offsetof(struct carrick_pctx, brk) == 6184, "pctx.brk");
+_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6192, "pctx.exit_word");
 /* How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. */
 struct carrick_plan {
 	/* PLAN_MAGIC 0x4e414c50. */

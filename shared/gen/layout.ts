@@ -138,6 +138,8 @@ export const PCTX_FDHINT = 2080;
 export const PCTX_BRK_START = 6176;
 /** The break. Writer: stub. (u64) */
 export const PCTX_BRK = 6184;
+/** 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. (u32) */
+export const PCTX_EXIT_WORD = 6192;
 /** How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. Bytes. */
 export const PLAN_SIZE = 1024;
 /** PLAN_MAGIC 0x4e414c50. (u32) */
@@ -748,33 +750,38 @@ export const tgSessionLeader = (row: number): number => $tg.i32[row * 128 + 21] 
 export const setTgSessionLeader = (row: number, v: number): void => { $tg.i32[row * 128 + 21] = v; };
 /** Index into tgI32() for Atomics. */
 export const TG_SESSION_LEADER_AT = (row: number): number => row * 128 + 21;
+/** 1 once it has held a POSIX lock: vfs must hear of its end at once. Writer: vfs. */
+export const tgLocks = (row: number): number => $tg.i32[row * 128 + 22] as number;
+export const setTgLocks = (row: number, v: number): void => { $tg.i32[row * 128 + 22] = v; };
+/** Index into tgI32() for Atomics. */
+export const TG_LOCKS_AT = (row: number): number => row * 128 + 22;
 /** CLOCK_MONOTONIC at creation, ns. Writer: kernel. */
-export const tgStartNs = (row: number): number => $tg.f64[row * 64 + 11] as number;
-export const setTgStartNs = (row: number, v: number): void => { $tg.f64[row * 64 + 11] = v; };
+export const tgStartNs = (row: number): number => $tg.f64[row * 64 + 12] as number;
+export const setTgStartNs = (row: number, v: number): void => { $tg.f64[row * 64 + 12] = v; };
 /** User time of reaped children, ns. Writer: kernel. */
-export const tgCutimeNs = (row: number): number => $tg.f64[row * 64 + 12] as number;
-export const setTgCutimeNs = (row: number, v: number): void => { $tg.f64[row * 64 + 12] = v; };
+export const tgCutimeNs = (row: number): number => $tg.f64[row * 64 + 13] as number;
+export const setTgCutimeNs = (row: number, v: number): void => { $tg.f64[row * 64 + 13] = v; };
 /** System time of reaped children, ns. Writer: kernel. */
-export const tgCstimeNs = (row: number): number => $tg.f64[row * 64 + 13] as number;
-export const setTgCstimeNs = (row: number, v: number): void => { $tg.f64[row * 64 + 13] = v; };
+export const tgCstimeNs = (row: number): number => $tg.f64[row * 64 + 14] as number;
+export const setTgCstimeNs = (row: number, v: number): void => { $tg.f64[row * 64 + 14] = v; };
 /** Guest address of argv[0]'s string. Writer: kernel. */
-export const tgArgStart = (row: number): number => $tg.f64[row * 64 + 14] as number;
-export const setTgArgStart = (row: number, v: number): void => { $tg.f64[row * 64 + 14] = v; };
+export const tgArgStart = (row: number): number => $tg.f64[row * 64 + 15] as number;
+export const setTgArgStart = (row: number, v: number): void => { $tg.f64[row * 64 + 15] = v; };
 /** End of the argument strings. */
-export const tgArgEnd = (row: number): number => $tg.f64[row * 64 + 15] as number;
-export const setTgArgEnd = (row: number, v: number): void => { $tg.f64[row * 64 + 15] = v; };
+export const tgArgEnd = (row: number): number => $tg.f64[row * 64 + 16] as number;
+export const setTgArgEnd = (row: number, v: number): void => { $tg.f64[row * 64 + 16] = v; };
 /** Guest address of the first environment string. */
-export const tgEnvStart = (row: number): number => $tg.f64[row * 64 + 16] as number;
-export const setTgEnvStart = (row: number, v: number): void => { $tg.f64[row * 64 + 16] = v; };
+export const tgEnvStart = (row: number): number => $tg.f64[row * 64 + 17] as number;
+export const setTgEnvStart = (row: number, v: number): void => { $tg.f64[row * 64 + 17] = v; };
 /** End of the environment strings. */
-export const tgEnvEnd = (row: number): number => $tg.f64[row * 64 + 17] as number;
-export const setTgEnvEnd = (row: number, v: number): void => { $tg.f64[row * 64 + 17] = v; };
+export const tgEnvEnd = (row: number): number => $tg.f64[row * 64 + 18] as number;
+export const setTgEnvEnd = (row: number, v: number): void => { $tg.f64[row * 64 + 18] = v; };
 /** Soft limits by RLIMIT_*, Infinity for RLIM_INFINITY. Writer: kernel. */
-export const tgRlimCur = (row: number, ix: number): number => $tg.f64[row * 64 + 18 + ix] as number;
-export const setTgRlimCur = (row: number, ix: number, v: number): void => { $tg.f64[row * 64 + 18 + ix] = v; };
+export const tgRlimCur = (row: number, ix: number): number => $tg.f64[row * 64 + 19 + ix] as number;
+export const setTgRlimCur = (row: number, ix: number, v: number): void => { $tg.f64[row * 64 + 19 + ix] = v; };
 /** Hard limits by RLIMIT_*. Writer: kernel. */
-export const tgRlimMax = (row: number, ix: number): number => $tg.f64[row * 64 + 34 + ix] as number;
-export const setTgRlimMax = (row: number, ix: number, v: number): void => { $tg.f64[row * 64 + 34 + ix] = v; };
+export const tgRlimMax = (row: number, ix: number): number => $tg.f64[row * 64 + 35 + ix] as number;
+export const setTgRlimMax = (row: number, ix: number, v: number): void => { $tg.f64[row * 64 + 35 + ix] = v; };
 /** Bytes of each table's SharedArrayBuffer. */
 export const TABLE_BYTES = { cred: 1048576, fdchunk: 9437184, files: 8388608, meta: 512, ofd: 4194304, task: 1048576, tg: 2097152 } as const;
 export type TableName = keyof typeof TABLE_BYTES;

@@ -124,6 +124,7 @@ export const pctx = struct('pctx', 'What the threads of one thread group share w
   fdhint: u8('Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never.', 4096),
   brk_start: u64('Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps.'),
   brk: u64('The break. Writer: stub.'),
+  exit_word: u32('0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended.'),
 });
 
 export const slot = struct('slot', 'A guest task\'s mailbox; the payload follows at PAYLOAD_OFF.', 256, {

@@ -47,6 +47,7 @@ export const tg = table('tg', 'A guest process: thread group.', 4096, 512, {
   exe: i32('Id of its executable\'s path, an object of vfs. Writer: kernel.'),
   subreaper: i32('PR_SET_CHILD_SUBREAPER. Writer: kernel.'),
   session_leader: i32('1 when sid == tgid was set by setsid. Writer: kernel.'),
+  locks: i32('1 once it has held a POSIX lock: vfs must hear of its end at once. Writer: vfs.'),
   start_ns: f64('CLOCK_MONOTONIC at creation, ns. Writer: kernel.'),
   cutime_ns: f64('User time of reaped children, ns. Writer: kernel.'),
   cstime_ns: f64('System time of reaped children, ns. Writer: kernel.'),

@@ -46,8 +46,8 @@ int main(void)
 	OK("no-signal-wait", waitpid(p, &s, 0));
 	VAL("no-signal-wclone", waitpid(p, &s, __WCLONE) == p);
 	say_status("no-signal", s);
-	p = clone(fn, top, SIGUSR1, NULL);
 	signal(SIGUSR1, SIG_IGN);
+	p = clone(fn, top, SIGUSR1, NULL);
 	VAL("wall", waitpid(p, &s, __WALL) == p);
 	p = clone(fn, top, CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | SIGCHLD, NULL, &ptid, NULL, &ctid);
 	waitpid(p, &s, 0);

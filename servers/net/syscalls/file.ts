@@ -8,12 +8,12 @@ import * as NR from '../../../shared/gen/syscalls.js';
 import * as host from '../../../shared/host.js';
 import { structRoom } from '../../../shared/iobuf.js';
 import { native } from '../../../shared/native.js';
-import { O_NONBLOCK } from '../abi.js';
+import { O_ASYNC, O_NONBLOCK } from '../abi.js';
 import * as h from '../hostcalls.js';
 import { onSocket } from '../on-socket.js';
 import type { Sock, Socks } from '../sock.js';
 
-const FIOCLEX = 0x5451, FIONCLEX = 0x5450, FIONBIO = 0x5421, FIONREAD = 0x541b, SIOCOUTQ = 0x5411, SIOCATMARK = 0x8905;
+const FIOCLEX = 0x5451, FIONCLEX = 0x5450, FIONBIO = 0x5421, FIOASYNC = 0x5452, FIONREAD = 0x541b, SIOCOUTQ = 0x5411, SIOCATMARK = 0x8905;
 const FIOSETOWN = 0x8901, SIOCSPGRP = 0x8902, FIOGETOWN = 0x8903, SIOCGPGRP = 0x8904;
 const SIOCGIFCONF = 0x8912;
 /** Questions about an interface: struct ifreq in and out, no pointer inside. */
@@ -47,6 +47,7 @@ function ioctl(f: Frame, ofd: number, s: Sock): number {
       return 0;
     }
     case FIONBIO: return fionbio(f, ofd, s);
+    case FIOASYNC: return fioasync(f, ofd);
     case FIONREAD:
     case SIOCOUTQ:
     case SIOCATMARK: {
@@ -83,6 +84,16 @@ function fionbio(f: Frame, ofd: number, s: Sock): number {
   const flags = on ? Atomics.or(L.ofdI32(), at, O_NONBLOCK) | O_NONBLOCK : Atomics.and(L.ofdI32(), at, ~O_NONBLOCK) & ~O_NONBLOCK;
   // A listening socket stays non-blocking on the host (accept).
   return s.listener !== undefined ? 0 : host.fcntl(s.hostFd, F_SETFL, flags & ~3);
+}
+
+/** FIOASYNC: as fcntl(F_SETFL, O_ASYNC). -EFAULT. FIXME: Linux then sends SIGIO to the owner at every event; here the flag is only kept. */
+function fioasync(f: Frame, ofd: number): number {
+  const r = f.copyIn(f.argU64(2), host.STRUCT, 4);
+  if (r < 0) return r;
+  const on = host.scratchView.getInt32(host.STRUCT, true) !== 0;
+  const at = L.OFD_FLAGS_AT(ofd);
+  if (on) Atomics.or(L.ofdI32(), at, O_ASYNC); else Atomics.and(L.ofdI32(), at, ~O_ASYNC);
+  return 0;
 }
 
 /** SIOCGIFCONF: struct ifconf {int len; ifreq *buf} names a buffer of the guest's; NULL asks for the length. */

@@ -11,7 +11,7 @@ import * as L from '../../../shared/gen/layout.js';
 import * as NR from '../../../shared/gen/syscalls.js';
 import { Msg } from '../../../shared/messages.js';
 import { Timer } from '../../../shared/wait.js';
-import { cpuTimeNs } from '../cputime.js';
+import { Busiest, cpuTimeNs } from '../cputime.js';
 import type { Delivery } from '../delivery.js';
 import { SI_KERNEL, userInfo } from '../siginfo.js';
 import { SIGALRM, SIGPROF, SIGVTALRM } from '../sigset.js';
@@ -26,6 +26,7 @@ class Itimer {
   /** Expiry on the timer's own clock, ns; 0 = disarmed. */
   at = 0;
   readonly timer: Timer;
+  private readonly busiest = new Busiest();
   constructor(private readonly ep: Endpoint, private readonly d: Delivery, private readonly tg: number, private readonly which: number) {
     this.timer = new Timer(() => { this.fire(); });
   }
@@ -53,7 +54,8 @@ class Itimer {
     if (this.at === 0) return;
     const now = this.clock();
     if (now < this.at) { this.arm(); return; }
-    this.d.sendTg(this.tg, userInfo(SIGNAL[this.which] as number, SI_KERNEL, 0, 0));
+    const by = this.which !== 0 && L.tgNtasks(this.tg) > 1 ? this.busiest.pick(this.tg) : 0;
+    this.d.sendTg(this.tg, userInfo(SIGNAL[this.which] as number, SI_KERNEL, 0, 0), by);
     if (this.intervalNs === 0) { this.at = 0; return; }
     // Missed periods are not made up for: one signal, then the next multiple.
     const periods = Math.floor((now - this.at) / this.intervalNs) + 1;

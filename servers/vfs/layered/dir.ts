@@ -1,5 +1,5 @@
 /**
- * Directories of the layered file system: what the guest has changed (`entries`) over what the host has (`lowerDir`).
+ * Directories of the layered file system: what the guest has changed (`entries`) over what the layers below have (`lowerDir`).
  *
  *   entries: name → inode     new, changed or moved here; a lower directory below which something changed
  *   entries: name → null      whiteout: the lower name is hidden
@@ -9,32 +9,29 @@
  * that a redirect): the whole subtree moves without a copy.
  */
 import { E } from '../../../shared/errno.js';
-import * as host from '../../../shared/host.js';
 import { newOwner } from '../dac.js';
-import { eachEntry, HostDir } from '../host/dir.js';
-import { $st, hostStat } from '../host/stat.js';
+import { $st } from '../host/stat.js';
 import { touchBorn, touchChanged, touchModified } from '../host/times.js';
 import { type Caller, type DirList, dtype, type Inode, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../inode.js';
+import type { LowerDir } from './lower.js';
 import { LNode, LSpecial, LSymlink } from './node.js';
 import { LRegular } from './regular.js';
-import { isPseudo, type LayeredSuper } from './super.js';
+import type { LayeredSuper } from './super.js';
 
-const O_PATH = 0o10000000, O_NOFOLLOW = 0o400000;
 /** mm/shmem.c shows each entry of a tmpfs directory as 20 bytes; stat(1) on any tmpfs. */
 const TMPFS_ENTRY = 20;
-const AS_ROOT = process.geteuid?.() === 0;
 
 const NO_ENTRIES: ReadonlyMap<string, LNode | null> = new Map();
 
 export class LDir extends LNode {
   private entries: Map<string, LNode | null> | undefined = undefined;
-  private readonly lowerDir: HostDir | undefined;
+  private readonly lowerDir: LowerDir | undefined;
   /** Where it is, for pinning: undefined for the root, or when it was removed. */
   private up: LDir | undefined = undefined;
   private upName = '';
 
   /** With lowerDir the attributes are in $st; `hidden`: take them, but not what is in the directory. */
-  constructor(sb: LayeredSuper, mode: number, lowerDir: HostDir | undefined, hidden = false) {
+  constructor(sb: LayeredSuper, mode: number, lowerDir: LowerDir | undefined, hidden = false) {
     super(sb, mode, lowerDir === undefined ? undefined : { dir: lowerDir, name: '.' });
     this.lowerDir = hidden ? undefined : lowerDir;
     if (lowerDir !== undefined) return;
@@ -79,18 +76,16 @@ export class LDir extends LNode {
     const e = this.entries?.get(name);
     if (e !== undefined) return e ?? -E.ENOENT;
     if (this.lowerDir === undefined || this.nlink === 0) return -E.ENOENT;
-    const fd = this.lowerDir.fd();
-    if (fd < 0) return fd;
-    const r = hostStat(fd, name);
-    return r < 0 ? r : this.adopt(this.lowerDir, fd, name);
+    const r = this.lowerDir.stat(name);
+    return r < 0 ? r : this.adopt(this.lowerDir, name);
   }
 
   /** Inode for the lower object that $st describes. */
-  private adopt(dir: HostDir, dirFd: number, name: string): LNode | number {
+  private adopt(dir: LowerDir, name: string): LNode | number {
     const type = $st.mode & S_IFMT;
-    const hidden = $st.dev !== this.devNo && (type === S_IFDIR || type === S_IFREG) && this.onPseudo(dirFd, name);
+    const hidden = $st.dev !== this.devNo && (type === S_IFDIR || type === S_IFREG) && dir.hides(name);
     if (type === S_IFDIR) {
-      const d = new LDir(this.sb, $st.mode, new HostDir(dir, name), hidden);
+      const d = new LDir(this.sb, $st.mode, dir.child(name), hidden);
       d.place(this, name);
       return d;
     }
@@ -104,35 +99,16 @@ export class LDir extends LNode {
     return n;
   }
 
-  /** A mount point of the host: does one of its pseudo file systems begin here? $st survives. */
-  private onPseudo(dirFd: number, name: string): boolean {
-    const fd = host.openat(dirFd, name, O_PATH | O_NOFOLLOW);
-    if (fd < 0) return true;
-    const pseudo = isPseudo(fd);
-    host.close(fd);
-    return pseudo;
-  }
-
   override readdir(_c: Caller, list: DirList): number {
     const entries = this.entries;
     if (entries !== undefined) for (const [name, n] of entries) if (n !== null) list.add(name, n.ino, dtype(n.mode));
     return this.eachLower((name, ino, type) => { if (entries?.has(name) !== true) list.add(name, ino, type); });
   }
 
-  /** The host refuses an ordinary user what the guest's root may read. */
-  override mayList(): number {
-    if (this.lowerDir === undefined || AS_ROOT) return 0;
-    const fd = this.lowerDir.openForReading();
-    return fd < 0 ? fd : host.close(fd);
-  }
+  override mayList(): number { return this.lowerDir === undefined ? 0 : this.lowerDir.mayList(); }
 
   private eachLower(each: (name: string, ino: number, type: number) => void): number {
-    if (this.lowerDir === undefined || this.nlink === 0) return 0;
-    const fd = this.lowerDir.openForReading();
-    if (fd < 0) return fd;
-    const r = eachEntry(fd, each);
-    host.close(fd);
-    return r;
+    return this.lowerDir === undefined || this.nlink === 0 ? 0 : this.lowerDir.each(each);
   }
 
   private get isEmpty(): boolean {
@@ -143,11 +119,7 @@ export class LDir extends LNode {
     return r === 0 && empty;
   }
 
-  private lowerHas(name: string): boolean {
-    if (this.lowerDir === undefined) return false;
-    const fd = this.lowerDir.fd();
-    return fd >= 0 && host.statx(fd, name, host.AT_SYMLINK_NOFOLLOW) === 0;
-  }
+  private lowerHas(name: string): boolean { return this.lowerDir?.has(name) === true; }
 
   override refresh(): number {
     if (this.sb.fstype === 'tmpfs') this.size = TMPFS_ENTRY * (2 + (this.entries?.size ?? 0));
@@ -286,7 +258,6 @@ export class LDir extends LNode {
     return 0;
   }
 
-  protected override lowerFd(): number { return this.lowerDir === undefined ? -1 : this.lowerDir.openForReading(); }
 }
 
 export const isLayeredDir = (i: Inode): i is LDir => i instanceof LDir;

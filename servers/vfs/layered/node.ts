@@ -1,22 +1,18 @@
 /** Inodes of the layered file system but directories and regular files: what all have in common, symlinks and special files. */
 import { E } from '../../../shared/errno.js';
-import * as host from '../../../shared/host.js';
 import { specialOpen } from '../special.js';
 import type { File } from '../file.js';
-import type { HostDir } from '../host/dir.js';
 import { $st, fillInode } from '../host/stat.js';
 import { applyAttr, touchChanged } from '../host/times.js';
 import { type Caller, Inode, type Path, type SetAttr } from '../inode.js';
+import type { LowerDir } from './lower.js';
 import type { LayeredSuper } from './super.js';
 
-const O_RDONLY = 0, O_NONBLOCK = 0o4000, O_NOCTTY = 0o400, O_NOFOLLOW = 0o400000;
 /** setxattr(2). */
 const XATTR_CREATE = 1, XATTR_REPLACE = 2;
-/** linux/limits.h XATTR_SIZE_MAX. */
-const XATTR_MAX = 65536;
 
-/** Where a lower object is on the host. */
-export interface LowerRef { readonly dir: HostDir; readonly name: string }
+/** Where a lower object is; a directory is '.' of itself. */
+export interface LowerRef { readonly dir: LowerDir; readonly name: string }
 
 /** An inode's own part of the upper layer's index (saved.ts). */
 export interface SavedAttr {
@@ -99,27 +95,8 @@ export abstract class LNode extends Inode {
 
   // ---- extended attributes: the lower's are read once, from then on they live here ----
 
-  /** A readable host fd of the lower object for fgetxattr, -1 = has none. The caller closes it. */
-  protected lowerFd(): number {
-    if (this.lower === undefined || !(this.isReg || this.isDir)) return -1;
-    const dir = this.lower.dir.fd();
-    return dir < 0 ? dir : host.openat(dir, this.lower.name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
-  }
-
   private loadXattrs(): Map<string, string> {
-    const all = new Map<string, string>();
-    const fd = this.lowerFd();
-    if (fd < 0) return all;
-    const n = host.flistxattr(fd, host.DATA, 65536);
-    const names = n > 0 ? host.scratch.latin1Slice(host.DATA, host.DATA + n - 1).split('\0') : [];
-    for (const name of names) {
-      // ACLs are not supported here, and overlayfs's own marks mean nothing to the guest.
-      if (name.startsWith('trusted.overlay.') || name.startsWith('system.')) continue;
-      const len = host.fgetxattr(fd, name, host.DATA, XATTR_MAX);
-      if (len >= 0) all.set(name, host.scratch.latin1Slice(host.DATA, host.DATA + len));
-    }
-    host.close(fd);
-    return all;
+    return this.lower === undefined || !(this.isReg || this.isDir) ? new Map<string, string>() : this.lower.dir.xattrs(this.lower.name);
   }
 
   private get xattrMap(): Map<string, string> { return this.xattrs ??= this.loadXattrs(); }
@@ -160,9 +137,7 @@ export class LSymlink extends LNode {
   override readlink(_c: Caller): string | number {
     if (this.target !== undefined) return this.target;
     if (this.lower === undefined) return -E.EINVAL;
-    const dir = this.lower.dir.fd();
-    if (dir < 0) return dir;
-    const t = host.readlinkat(dir, this.lower.name);
+    const t = this.lower.dir.readlink(this.lower.name);
     if (typeof t === 'string') this.target = t;
     return t;
   }

@@ -12,7 +12,7 @@ import { type Caller, type Path, S_ISGID, S_ISUID, type SetAttr } from '../inode
 import { copyBytes, type Data, dataCreate } from './data.js';
 import { LNode } from './node.js';
 
-const O_NONBLOCK = 0o4000, O_NOCTTY = 0o400, O_NOFOLLOW = 0o400000, O_RDWR = 2, O_CLOEXEC = 0o2000000;
+const O_RDWR = 2, O_CLOEXEC = 0o2000000;
 const SEEK_SET = 0, SEEK_CUR = 1;
 const SYS_dup3 = 292;
 
@@ -55,8 +55,7 @@ export class LRegular extends LNode {
   private openLower(): number {
     const lower = this.lower;
     if (lower === undefined) return -E.ENOENT;
-    const dir = lower.dir.fd();
-    return dir < 0 ? dir : host.openat(dir, lower.name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+    return lower.dir.open(lower.name);
   }
 
   /** Give the file data of its own, with at most `keep` bytes of the lower's. 0 or -errno; a failure changes nothing. */

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import * as NR from '../../../shared/gen/syscalls.js';
 import * as host from '../../../shared/host.js';
 import { HostDir } from '../host/dir.js';
+import { HostLower } from './lower.js';
 import { hostStatFd } from '../host/stat.js';
 import { mountAt } from '../mounts.js';
 import { Out, World } from '../test-kit.js';
@@ -93,7 +94,7 @@ function reload(): void {
   const tree = readIndex(w.upper, 'lower');
   assert.ok(tree !== undefined);
   const fd = ok(host.openat(host.AT_FDCWD, w.lower, O_PATH));
-  const dir = new HostDir(undefined, '', fd);
+  const dir = new HostLower(new HostDir(undefined, '', fd));
   ok(hostStatFd(fd));
   const sb = new LayeredSuper('overlay', dir, 0);
   loadTree(sb, dir, tree, { task: 0, tg: 0, cred: 0, fs: undefined as never });
@@ -149,7 +150,7 @@ describe('the index of the upper layer', () => {
     const first = readFileSync(join(w.upper, 'index'));
     reload();
     const fd = ok(host.openat(host.AT_FDCWD, w.lower, O_PATH));
-    const dir = new HostDir(undefined, '', fd);
+    const dir = new HostLower(new HostDir(undefined, '', fd));
     ok(hostStatFd(fd));
     const sb = new LayeredSuper('overlay', dir, 0);
     const tree = readIndex(w.upper, 'lower');

@@ -13,12 +13,12 @@
  */
 import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { pack, unpack } from 'msgpackr';
-import { HostDir } from '../host/dir.js';
-import { hostStat, hostStatFd, $st } from '../host/stat.js';
+import { $st } from '../host/stat.js';
 import type { Caller } from '../inode.js';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../inode.js';
 import { dataOpen } from './data.js';
 import { LDir } from './dir.js';
+import type { LowerDir } from './lower.js';
 import { type LNode, LSpecial, LSymlink, type SavedAttr } from './node.js';
 import { LRegular } from './regular.js';
 import type { LayeredSuper } from './super.js';
@@ -98,18 +98,18 @@ export function saveTree(sb: LayeredSuper, lower: string): SavedTree {
 
 class Loader {
   private readonly made: Array<LNode | undefined>;
-  private readonly dirs = new Map<string, HostDir>();
+  private readonly dirs = new Map<string, LowerDir>();
 
-  constructor(private readonly sb: LayeredSuper, private readonly rootDir: HostDir, private readonly tree: SavedTree) {
+  constructor(private readonly sb: LayeredSuper, private readonly rootDir: LowerDir, private readonly tree: SavedTree) {
     this.made = new Array<LNode | undefined>(tree.nodes.length);
   }
 
-  private hostDir(path: string): HostDir {
+  private lowerDir(path: string): LowerDir {
     if (path === '') return this.rootDir;
     let d = this.dirs.get(path);
     if (d === undefined) {
       const cut = path.lastIndexOf('/');
-      d = new HostDir(this.hostDir(cut < 0 ? '' : path.slice(0, cut)), path.slice(cut + 1));
+      d = this.lowerDir(cut < 0 ? '' : path.slice(0, cut)).child(path.slice(cut + 1));
       this.dirs.set(path, d);
     }
     return d;
@@ -120,9 +120,8 @@ class Loader {
     const { mode } = s.attr;
     const type = mode & S_IFMT;
     if (type === S_IFDIR) {
-      const dir = s.lower === undefined ? undefined : this.hostDir(s.lower);
-      const fd = dir?.fd() ?? -1;
-      return fd >= 0 && hostStatFd(fd) === 0 ? new LDir(this.sb, $st.mode, dir, s.hidden) : new LDir(this.sb, mode, undefined);
+      const dir = s.lower === undefined ? undefined : this.lowerDir(s.lower);
+      return dir?.stat('.') === 0 ? new LDir(this.sb, $st.mode, dir, s.hidden) : new LDir(this.sb, mode, undefined);
     }
     const lower = s.lower === undefined ? undefined : this.lowerOf(s.lower, type);
     if (type === S_IFREG) {
@@ -134,12 +133,11 @@ class Loader {
   }
 
   /** Where a lower object is; its attributes are in $st then. */
-  private lowerOf(path: string, type: number): { dir: HostDir; name: string } | undefined {
+  private lowerOf(path: string, type: number): { dir: LowerDir; name: string } | undefined {
     const cut = path.lastIndexOf('/');
-    const dir = this.hostDir(cut < 0 ? '' : path.slice(0, cut));
+    const dir = this.lowerDir(cut < 0 ? '' : path.slice(0, cut));
     const name = path.slice(cut + 1);
-    const fd = dir.fd();
-    return fd >= 0 && hostStat(fd, name) === 0 && ($st.mode & S_IFMT) === type ? { dir, name } : undefined;
+    return dir.stat(name) === 0 && ($st.mode & S_IFMT) === type ? { dir, name } : undefined;
   }
 
   private node(i: number): LNode {
@@ -187,7 +185,7 @@ class Loader {
 }
 
 /** Put a saved upper layer into a fresh superblock over the same lower directory. */
-export function loadTree(sb: LayeredSuper, lowerDir: HostDir, tree: SavedTree, c: Caller): void {
+export function loadTree(sb: LayeredSuper, lowerDir: LowerDir, tree: SavedTree, c: Caller): void {
   new Loader(sb, lowerDir, tree).load(c);
 }
 

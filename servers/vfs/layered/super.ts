@@ -1,8 +1,9 @@
 /**
- * The layered file system: a writable upper layer over an optional read-only host directory tree. Without a lower layer it is tmpfs.
+ * The layered file system: a writable upper layer over an optional read-only tree, of the host or of an image. Without a lower layer it is tmpfs.
  *
  *   upper: names, metadata and whiteouts are this worker's objects; file data are host files or memfds (data.ts)
- *   lower: looked at with statx, openat and getdents on directory fds, one component at a time (host/dir.ts); never changed
+ *   lower: asked one component at a time (lower.ts), never changed: a host directory tree by statx, openat and getdents on directory fds, or
+ *          the merged layers of an image by their indexes
  *
  * A lower object becomes an inode when it is first looked up, and stays clean until the guest changes it:
  *   - a clean inode is only a cache: it goes when the dentry cache lets go of it, and is made anew from the host
@@ -17,11 +18,11 @@
  */
 import * as host from '../../../shared/host.js';
 import { scratchView, STRUCT } from '../../../shared/host.js';
-import { type HostDir } from '../host/dir.js';
 import { $st } from '../host/stat.js';
 import { type StatFs, SuperBlock } from '../inode.js';
 import { dataDir } from './data.js';
 import { LDir } from './dir.js';
+import type { LowerDir } from './lower.js';
 import type { LNode } from './node.js';
 
 /** statfs(2) magic numbers. */
@@ -63,7 +64,7 @@ export class LayeredSuper extends SuperBlock {
   private nextIno: number;
 
   /** lower: undefined for tmpfs; its attributes are in $st then. limit: bytes, 0 = none. */
-  constructor(override readonly fstype: string, lower: HostDir | undefined, mode: number, readonly limit = 0) {
+  constructor(override readonly fstype: string, lower: LowerDir | undefined, mode: number, readonly limit = 0) {
     super(lower === undefined ? undefined : $st.dev);
     // New files of the root are numbered where no real inode number is likely to be; tmpfs counts from 1.
     this.nextIno = lower === undefined ? 1 : 0x100000000;

@@ -30,9 +30,11 @@ export function setMapPrefixes(list: readonly MapPrefix[]): void {
 
 const bare = (dir: string): string => (dir.endsWith('/') ? dir.slice(0, -1) : dir);
 
-/** Those of a container: its lower layer, its bind mounts; files of the writable layer are known by inode or not at all. */
+/** Those of a container: its lower layer, its bind mounts; files of the writable layer and of images are known by inode or not at all. */
 export function mapPrefixesOf(spec: RunSpec): MapPrefix[] {
-  return [[bare(spec.rootfs.dir), ''], [bare(spec.upperDir), undefined], ...spec.binds.map((b): MapPrefix => [bare(b.source), bare(b.target)])];
+  const { rootfs } = spec;
+  const lower = rootfs.kind === 'layers' ? (rootfs.layers ?? []).map((dir): MapPrefix => [bare(dir), undefined]) : [[bare(rootfs.dir), ''] as const];
+  return [...lower, [bare(spec.upperDir), undefined], ...spec.binds.map((b): MapPrefix => [bare(b.source), bare(b.target)])];
 }
 
 /** Guest name of a host path below a known host directory; '' = it has none. */

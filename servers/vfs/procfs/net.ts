@@ -6,7 +6,7 @@ import * as host from '../../../shared/host.js';
 import type { SuperBlock } from '../inode.js';
 import { StaticDir, TextInode } from './node.js';
 
-const FROM_HOST = ['dev', 'route', 'if_inet6', 'ipv6_route', 'snmp', 'snmp6', 'netstat', 'sockstat', 'sockstat6', 'dev_mcast', 'igmp', 'protocols'];
+const FROM_HOST = ['dev', 'route', 'if_inet6', 'ipv6_route', 'snmp', 'snmp6', 'netstat', 'sockstat', 'sockstat6', 'dev_mcast', 'igmp', 'igmp6', 'mcfilter', 'mcfilter6', 'anycast6', 'protocols'];
 const TCP = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode                                                     \n';
 const UDP = '   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops             \n';
 const SIX = '  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';

@@ -1,11 +1,13 @@
 /**
- * The terminal of `-t`: a pty whose master is carrick itself, relayed to the caller's standard input and output.
+ * The terminal of `run -t`, and of every `exec -t`: a pty whose master is carrick itself, relayed to the caller's standard input and output.
  *
  *   host stdin ──epoll──► pty.input      pty.ldisc.out ──► $spill ──► host stdout (EPOLLOUT when it is slow)
  *
  * The CLI has put the caller's terminal in raw mode; every key comes here. The caller's descriptions are shared with its shell, so their flags are never
  * changed: we open private, non-blocking ones through /proc/self/fd. Where that cannot be done (sockets, a terminal of another user) the caller's own are used,
  * only ever when epoll says they are ready.
+ *
+ * The container's own lives as long as carrick. That of an exec ends with its process: end() closes it when the last output has gone out.
  *
  * Output is pumped at the end of a turn (a timer that is due at once), because this worker's scratch may hold a request's data while the line discipline
  * produces output. When the caller's side is gone, the guest's terminal hangs up, as an emulator's closing would do it.
@@ -31,17 +33,31 @@ const TCGETS = 0x5401;
 const SYS_poll = 7;
 const POLLOUT = 4;
 
-/** A private description of a terminal or pipe, or the fd itself where there can be none (or, files, where the offset is to be shared). */
-function privately(fd: number, mode: number): number {
-  if (host.statx(fd, '', host.AT_EMPTY_PATH) < 0) return fd;
+/** What a console is relayed to: host fds, which stay the caller's (-1 = no input, output thrown away), and the window at start. */
+export interface ConsoleSpec { readonly input: number; readonly output: number; readonly rows: number; readonly cols: number }
+
+/** shared: somebody else's description, which may block; owned: to be closed. */
+interface HostEnd { readonly fd: number; readonly shared: boolean; readonly owned: boolean }
+
+/** A private description of a terminal or pipe, or a duplicate where there can be none (or, files, where the offset is to be shared). */
+function privately(fd: number, mode: number): HostEnd {
+  const duplicate = (): HostEnd => {
+    const own = host.dup(fd);
+    return { fd: own >= 0 ? own : fd, shared: true, owned: own >= 0 };
+  };
+  if (fd < 0 || host.statx(fd, '', host.AT_EMPTY_PATH) < 0) return duplicate();
   const type = host.scratchView.getUint16(host.STRUCT + 28, true) & S_IFMT;
-  if (type !== S_IFCHR && type !== S_IFIFO) return fd;
+  if (type !== S_IFCHR && type !== S_IFIFO) return duplicate();
   const own = host.openat(host.AT_FDCWD, `/proc/self/fd/${fd}`, mode | O_NONBLOCK | O_NOCTTY);
-  return own >= 0 ? own : fd;
+  return own >= 0 ? { fd: own, shared: false, owned: true } : duplicate();
 }
 
+/** Living consoles by the index of their pty. */
+export const consoles = new Map<number, Console>();
+
 export class Console {
-  readonly pty: Pty;
+  private readonly inEnd: HostEnd;
+  private readonly outEnd: HostEnd;
   private readonly inFd: number;
   private readonly outFd: number;
   /** outFd is the caller's own description and may block: ask before every write. */
@@ -54,25 +70,35 @@ export class Console {
   private readonly inTty: boolean;
   private inEnded = false;
   private outFailed = false;
+  /** end() was called: told once the output is out and everything closed. */
+  private whenEnded: (() => void) | undefined;
   private readonly pumpSoon: Timer;
   private readonly readSoon: Timer;
 
-  constructor(private readonly ep: Endpoint, boot: BootData) {
-    const pty = ptyAlloc(ep, Math.floor(Date.now() / 1000));
-    if (pty === undefined) throw new Error('no pty for the console');
-    this.pty = pty;
+  private constructor(private readonly ep: Endpoint, readonly pty: Pty, spec: ConsoleSpec) {
     pty.locked = false;
-    pty.winsize[0] = boot.spec.rows;
-    pty.winsize[1] = boot.spec.cols;
+    pty.winsize[0] = spec.rows;
+    pty.winsize[1] = spec.cols;
     this.pumpSoon = new Timer(() => this.pump());
     this.readSoon = new Timer(() => this.readHost());
-    this.inFd = privately(boot.spec.stdio[0], O_RDONLY);
-    this.outFd = privately(boot.spec.stdio[1], O_WRONLY);
-    this.inTty = host.ioctlPtr(this.inFd, TCGETS, host.STRUCT) >= 0;
-    this.outShared = this.outFd === boot.spec.stdio[1];
+    this.inEnd = privately(spec.input, O_RDONLY);
+    this.outEnd = privately(spec.output, O_WRONLY);
+    this.inFd = this.inEnd.fd;
+    this.outFd = this.outEnd.fd;
+    this.outShared = this.outEnd.shared;
+    this.inTty = this.inFd >= 0 && host.ioctlPtr(this.inFd, TCGETS, host.STRUCT) >= 0;
+    this.inEnded = this.inFd < 0;
+    this.outFailed = this.outFd < 0;
     pty.onOutput = (): void => { if (this.pumpSoon.ix < 0 && this.outToken < 0 && pty.ldisc.out.size > 0) ep.timers.arm(this.pumpSoon, 0); };
     pty.onInputRoom = (): void => this.wantInput(true);
     this.wantInput(true);
+    consoles.set(pty.index, this);
+  }
+
+  /** A new terminal, or undefined when there are too many. */
+  static open(ep: Endpoint, spec: ConsoleSpec): Console | undefined {
+    const pty = ptyAlloc(ep, Math.floor(Date.now() / 1000));
+    return pty === undefined ? undefined : new Console(ep, pty, spec);
   }
 
   // ---- host to guest ----
@@ -134,6 +160,7 @@ export class Console {
     }
     if (out.size === 0) this.wantOutput(false);
     if (moved) this.pty.ldisc.outputTaken();
+    if (out.size === 0 && this.whenEnded !== undefined) this.close();
   }
 
   /** poll(2) the output, for `ms` at most. Errors count as writable: the write reports them. */
@@ -162,6 +189,35 @@ export class Console {
   /** The caller's window has a new size. */
   resize(rows: number, cols: number): void { this.pty.resize(rows, cols, 0, 0); }
 
+  /** The caller has gone. */
+  hangUp(): void {
+    if (this.pty.masterClosed) return;
+    if (!this.inEnded) { this.wantInput(false); this.inEnded = true; }
+    this.outputGone();
+    this.pump();
+  }
+
+  /** The process that it was made for has ended; others that have it open are hung up. */
+  end(done: () => void): void {
+    if (this.pty.masterClosed) { done(); return; }
+    this.whenEnded = done;
+    if (!this.inEnded) { this.wantInput(false); this.inEnded = true; }
+    this.pump();
+  }
+
+  private close(): void {
+    const done = this.whenEnded;
+    this.whenEnded = undefined;
+    this.wantOutput(false);
+    consoles.delete(this.pty.index);
+    this.pty.onOutput = undefined;
+    this.pty.onInputRoom = undefined;
+    this.pty.masterGone();
+    for (const timer of [this.pumpSoon, this.readSoon]) this.ep.timers.disarm(timer);
+    for (const end of [this.inEnd, this.outEnd]) if (end.owned) host.close(end.fd);
+    done?.();
+  }
+
   /** Last output before carrick ends; waits for a slow reader, but not for ever. */
   flush(): void {
     const until = nowNs() + 2e9;
@@ -173,5 +229,10 @@ export class Console {
   }
 }
 
-/** Make the console of `-t`. Its pty is the first: /dev/pts/0. */
-export function openConsole(ep: Endpoint, boot: BootData): Console { return new Console(ep, boot); }
+/** Make the container's console. Its pty is the first: /dev/pts/0. */
+export function openConsole(ep: Endpoint, boot: BootData): Console {
+  const { stdio, rows, cols } = boot.spec;
+  const con = Console.open(ep, { input: stdio[0], output: stdio[1], rows, cols });
+  if (con === undefined) throw new Error('no pty for the console');
+  return con;
+}

@@ -1,0 +1,66 @@
+/** The commands for containers that run elsewhere: ps, exec, logs, stop, kill, wait, rm, inspect. */
+import { type Command, Option } from 'commander';
+import { toText } from '../bytes.js';
+import { Failure } from '../failure.js';
+import type { Caller } from '../run-options.js';
+
+const collect = (value: string, before: readonly string[] | undefined): string[] => [...before ?? [], value];
+
+function count(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new Failure(`bad number "${toText(text)}"`);
+  return Number(text);
+}
+
+export function addLifeCommands(root: Command, caller: () => Caller, finish: (status: number) => void): void {
+  root.command('ps')
+    .description('list running containers')
+    .option('-a, --all', 'and those that have ended')
+    .option('-q, --quiet', 'only ids')
+    .action(async (flags: { all?: boolean; quiet?: boolean }) => { (await import('./ps.js')).psCommand(flags); });
+  root.command('exec')
+    .summary('run a program in a running container')
+    .description('Run COMMAND beside the first program of a running container, with your standard input, output and error.')
+    .argument('<CONTAINER>').argument('<COMMAND...>')
+    .option('-i, --interactive', 'with -t: let it read your keys')
+    .option('-t, --tty', 'give it a terminal of its own')
+    .addOption(new Option('-e, --env <NAME[=VALUE]>', 'set a variable, or pass on your own').argParser(collect))
+    .option('-w, --workdir <DIR>', 'start in DIR')
+    .option('-u, --user <USER[:GROUP]>', 'run as this user: numbers, or names of the container')
+    .passThroughOptions()
+    .action(async (ref: string, command: string[], flags: object) => {
+      finish(await (await import('./exec.js')).execCommand(toText(ref), flags, command, caller()));
+    });
+  root.command('logs')
+    .description('show what a container of run -d has written')
+    .argument('<CONTAINER>')
+    .option('-f, --follow', 'go on until it ends')
+    .addOption(new Option('-n, --tail <LINES>', 'only the last ones').argParser(count))
+    .action(async (ref: string, flags: { follow?: boolean; tail?: number }) => { await (await import('./logs.js')).logsCommand(toText(ref), { follow: flags.follow, lines: flags.tail }); });
+  root.command('stop')
+    .description('end containers: the image\'s stop signal or SIGTERM first, then SIGKILL')
+    .argument('<CONTAINER...>')
+    .addOption(new Option('-t, --time <SECONDS>', 'how long to wait before SIGKILL').argParser(count).default(10))
+    .option('-s, --signal <SIGNAL>', 'send this one first')
+    .action(async (refs: string[], flags: { time: number; signal?: string }) => { await (await import('./end.js')).stopCommand(refs.map(toText), flags.time, flags.signal); });
+  root.command('kill')
+    .description('send a signal to the first program of containers')
+    .argument('<CONTAINER...>')
+    .option('-s, --signal <SIGNAL>', 'name or number', 'KILL')
+    .action(async (refs: string[], flags: { signal: string }) => { await (await import('./end.js')).killCommand(refs.map(toText), flags.signal); });
+  root.command('wait')
+    .description('wait until containers have ended, and print their exit statuses')
+    .argument('<CONTAINER...>')
+    .action(async (refs: string[]) => { await (await import('./end.js')).waitCommand(refs.map(toText)); });
+  root.command('rm')
+    .description('remove containers that have ended')
+    .argument('<CONTAINER...>')
+    .option('-f, --force', 'kill those that run')
+    .action(async (refs: string[], flags: { force?: boolean }) => { await (await import('./end.js')).rmCommand(refs.map(toText), flags.force === true); });
+  root.command('inspect')
+    .description('all that is known of containers, as JSON')
+    .argument('<CONTAINER...>')
+    .action(async (refs: string[]) => { (await import('./ps.js')).inspectCommand(refs.map(toText)); });
+  root.command('run-detached', { hidden: true })
+    .argument('<ID>')
+    .action(async (id: string) => { finish(await (await import('./detach.js')).continueDetached(id)); });
+}

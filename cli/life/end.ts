@@ -1,0 +1,88 @@
+/** `carrick stop`, `kill`, `wait`, `rm`: the end of containers that run elsewhere. */
+import { constants } from 'node:os';
+import { type State, isAlive, listContainers, removeContainer, sweep } from '../container-dir.js';
+import { exitStatus } from '../container.js';
+import { Failure } from '../failure.js';
+import { Client } from './client.js';
+import { find, findRunning, pick, signalNumber } from './lookup.js';
+
+const { SIGKILL, SIGTERM } = constants.signals;
+/** How long carrick itself may take to end after its first process was killed; then it is killed, too. ms. */
+const GIVE_UP_MS = 10_000;
+
+/** Send a signal to the first process and wait until carrick has ended: false when it has not within `ms`. */
+async function endBy(state: State, signo: number, ms: number): Promise<boolean> {
+  const client = Client.tryOpen(state, { op: 'signal', signo });
+  if (client === undefined) return gone(state, ms);
+  const ended = await client.untilEnd(ms);
+  client.close();
+  return ended !== undefined;
+}
+
+/** Without its socket (it is starting or ending) the process table has to tell. */
+async function gone(state: State, ms: number): Promise<boolean> {
+  for (const end = Date.now() + ms; isAlive(state);) {
+    if (Date.now() > end) return false;
+    await new Promise((turn) => { setTimeout(turn, 20); });
+  }
+  return true;
+}
+
+async function killNow(state: State): Promise<void> {
+  if (await endBy(state, SIGKILL, GIVE_UP_MS)) return;
+  if (isAlive(state)) process.kill(state.pid, 'SIGKILL');
+  await gone(state, GIVE_UP_MS);
+  sweep();
+}
+
+/** Signal first, then SIGKILL after `seconds`. Prints each that has ended. */
+export async function stopCommand(refs: readonly string[], seconds: number, signal: string | undefined): Promise<void> {
+  for (const ref of refs) {
+    const state = find(ref);
+    if (state.status === 'running') {
+      const asked = signal ?? state.config?.stopSignal ?? '';
+      const signo = asked === '' ? SIGTERM : signalNumber(asked);
+      if (seconds === 0 || !await endBy(state, signo, seconds * 1000)) await killNow(state);
+    }
+    process.stdout.write(`${ref}\n`);
+  }
+}
+
+export async function killCommand(refs: readonly string[], signal: string): Promise<void> {
+  const signo = signalNumber(signal);
+  for (const ref of refs) {
+    const client = Client.open(findRunning(ref), { op: 'signal', signo });
+    await new Promise<void>((done) => { client.onReply = (): void => { done(); }; });
+    // A container that this kills is to be gone when the command returns, as far as that takes no time.
+    if (signo === SIGKILL) await client.untilEnd(GIVE_UP_MS);
+    client.close();
+    process.stdout.write(`${ref}\n`);
+  }
+}
+
+/** Prints the exit status of each once it has ended. */
+export async function waitCommand(refs: readonly string[]): Promise<void> {
+  const states = refs.map(find);
+  for (const state of states) process.stdout.write(`${await statusOf(state)}\n`);
+}
+
+async function statusOf(state: State): Promise<number> {
+  const client = state.status === 'running' ? Client.tryOpen(state, { op: 'wait' }) : undefined;
+  const last = (await client?.untilEnd())?.findLast((reply) => reply.event === 'exited');
+  if (last?.event === 'exited') return exitStatus(last.status);
+  if (state.status === 'running') await gone(state, Number.POSITIVE_INFINITY);
+  return find(state.id).exitStatus ?? 0;
+}
+
+export async function rmCommand(refs: readonly string[], force: boolean): Promise<void> {
+  const all = listContainers();
+  for (const ref of refs) {
+    const state = pick(all, ref);
+    if (state.status === 'running') {
+      if (!force) throw new Failure(`container ${ref} is running; stop it first, or: carrick rm -f ${ref}`);
+      await killNow(state);
+    }
+    removeContainer(state);
+    process.stdout.write(`${ref}\n`);
+  }
+}
