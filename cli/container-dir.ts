@@ -71,7 +71,7 @@ function errorCode(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
-/** Start time of a process, or '' when there is none. */
+/** Start time of a process, or '' when there is none that lives. */
 export function startTime(pid: number): string {
   let stat: string;
   try {
@@ -81,7 +81,9 @@ export function startTime(pid: number): string {
     throw error;
   }
   // The command name, field 2, may hold anything, parentheses too; fields are counted after its last one.
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  const words = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // A zombie does nothing any more, and may stay for long where nobody reaps.
+  return words[0] === 'Z' ? '' : words[19] ?? '';
 }
 
 export function readState(dir: string): State | undefined {

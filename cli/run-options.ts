@@ -77,7 +77,7 @@ export function parseRootfs(arg: string, cwd: string): RootfsSpec {
     const dir = posix.resolve(cwd, arg.slice('rootfs:'.length));
     return { kind: 'dir', dir: hostDirectory(dir, 'rootfs') };
   }
-  throw new Failure(`unknown root file system "${toText(arg)}"; use host, rootfs:DIR or an image`);
+  throw new Failure(`unknown root file system "${toText(arg)}"; use host, or rootfs:DIR`);
 }
 
 function hostDirectory(dir: string, what: string): string {

@@ -10,7 +10,8 @@ import { Out, World } from './test-kit.js';
 
 const O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0o100, O_EXCL = 0o200, O_DIRECTORY = 0o200000, O_NOFOLLOW = 0o400000, O_PATH = 0o10000000;
 const AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_EMPTY_PATH = 0x1000;
-const ROOT = { uid: 0, gid: 0, caps: true }, ANN = { uid: 1000, gid: 1000 }, BOB = { uid: 1001, gid: 1001 };
+/** Users that the test itself is not, whoever runs it: the lower files are its own. */
+const ROOT = { uid: 0, gid: 0, caps: true }, ANN = { uid: 61000, gid: 61000 }, BOB = { uid: 61001, gid: 61001 };
 
 let w: World;
 beforeEach(() => {
@@ -144,17 +145,17 @@ describe('walk', () => {
 describe('permissions', () => {
   beforeEach(() => {
     if (process.getuid?.() !== 0) return;
-    chownSync(join(w.lower, 'f'), 1000, 1000);
+    chownSync(join(w.lower, 'f'), ANN.uid, ANN.gid);
     chmodSync(join(w.lower, 'f'), 0o640);
   });
 
   it('asks owner, group and others in that order', () => {
-    assert.equal(w.call(NR.NR_chown, '/f', 1000, 1000), 0);
+    assert.equal(w.call(NR.NR_chown, '/f', ANN.uid, ANN.gid), 0);
     assert.equal(w.call(NR.NR_chmod, '/f', 0o406), 0);
     w.be(ANN);
     assert.equal(open('/f', O_RDWR), -E.EACCES);
     assert.ok(open('/f') >= 0);
-    w.be({ ...BOB, groups: [1000] });
+    w.be({ ...BOB, groups: [ANN.gid] });
     assert.equal(open('/f'), -E.EACCES);
     w.be(BOB);
     assert.ok(open('/f', O_RDWR) >= 0);
@@ -172,7 +173,7 @@ describe('permissions', () => {
     assert.equal(w.call(NR.NR_mkdir, '/f', 0o755), -E.EEXIST);
     assert.equal(w.call(NR.NR_unlink, '/f'), -E.EACCES);
     assert.equal(w.call(NR.NR_chmod, '/exec', 0o777), -E.EPERM);
-    assert.equal(w.call(NR.NR_chown, '/exec', 1000, -1), -E.EPERM);
+    assert.equal(w.call(NR.NR_chown, '/exec', ANN.uid, -1), -E.EPERM);
     assert.equal(w.call(NR.NR_mknod, '/node', 0o20644, 0x103), -E.EACCES);
   });
 
@@ -200,7 +201,7 @@ describe('permissions', () => {
     assert.equal(w.call(NR.NR_write, fd, Buffer.from('x'), 1), 1);
     assert.equal(mode(), 0o755);
     w.be(ROOT);
-    assert.equal(w.call(NR.NR_fchown, fd, 1000, 5), 0);
+    assert.equal(w.call(NR.NR_fchown, fd, ANN.uid, 5), 0);
     w.be(ANN);
     assert.equal(w.call(NR.NR_fchmod, fd, 0o2755), 0);
     assert.equal(mode(), 0o755);

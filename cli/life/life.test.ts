@@ -1,0 +1,61 @@
+/** Finding containers and signals, the table of ps, the tail of a log. */
+import assert from 'node:assert/strict';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { State } from '../container-dir.js';
+import { tailOffset } from './logs.js';
+import { pick, signalNumber } from './lookup.js';
+import { duration, statusOf, table } from './ps.js';
+
+const state = (id: string, name = id): State => ({ id, name, pid: 1, startTime: '1', status: 'running', command: [], created: '2026-01-01T00:00:00.000Z' });
+
+test('a container is found by name, id, or the beginning of an id', () => {
+  const all = [state('aa11bb22cc33', 'web'), state('aa22bb22cc33'), state('bb22bb22cc33', 'aa11bb22cc33')];
+  assert.equal(pick(all, 'web'), all[0]);
+  assert.equal(pick(all, 'aa11bb22cc33'), all[2]);
+  assert.equal(pick(all, 'aa2'), all[1]);
+  assert.throws(() => pick(all, 'aa'), /2 containers/);
+  assert.throws(() => pick(all, 'zz'), /no container zz/);
+  assert.throws(() => pick(all, 'we'), /no container we/);
+});
+
+test('signals by name and number', () => {
+  assert.deepEqual(['TERM', 'sigkill', '10', 'RTMIN', 'SIGRTMAX-1', 'RTMIN+2'].map(signalNumber), [15, 9, 10, 34, 63, 36]);
+  for (const bad of ['', '0', '65', 'NOPE', 'RTMIN+99']) assert.throws(() => signalNumber(bad), /no signal/);
+});
+
+test('times and states in words', () => {
+  assert.deepEqual([0, 1000, 59_000, 60_000, 7_200_000, 86_400_000 * 3].map(duration), ['less than a second', '1 second', '59 seconds', '1 minute', '2 hours', '3 days']);
+  const now = Date.parse('2026-01-01T00:05:00.000Z');
+  assert.equal(statusOf(state('a'), now), 'Up 5 minutes');
+  assert.equal(statusOf({ ...state('a'), status: 'exited', exitStatus: 3, finished: '2026-01-01T00:04:00.000Z' }, now), 'Exited (3) 1 minute ago');
+});
+
+test('columns line up', () => {
+  assert.equal(table([['A', 'LONG', 'C'], ['aaa', 'b', '']]), 'A     LONG   C\naaa   b\n');
+});
+
+test('the last lines of a log', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'carrick-logs-'));
+  const path = join(dir, 'log');
+  const tail = (text: string, lines: number): string => {
+    writeFileSync(path, text);
+    const fd = openSync(path, 'r');
+    const at = tailOffset(fd, text.length, lines);
+    closeSync(fd);
+    return text.slice(at);
+  };
+  try {
+    assert.equal(tail('a\nb\nc\n', 2), 'b\nc\n');
+    assert.equal(tail('a\nb\nc', 2), 'b\nc');
+    assert.equal(tail('a\n', 5), 'a\n');
+    assert.equal(tail('a\nb\n', 0), '');
+    assert.equal(tail('', 1), '');
+    const long = `${'x'.repeat(70_000)}\n${'y'.repeat(70_000)}\n`;
+    assert.equal(tail(long, 1), `${'y'.repeat(70_000)}\n`);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
