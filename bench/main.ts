@@ -42,7 +42,7 @@ function build(): Case[] {
   const inner = (name: string, script: string): Case => ({ name, unit: 'ms', timed: false, argv: ['/bin/bash', '-c', `s=$(date +%s%N); ${script}; e=$(date +%s%N); echo $(( (e - s) / 1000 ))`] });
   return [
     ...micro,
-    inner('python3 start (µs)', 'python3 -c pass'),
+    inner('python3 start (µs)', '/usr/bin/python3 -c pass'),
     inner('200 x /bin/true (µs)', 'for i in $(seq 200); do /bin/true; done'),
     inner('tar x of 2000 files (µs)', 'd=$(mktemp -d); tar xf BENCH/tree.tar -C $d; rm -rf $d'),
   ];

@@ -36,6 +36,7 @@ case ${1:-} in
 	need busybox busybox-static
 	need tmux tmux
 	need perl perl
+	need ps procps
 	;;
 esac
 if [ "${1:-}" = --bars ] && [ "$(id -u)" = 0 ]; then

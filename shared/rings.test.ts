@@ -58,6 +58,35 @@ test('only a sleeper is rung, and a message before the last look keeps it awake'
   assert.deepEqual(rung, [1]);
 });
 
+test('a quiet message wakes no sleeper, but keeps its place, and a filling ring is not left waiting', () => {
+  const set = allocRings();
+  const a = new RingPort(0, set);
+  const b = new RingPort(1, set);
+  rung = [];
+  assert.equal(b.prepareSleep(), false);
+  a.quiet(1, 1, [1]);
+  assert.deepEqual(rung, []);
+  a.send(1, 1, [2]);
+  assert.deepEqual(rung, [1]);
+  const seen: number[] = [];
+  b.drain((m) => { seen.push(m.w[0] as number); });
+  assert.deepEqual(seen, [1, 2]);
+  // Nobody can miss it by going to sleep.
+  b.awake();
+  a.quiet(1, 1, [3]);
+  assert.equal(b.prepareSleep(), true);
+  b.drain(() => undefined);
+  assert.equal(b.prepareSleep(), false);
+  rung = [];
+  for (let i = 0; i < 1000 && rung.length === 0; i++) a.quiet(1, 1, [i]);
+  assert.deepEqual(rung, [1]);
+  rung = [];
+  b.drain(() => undefined);
+  a.quiet(1, 1, [4]);
+  a.nudge(1);
+  assert.deepEqual(rung, [1]);
+});
+
 test('a message that could never fit is a bug', () => {
   const a = new RingPort(0, allocRings());
   assert.throws(() => { for (let i = 0; i < 3; i++) a.send(1, 1, [], 'z'.repeat(100000)); }, /does not fit/);

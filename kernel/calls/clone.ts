@@ -385,8 +385,9 @@ function admit(task: number, tg: number): void {
   const slotId = L.taskSlot(task);
   native.slotBind(slotId, task, tg);
   native.slotWake(slotId, L.SLOT_BORN, 1);
-  // What it posted before was ignored; the word is the guest's, so look before using it.
-  if (native.slotLoad(slotId, L.SLOT_STATE) !== L.SLOT_POSTED) return;
+  // What it posted before was ignored, be it the exit of a thread that is dead by now. The word is the guest's, so look before using it.
+  const state = native.slotLoad(slotId, L.SLOT_STATE);
+  if (state !== L.SLOT_POSTED && state !== L.SLOT_DEAD) return;
   const srv = native.slotLoad(slotId, L.SLOT_SERVER);
   if (srv < L.SRV_COUNT) native.ringDoorbell(srv, slotId);
 }

@@ -9,6 +9,9 @@
  *
  * Each phase is woken by EXEC_OPENED from vfs and by nothing else: Linux's execve cannot be interrupted there either, but by a fatal signal, which
  * drops the frame (abort). An answer that finds no Exec closes the fd that it brought. Host fds belong to the Exec until commit sends them on.
+ *
+ * A program that was executed before by the same path is expected to have the same interpreter, which is then asked for together with it: vfs is woken
+ * once, not twice. The expectation decides nothing: a guess that does not come true is dropped.
  */
 import { E } from '../../shared/errno.js';
 import * as L from '../../shared/gen/layout.js';
@@ -69,6 +72,10 @@ export interface ExecRequest {
 
 const pending = new Map<number, Exec>();
 
+/** Interpreters of programs, by the absolute path that they were executed by. Forgotten as a whole when there are too many. */
+const interpreterOf = new Map<string, string>();
+const INTERPRETERS_MAX = 512;
+
 export class Exec {
   private phase = Phase.PROGRAM;
   /** Valid when done: 0, or -errno. */
@@ -90,6 +97,10 @@ export class Exec {
   private depth = 0;
   private haveArgs: boolean;
   private serial = 0;
+  /** The interpreter that was asked for with the program; '' = none. guessAnswer: what came of it, if it came early. */
+  private guess = '';
+  private guessSerial = 0;
+  private guessAnswer: number | undefined;
   private scriptName: string;
 
   /** onDone: called once, from a message handler. */
@@ -101,23 +112,39 @@ export class Exec {
     this.haveArgs = req.argvAddr < 0;
   }
 
-  start(): void { this.open(this.req.path, this.req.dirfd, this.req.flags); }
+  start(): void {
+    this.serial = this.open(this.req.path, this.req.dirfd, this.req.flags);
+    const guess = this.req.path.startsWith('/') ? interpreterOf.get(this.req.path) : undefined;
+    if (guess === undefined) return;
+    this.guess = guess;
+    this.guessSerial = this.open(guess, 0, 0);
+  }
 
-  private open(path: string, dirfd: number, flags: number): void {
-    this.serial = ++this.k.serial;
-    pending.set(this.serial, this);
-    this.k.ep.send(L.SRV_VFS, Msg.EXEC_OPEN, [this.req.slot, L.taskFs(this.req.task), L.taskCred(this.req.task), dirfd, flags, this.serial], path);
+  /** Ask vfs; the answer comes under the serial returned. */
+  private open(path: string, dirfd: number, flags: number): number {
+    const serial = ++this.k.serial;
+    pending.set(serial, this);
+    this.k.ep.send(L.SRV_VFS, Msg.EXEC_OPEN, [this.req.slot, L.taskFs(this.req.task), L.taskCred(this.req.task), dirfd, flags, serial], path);
+    return serial;
+  }
+
+  private dropGuess(): void {
+    if (this.guessSerial !== 0) pending.delete(this.guessSerial);
+    if (this.guessAnswer !== undefined && this.guessAnswer >= 0) host.close(this.guessAnswer);
+    this.guessSerial = 0;
+    this.guessAnswer = undefined;
   }
 
   /** An empty name is the working directory to Linux here, which is no program. */
   private openInterpreter(path: string): void {
     if (path === '') { this.finish(-E.EACCES); return; }
-    this.open(path, 0, 0);
+    this.serial = this.open(path, 0, 0);
   }
 
   /** Its frame is gone. */
   abort(): void {
     pending.delete(this.serial);
+    this.dropGuess();
     this.closeFiles();
   }
 
@@ -131,6 +158,7 @@ export class Exec {
     this.phase = Phase.DONE;
     this.result = result;
     this.done = true;
+    this.dropGuess();
     if (result < 0) this.closeFiles();
     this.onDone();
   }
@@ -138,19 +166,43 @@ export class Exec {
   /** vfs has answered. Words: see Msg.EXEC_OPENED. */
   opened(m: Message): void {
     const ret = m.w[1] as number;
+    if (m.w[2] === this.guessSerial) {
+      this.guessSerial = 0;
+      if (this.phase === Phase.PROGRAM) this.guessAnswer = ret; else this.interpreterOpened(ret);
+      return;
+    }
     if (ret < 0) { this.finish(ret); return; }
     switch (this.phase) {
       case Phase.PROGRAM: this.programOpened(m, ret); return;
-      case Phase.INTERPRETER: {
-        this.interpreterFile = new HostFile(ret);
-        const elf = parseInterpreter(this.interpreterFile);
-        if (typeof elf === 'number') { this.finish(elf); return; }
-        this.interpreter = elf;
-        this.finish(0);
-        return;
-      }
+      case Phase.INTERPRETER: this.interpreterOpened(ret); return;
       case Phase.DONE: host.close(ret);
     }
+  }
+
+  private interpreterOpened(ret: number): void {
+    if (ret < 0) { this.finish(ret); return; }
+    this.interpreterFile = new HostFile(ret);
+    const elf = parseInterpreter(this.interpreterFile);
+    if (typeof elf === 'number') { this.finish(elf); return; }
+    this.interpreter = elf;
+    this.finish(0);
+  }
+
+  /** Ask for the program's interpreter, unless it was guessed. */
+  private findInterpreter(path: string): void {
+    this.phase = Phase.INTERPRETER;
+    if (path === this.guess && this.depth === 0) {
+      const answer = this.guessAnswer;
+      this.guessAnswer = undefined;
+      if (answer !== undefined) this.interpreterOpened(answer);
+      return;
+    }
+    if (this.depth === 0 && this.req.path.startsWith('/')) {
+      if (interpreterOf.size >= INTERPRETERS_MAX) interpreterOf.clear();
+      interpreterOf.set(this.req.path, path);
+    }
+    this.dropGuess();
+    this.openInterpreter(path);
   }
 
   private programOpened(m: Message, fd: number): void {
@@ -207,11 +259,7 @@ export class Exec {
     const elf = parseProgram(file, head);
     if (typeof elf === 'number') { this.finish(elf); return; }
     this.program = elf;
-    if (elf.interp !== undefined) {
-      this.phase = Phase.INTERPRETER;
-      this.openInterpreter(elf.interp);
-      return;
-    }
+    if (elf.interp !== undefined) { this.findInterpreter(elf.interp); return; }
     this.finish(0);
   }
 }

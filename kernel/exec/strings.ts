@@ -2,6 +2,9 @@
  * argv and envp: copied out of the guest in one go, kept as NUL-terminated strings in one buffer. execve(2), "Limits on size of arguments
  * and environment": one string at most 128 KiB with its NUL; all of them, with their pointers, a quarter of RLIMIT_STACK, at most 6 MiB,
  * at least 128 KiB (and what the plan can carry, ARG_ROOM).
+ *
+ * The strings usually lie side by side in a few pages, so whole pages are read and kept while one array is being copied; only a string that
+ * crosses a page's end is read by itself.
  */
 import { E } from '../../shared/errno.js';
 import * as L from '../../shared/gen/layout.js';
@@ -18,6 +21,11 @@ const RLIMIT_STACK = 3;
 const POINTERS = 512;
 /** Pointers are read to the start of the data area, strings behind them. */
 const TEXT = DATA + POINTERS * 8;
+const PAGE = 4096;
+/** Guest pages at hand: their numbers, and where each lies in scratch, a NUL behind it. Behind the longest string that TEXT may have to hold. */
+const PAGES = 4;
+const pageAt = (i: number): number => TEXT + STRING_MAX + i * (PAGE + 8);
+const $pages = new Float64Array(PAGES);
 
 export class Strings {
   count = 0;
@@ -83,19 +91,39 @@ export function countPointers(tg: number, addr: number): number {
   }
 }
 
+/** Append the string at guest address p, if it lies in one page that can be read. */
+function pushFromPage(tg: number, p: number, out: Strings): boolean {
+  const page = Math.floor(p / PAGE);
+  const at = pageAt(page % PAGES);
+  if ($pages[page % PAGES] !== page) {
+    $pages[page % PAGES] = -1;
+    if (native.readMemory(tg, page * PAGE, at, PAGE) !== PAGE) return false;
+    scratch[at + PAGE] = 0;
+    $pages[page % PAGES] = page;
+  }
+  const from = at + p % PAGE;
+  const end = scratch.indexOf(0, from);
+  if (end >= at + PAGE) return false;
+  out.pushScratch(from, end - from);
+  return true;
+}
+
 /** Append `n` strings whose pointers are at addr. room: bytes they may take. Bytes taken, or -EFAULT, -E2BIG. */
 export function readStrings(tg: number, addr: number, n: number, out: Strings, room: number): number {
   const before = out.len;
+  $pages.fill(-1);
   for (let at = 0; at < n; at += POINTERS) {
     const part = Math.min(POINTERS, n - at);
     if (native.readMemory(tg, addr + at * 8, DATA, part * 8) !== part * 8) return -E.EFAULT;
     for (let i = 0; i < part; i++) {
       const p = scratch.readUInt32LE(DATA + i * 8) + scratch.readUInt32LE(DATA + i * 8 + 4) * 4294967296;
       if (p === 0) return -E.EFAULT;
-      const len = native.readString(tg, p, TEXT, STRING_MAX - 1);
-      if (len === -E.ENAMETOOLONG) return -E.E2BIG;
-      if (len < 0) return len;
-      out.pushScratch(TEXT, len);
+      if (!pushFromPage(tg, p, out)) {
+        const len = native.readString(tg, p, TEXT, STRING_MAX - 1);
+        if (len === -E.ENAMETOOLONG) return -E.E2BIG;
+        if (len < 0) return len;
+        out.pushScratch(TEXT, len);
+      }
       if (out.len - before > room) return -E.E2BIG;
     }
   }

@@ -106,9 +106,16 @@ napi_value js_areaAlloc(napi_env env, napi_callback_info)
 	return num(env, ix);
 }
 
+/* Give a range's pages back. There are seldom any, and looking is much cheaper than punching. */
 static int punch(const Area *a, size_t from, size_t to)
 {
-	return from < to ? fallocate(a->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(from), static_cast<off_t>(to - from)) : 0;
+	if (from >= to)
+		return 0;
+	off_t data = lseek(a->fd, static_cast<off_t>(from), SEEK_DATA);
+
+	if ((data < 0 && errno == ENXIO) || data >= static_cast<off_t>(to))
+		return 0;
+	return fallocate(a->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(from), static_cast<off_t>(to - from));
 }
 
 /*

@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { digestOf, hexOf } from '../../image/digest.js';
 import { makeImage, type MadeImage, tar, type TestEntry } from '../../image/test-kit.js';
+import { publicCommand } from '../public.js';
 import { CARRICK, type Result, scratchDir, testEnv } from './harness.js';
 
 const BUSYBOX = ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path));
@@ -66,7 +67,8 @@ for (const as of USERS) {
     const options = (input?: string | Buffer): object => ({ input, cwd: work, env: testEnv({ HOME: work }, home), ...(as.uid === undefined ? {} : { uid: as.uid, gid: as.uid }) });
     /** Not spawnSync: the registry is in this process. */
     const carrick = (args: readonly string[], input: string | Buffer = ''): Promise<Result> => new Promise((resolve) => {
-      const child = spawn(process.execPath, [CARRICK, ...args], { ...options(), timeout: 120_000, killSignal: 'SIGKILL', stdio: 'pipe' });
+      const [node, bundle] = as.uid === undefined ? [process.execPath, CARRICK] : publicCommand(CARRICK);
+      const child = spawn(node, [bundle, ...args], { ...options(), timeout: 120_000, killSignal: 'SIGKILL', stdio: 'pipe' });
       let out = '', err = '';
       child.stdout.on('data', (b: Buffer) => { out += b.toString(); });
       child.stderr.on('data', (b: Buffer) => { err += b.toString(); });
