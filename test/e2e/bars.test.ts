@@ -108,7 +108,8 @@ test('python3 -m compileall of a copy of the standard library', { skip: existsSy
   const dir = scratchDir('lib');
   const want = native(['bash', '-c', script(dir)]);
   const got = bash(script('/tmp'), { timeoutMs: 600000 });
-  assert.equal(got.err, '');
+  // The library's tests hold code that the compiler warns of.
+  assert.equal(got.err, want.err.replaceAll(dir, '/tmp'));
   assert.equal(got.out, want.out.replaceAll(dir, '/tmp'));
   assert.equal(/^\d+$/m.exec(got.out.trim().split('\n').pop() ?? '')?.[0] === '0', false, 'nothing was compiled');
 });
