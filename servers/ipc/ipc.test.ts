@@ -1,6 +1,6 @@
 /** The ipc server through its endpoint: pipes, eventfd, poll, select, epoll, as a guest sees them. */
 import assert from 'node:assert/strict';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
@@ -14,7 +14,9 @@ import { messagesTo, MiniGuest, PARKED, setUpServer } from '../../shared/testing
 import { installIpc } from './server.js';
 
 const rig = setUpServer(L.SRV_IPC);
-installIpc(rig.ep, mkdtempSync(join(tmpdir(), 'carrick-ipc-')));
+const scratch = mkdtempSync(join(tmpdir(), 'carrick-ipc-'));
+process.on('exit', () => { rmSync(scratch, { recursive: true, force: true }); });
+installIpc(rig.ep, scratch);
 const g = new MiniGuest(rig);
 const g2 = new MiniGuest(rig, g);
 
