@@ -68,7 +68,7 @@ export const enum Msg {
   TG_CONTINUED = 42,
   /** any → kernel. A handler threw on behalf of tg: kill it. [tg] */
   BUG_KILL = 43,
-  /** kernel → kernel's own waiters is local. kernel → vfs: session leader tg with ctty died: hang up. [tg, tty] */
+  /** kernel → vfs. A session leader with a controlling terminal has ended: hang up. [tg, tg.ctty word] */
   TTY_HANGUP = 50,
   /** ipc → owner. Start or stop telling about readiness changes of an ofd. [ofd, +1 | -1] (the count itself is ofd.watched) */
   WATCH = 60,
