@@ -5,15 +5,24 @@
 #   scripts/bootstrap.sh            what building and `npm run demo` need
 #   scripts/bootstrap.sh --tests    also what the guest tests use (musl, Go, busybox, tmux)
 #   scripts/bootstrap.sh --bars     also what the full bars use (debootstrap)
+#   scripts/bootstrap.sh --e2e      also what the long end-to-end tests use
 set -eu
 cd "$(dirname "$0")/.."
 
 say() { printf 'bootstrap: %s\n' "$*" >&2; }
 
+# Daemons are there, even if an ordinary user's PATH does not name it.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
 # need PROGRAM PACKAGE: remember PACKAGE when PROGRAM is not there.
 packages=
 need() {
 	command -v "$1" >/dev/null 2>&1 || case " $packages " in *" $2 "*) ;; *) packages="$packages $2" ;; esac
+}
+
+# need_file FILE PACKAGE: the same by a file that PACKAGE brings, for what is no program.
+need_file() {
+	[ -e "$1" ] || case " $packages " in *" $2 "*) ;; *) packages="$packages $2" ;; esac
 }
 
 if ! command -v node >/dev/null 2>&1; then
@@ -30,7 +39,7 @@ need c++ build-essential
 need make build-essential
 need python3 python3
 case ${1:-} in
---tests | --bars)
+--tests | --bars | --e2e)
 	need musl-gcc musl-tools
 	need go golang-go
 	need busybox busybox-static
@@ -39,9 +48,16 @@ case ${1:-} in
 	need ps procps
 	;;
 esac
-if [ "${1:-}" = --bars ] && [ "$(id -u)" = 0 ]; then
-	need debootstrap debootstrap
-fi
+case ${1:-} in
+--bars | --e2e)
+	[ "$(id -u)" != 0 ] || need debootstrap debootstrap
+	;;
+esac
+case ${1:-} in
+--e2e)
+	need_file /usr/lib/python3.11/test/test_os.py libpython3.11-testsuite
+	;;
+esac
 if [ -n "$packages" ]; then
 	if [ "$(id -u)" != 0 ]; then
 		say "missing Debian packages; as root, run: apt-get install$packages"

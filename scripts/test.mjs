@@ -3,7 +3,9 @@
  *
  *   node scripts/test.mjs             unit tests: beside the code
  *   node scripts/test.mjs --guest     guest tests: those under test/, ltp/ and bench/, which start carrick
+ *   node scripts/test.mjs --e2e       the long guest tests, *.e2e.ts, one file at a time (`npm run e2e`)
  *   node scripts/test.mjs TEXT...     only files whose path contains one of the words
+ *   --repeat N                        N times in a row, with a line for each time; fails when one fails
  *
  * Fails when a selection holds no test at all, so that a typo or a moved folder cannot look green.
  */
@@ -16,17 +18,27 @@ const UNIT = ['shared', 'kernel', 'servers', 'native', 'image', 'cli'];
 const GUEST = ['test', 'ltp', 'bench'];
 const SKIP = new Set(['node_modules', 'build', 'dist']);
 
+const e2e = process.argv.includes('--e2e');
+const ending = e2e ? '.e2e.ts' : '.test.ts';
+
 function* testFiles(dir) {
   for (const entry of readdirSync(join(root, dir), { withFileTypes: true })) {
     const path = `${dir}/${entry.name}`;
     if (entry.isDirectory()) { if (!SKIP.has(entry.name)) yield* testFiles(path); }
-    else if (entry.name.endsWith('.test.ts')) yield path;
+    else if (entry.name.endsWith(ending)) yield path;
   }
 }
 
 const guest = process.argv.includes('--guest');
-const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
-const folders = guest ? GUEST : words.length > 0 ? [...UNIT, ...GUEST] : UNIT;
+const args = process.argv.slice(2);
+const at = args.indexOf('--repeat');
+const repeat = at < 0 ? 1 : Number(args.splice(at, 2)[1]);
+if (!Number.isInteger(repeat) || repeat < 1) {
+  process.stderr.write('test: --repeat takes how many times, for example --repeat 10\n');
+  process.exit(1);
+}
+const words = args.filter((word) => !word.startsWith('--'));
+const folders = guest || e2e ? GUEST : words.length > 0 ? [...UNIT, ...GUEST] : UNIT;
 const files = folders.flatMap((dir) => [...testFiles(dir)])
   .filter((path) => words.length === 0 || words.some((word) => path.includes(word)))
   .sort();
@@ -42,9 +54,16 @@ let status = 1;
 try {
   const entries = files.map((path) => ({ in: path, out: join(outDir, path.replaceAll('/', '.').replace(/\.ts$/, '.mjs')) }));
   await bundle(entries);
-  const run = spawnSync(process.execPath, ['--enable-source-maps', '--test', '--test-concurrency=2', '--test-reporter=spec',
-    ...entries.map((entry) => entry.out)], { stdio: 'inherit', cwd: root });
-  status = run.status ?? 1;
+  const times = [];
+  status = 0;
+  for (let i = 1; i <= repeat; i++) {
+    const begin = Date.now();
+    const run = spawnSync(process.execPath, ['--enable-source-maps', '--test', `--test-concurrency=${e2e ? 1 : 2}`, '--test-reporter=spec',
+      ...entries.map((entry) => entry.out)], { stdio: 'inherit', cwd: root });
+    if (run.status !== 0) status = run.status ?? 1;
+    times.push(`${String(i).padStart(4)}  ${run.status === 0 ? 'ok    ' : 'FAILED'}  ${Math.round((Date.now() - begin) / 1000)} s`);
+  }
+  if (repeat > 1) process.stdout.write(`\n${times.join('\n')}\n`);
 } catch (error) {
   process.stderr.write(`test: bundling failed: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}\n`);
 } finally {

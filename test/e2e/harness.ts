@@ -11,8 +11,9 @@ export interface Result { readonly status: number | null; readonly signal: strin
 
 export interface RunOptions { readonly input?: string; readonly env?: Record<string, string>; readonly timeoutMs?: number; readonly home?: string; /** As the ordinary user. */ readonly ordinary?: boolean }
 
-const HOME = mkdtempSync(join(tmpdir(), 'carrick-e2e-home-'));
-process.on('exit', () => { rmSync(HOME, { recursive: true, force: true }); });
+const scratch: string[] = [];
+process.on('exit', () => { for (const d of scratch) rmSync(d, { recursive: true, force: true }); });
+const HOME = scratchDir('home');
 
 /** Environment of a carrick that keeps its containers in a directory of this test run. */
 export function testEnv(extra: Record<string, string> = {}, home = HOME): NodeJS.ProcessEnv {
@@ -148,6 +149,6 @@ export function listing(dir: string): string[] { return existsSync(dir) ? readdi
 /** A scratch directory that goes with the test process. */
 export function scratchDir(name: string): string {
   const d = mkdtempSync(join(tmpdir(), `carrick-e2e-${name}-`));
-  process.on('exit', () => { rmSync(d, { recursive: true, force: true }); });
+  scratch.push(d);
   return d;
 }
