@@ -17,7 +17,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import * as Comlink from 'comlink';
-import { type BootData, comlinkPort } from '../shared/boot.js';
+import { type BootData, type WorkerReady, comlinkPort } from '../shared/boot.js';
 import { nowNs } from '../shared/clock.js';
 import type { KernelControl, KernelEvent, SignalControl, VfsControl } from '../shared/control.js';
 import * as L from '../shared/gen/layout.js';
@@ -46,6 +46,18 @@ export interface Outcome {
   readonly status: number;
   /** The workers' counts of calls, errors and ns, and at last the stubs': Float64 [SRV_COUNT + 1][STAT_ROWS][3]. */
   readonly stats: Float64Array;
+}
+
+/** Watches a container from the main thread: `carrick profile`. */
+export interface Observer {
+  /** Where each server logs its calls. */
+  readonly callLogs: readonly SharedArrayBuffer[];
+  /** A worker serves; its thread on the host. */
+  worker(name: string, tid: number): void;
+  /** The first process is there; result as KernelEvent 'sampling'. */
+  sampling(result: number): void;
+  /** The container has ended; the workers are still there. */
+  ended(): void;
 }
 
 /** dist/, where the bundles are: this code is in one of them. */
@@ -125,7 +137,7 @@ class Container {
   private done: (outcome: Outcome) => void = () => undefined;
 
   /** dir: made before (-d); onStarted: told when the first process runs. */
-  constructor(spec: RunSpec, private readonly keep: boolean, dir?: ContainerDir, private readonly onStarted: () => void = () => undefined) {
+  constructor(spec: RunSpec, private readonly keep: boolean, dir?: ContainerDir, private readonly onStarted: () => void = () => undefined, private readonly observer?: Observer) {
     this.dir = dir ?? createDir(spec, { keep, config: spec });
     this.spec = { ...spec, upperDir: Buffer.from(this.dir.upper, 'utf8').toString('latin1') };
   }
@@ -166,7 +178,7 @@ class Container {
       const { port1, port2 } = new MessageChannel();
       const boot: BootData = {
         srv, tables, rings, stats: this.stats, addonPath: addonPath(), spec: this.spec, control: port2,
-        traceFd: this.spec.trace.mode === 'lines' ? this.spec.trace.fd : -1,
+        traceFd: this.spec.trace.mode === 'lines' ? this.spec.trace.fd : -1, callLog: this.observer?.callLogs[srv],
       };
       const worker = new Worker(join(here, `${name}.mjs`), {
         workerData: boot, transferList: [port2], name: `carrick-${name}`,
@@ -176,9 +188,12 @@ class Container {
       worker.on('error', (error) => this.died(name, error));
       worker.on('exit', () => this.died(name, undefined));
       this.workers.push(worker);
+      const { observer } = this;
+      if (observer !== undefined) port1.on('message', (message: KernelEvent | WorkerReady) => { if (message.carrick === 'ready') observer.worker(name, message.tid); });
       this.ports.push(port1);
     }
-    this.port(L.SRV_KERNEL).on('message', (message: KernelEvent | { carrick: 'ready' }) => {
+    this.port(L.SRV_KERNEL).on('message', (message: KernelEvent | WorkerReady) => {
+      if (message.carrick === 'sampling') this.observer?.sampling(message.result);
       if (message.carrick === 'started') this.onStarted();
       if (message.carrick === 'exited') void this.end(exitStatus(message.status));
       if (message.carrick === 'failed') void this.end(report(startFailure(message.errno, message.message, this.spec)));
@@ -238,6 +253,7 @@ class Container {
     // With --rm nothing of the layer is kept; a terminal's last output, though, has to be written.
     if (status !== EXIT_CARRICK && (this.keep || this.spec.tty)) await this.flush();
     this.terminal.restore();
+    this.observer?.ended();
     try {
       this.dir.finish(this.keep, status);
     } catch (error) {
@@ -256,7 +272,7 @@ class Container {
 }
 
 /** Run a container to its end. The caller then reports and calls exitNow: the workers are still there. */
-export function runContainer(spec: RunSpec, keep: boolean, dir?: ContainerDir, onStarted?: () => void): Promise<Outcome> {
+export function runContainer(spec: RunSpec, keep: boolean, more: { readonly dir?: ContainerDir; readonly onStarted?: () => void; readonly observer?: Observer } = {}): Promise<Outcome> {
   loadAddon();
-  return new Container(spec, keep, dir, onStarted).run();
+  return new Container(spec, keep, more.dir, more.onStarted, more.observer).run();
 }

@@ -4,12 +4,13 @@
  */
 import { openSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
-import type { TraceSpec } from '../shared/spec.js';
+import type { RunSpec, TraceSpec } from '../shared/spec.js';
 import { argvBytes, envBytes, toBytes, toPath, toText } from './bytes.js';
 import { exitNow, runContainer } from './container.js';
 import { EXIT_CARRICK, Failure, complain, debugging, report, why } from './failure.js';
 import { addLifeCommands } from './life/commands.js';
-import { type Caller, type RunFlags, runElfSpec, runSpec } from './run-options.js';
+import type { ProfileFlags } from './profile/command.js';
+import { type Caller, type RunFlags, hereSpec, runElfSpec, runSpec } from './run-options.js';
 import { windowSize } from './terminal.js';
 import { VERSION } from './version.js';
 
@@ -55,13 +56,18 @@ function traceSpec(flags: TraceFlags): TraceSpec {
 
 type Finish = (status: number) => void;
 
-/** `run` and `run-elf`, on the program itself and below `trace`. */
-function addRunCommands(parent: Command, trace: () => TraceSpec, finish: Finish): void {
-  const run = async (spec: ReturnType<typeof runSpec>, keep: boolean): Promise<void> => {
-    const { status, stats } = await runContainer(spec, keep);
-    if (spec.trace.mode === 'summary') (await import('./trace-summary.js')).printSummary(stats, spec.trace.fd);
-    finish(status);
-  };
+/** How a container is run, and watched meanwhile. */
+interface Way {
+  trace(): TraceSpec;
+  /** To its end; the exit status. */
+  run(spec: RunSpec, keep: boolean): Promise<number>;
+}
+
+const PLAIN: Way = { trace: () => NO_TRACE, run: async (spec, keep) => (await runContainer(spec, keep)).status };
+
+/** `run` and `run-elf`, on the program itself and below `trace` and `profile`. */
+function addRunCommands(parent: Command, way: Way, finish: Finish): void {
+  const run = async (spec: RunSpec, keep: boolean): Promise<void> => { finish(await way.run(spec, keep)); };
   addRunFlags(parent.command('run'))
     .summary('run a program in a container')
     .description('Run a program on ROOTFS: "host" (the host\'s own root, never changed), "rootfs:DIR", or an image: its name (fetched when it is not here), '
@@ -78,11 +84,11 @@ function addRunCommands(parent: Command, trace: () => TraceSpec, finish: Finish)
     .passThroughOptions()
     .action(async (rootfs: string, operands: string[], flags: RunFlags) => {
       const image = rootfs === 'host' || rootfs.startsWith('rootfs:') ? undefined : await (await import('./images.js')).imageForRun(toText(rootfs));
-      let spec = runSpec(flags, rootfs, operands, caller(), trace(), image);
+      let spec = runSpec(flags, rootfs, operands, caller(), way.trace(), image);
       if (flags.stopSignal !== undefined) spec = { ...spec, stopSignal: String((await import('./life/lookup.js')).signalNumber(flags.stopSignal)) };
       if (flags.init === true) spec = (await import('./life/init.js')).withInit(spec);
       if (flags.detach !== true) await run(spec, flags.rm !== true);
-      else if (spec.trace.mode !== 'off') throw new Failure('a container that is traced stays in the foreground; leave -d out');
+      else if (way !== PLAIN) throw new Failure('a container that is watched stays in the foreground; leave -d out');
       else finish(await (await import('./life/detach.js')).runDetached(spec, flags.rm !== true));
     });
   addRunFlags(parent.command('run-elf'))
@@ -91,7 +97,7 @@ function addRunCommands(parent: Command, trace: () => TraceSpec, finish: Finish)
     .argument('<FILE>').argument('[ARG...]')
     .passThroughOptions()
     .action(async (file: string, args: string[], flags: RunFlags) => {
-      await run(runElfSpec(flags, file, args, caller(), trace()), false);
+      await run(runElfSpec(flags, file, args, caller(), way.trace()), false);
     });
 }
 
@@ -134,7 +140,7 @@ function program(finish: Finish): Command {
     .enablePositionalOptions()
     .configureOutput({ writeErr: () => undefined, writeOut: (text) => process.stdout.write(toText(text)) })
     .exitOverride();
-  addRunCommands(root, () => NO_TRACE, finish);
+  addRunCommands(root, PLAIN, finish);
 
   const trace: Command = root.command('trace')
     .summary('run, and print every system call')
@@ -144,7 +150,35 @@ function program(finish: Finish): Command {
     .option('-o, --output <FILE>', 'write to FILE instead of standard error')
     .helpCommand(false)
     .enablePositionalOptions();
-  addRunCommands(trace, () => traceSpec(trace.opts<TraceFlags>()), finish);
+  addRunCommands(trace, {
+    trace: () => traceSpec(trace.opts<TraceFlags>()),
+    run: async (spec, keep) => {
+      const { status, stats } = await runContainer(spec, keep);
+      if (spec.trace.mode === 'summary') (await import('./trace-summary.js')).printSummary(stats, spec.trace.fd);
+      return status;
+    },
+  }, finish);
+
+  const profile: Command = root.command('profile')
+    .summary('run, and show where the time goes')
+    .description('Run COMMAND here, or a container (run, run-elf), and show where its time went: functions, system calls by part, servers.')
+    .usage('[options] -- COMMAND... | run ... | run-elf ...')
+    .addOption(new Option('-f, --format <FORMAT>', 'what to write: text, html (a page with a flame graph), speedscope').default('text'))
+    .option('-o, --output <FILE>', 'write to FILE instead of standard error')
+    .addOption(new Option('--hz <N>', 'samples per second of processor time').default('997'))
+    .argument('[COMMAND...]')
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .passThroughOptions();
+  const profiled: Way = {
+    trace: () => NO_TRACE,
+    run: async (spec, keep) => (await import('./profile/command.js')).profileRun(spec, keep, profile.opts<ProfileFlags>()),
+  };
+  addRunCommands(profile, profiled, finish);
+  profile.action(async (argv: string[]) => {
+    if (argv.length === 0) throw new Failure('profile: no command; for example: carrick profile -- make');
+    finish(await profiled.run(hereSpec({}, argv, caller(), NO_TRACE), false));
+  });
 
   addImageCommands(root);
   addLifeCommands(root, caller, finish);

@@ -206,9 +206,9 @@ function checkHostname(name: string): string {
 }
 
 /** What is the same for `run` and `run-elf`; upperDir is filled in when the container's directory exists. */
-function baseSpec(caller: Caller, trace: TraceSpec): Pick<RunSpec, 'id' | 'upperDir' | 'stdio' | 'rows' | 'cols' | 'trace' | 'namespaces' | 'fastpath' | 'grants'> {
+function baseSpec(caller: Caller, trace: TraceSpec): Pick<RunSpec, 'id' | 'upperDir' | 'stdio' | 'rows' | 'cols' | 'trace' | 'profileHz' | 'namespaces' | 'fastpath' | 'grants'> {
   return {
-    id: randomBytes(6).toString('hex'), upperDir: '', stdio: [0, 1, 2], rows: caller.rows, cols: caller.cols, trace,
+    id: randomBytes(6).toString('hex'), upperDir: '', stdio: [0, 1, 2], rows: caller.rows, cols: caller.cols, trace, profileHz: 0,
     namespaces: namespacesWanted(), fastpath: enabled('CARRICK_FASTPATH'), grants: enabled('CARRICK_GRANTS'),
   };
 }
@@ -266,14 +266,19 @@ export function runSpec(flags: RunFlags, rootfsArg: string, operands: readonly s
  * the host's, so every path means what it means to the caller; what it writes stays in the container's layer, except below the bind mounts of -v.
  */
 export function runElfSpec(flags: RunFlags, file: string, args: readonly string[], caller: Caller, trace: TraceSpec): RunSpec {
-  const base = baseSpec(caller, trace);
   if (file === '') throw new Failure('the program is an empty string');
+  // Like a shell, a file is a path: run-elf a.out is ./a.out, never a PATH lookup.
+  return hereSpec(flags, [file.includes('/') ? file : `./${file}`, ...args], caller, trace);
+}
+
+/** A command as the caller's shell would start it here, looked up in PATH: what `profile` and the like take after `--`. At least one word. */
+export function hereSpec(flags: RunFlags, argv: readonly string[], caller: Caller, trace: TraceSpec): RunSpec {
+  const base = baseSpec(caller, trace);
   return {
     ...base, ...mounts(flags, caller),
     name: base.id,
     rootfs: { kind: 'host', dir: '/' },
-    // Like a shell, a file is a path: run-elf a.out is ./a.out, never a PATH lookup.
-    argv: [file.includes('/') ? file : `./${file}`, ...args],
+    argv,
     env: mergeEnv(caller.env, flags.env ?? [], caller.env),
     cwd: flags.workdir === undefined ? caller.cwd : posix.resolve(caller.cwd, flags.workdir),
     cwdMake: false,

@@ -30,6 +30,7 @@ export class Boot {
       first: true, argv, env, cwd, cwdMake, user, uid, gid, groups, homeFromPasswd, rows, cols, namespaces, hostname,
       tty: spec.tty ? Tty.CONSOLE : Tty.NONE, stdio: [spec.interactive ? input : -1, output, error],
     }, {
+      spawned: (hostPid) => { if (spec.profileHz > 0) this.tell({ carrick: 'sampling', result: native.perfOpen(hostPid, spec.profileHz) }); },
       started: () => { this.tell({ carrick: 'started' }); this.onStarted(); },
       failed,
       ended: (status) => { this.tell({ carrick: 'exited', status }); },

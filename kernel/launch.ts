@@ -67,6 +67,8 @@ export interface LaunchSpec {
 
 /** What comes of it; each at most once, either failed or started first. */
 export interface LaunchEvents {
+  /** It is a process of the host, and runs nothing of the program yet. */
+  spawned?(hostPid: number): void;
   started(p: Proc): void;
   failed(code: number, errno: number, message: string): void;
   /** wait(2) status word. Of the first process task-end.ts tells instead, but for one that died while being started. */
@@ -359,6 +361,7 @@ export class Launch {
     if (spec.first) L.setMetaPidns(1, (native.namespacesGot() & NS_PID) !== 0 ? 1 : 0);
     this.setPid(p, native.spawnedNsPid());
     this.publish(p, pid);
+    this.events.spawned?.(pid);
     if (this.pty >= 0) k.ep.send(L.SRV_VFS, Msg.BOOT_TTY, [tg, this.pty]);
     adoptProgram(k, p, this.task, x);
     p.token = k.ep.watch(pidfd, EPOLLIN, () => { endGroup(k, p); });

@@ -156,3 +156,10 @@ export interface HostProbe {
 /** The stub's image as a sealed memfd, made once: from `path` if given (tests), else from the file `stub` in the folder above the addon's own
  *  (native/build/stub). -errno when there is none. spawn needs it, as does ctlReceiveFd. */
 export function stubFd(path?: string): number;
+
+// ---- profiles (perf.cc) ----
+/** Sample a host process and all that it will start, `hz` times a second of processor time; once per carrick. Processors watched, or -errno (EACCES: the
+ *  host's sysctl perf_event_paranoid forbids it). */
+export function perfOpen(hostPid: number, hz: number): number;
+/** Move whole records of perf_event_open(2) to scratch; bytes, 0 = no more. Each has TID and TIME (CLOCK_MONOTONIC) at its end (sample_id_all). Main thread. */
+export function perfRead(scratchOff: number, len: number): number;

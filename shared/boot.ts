@@ -1,10 +1,11 @@
 /** What boot hands a worker, and the frame in which every worker runs. */
 import { type MessagePort, workerData } from 'node:worker_threads';
 import * as Comlink from 'comlink';
+import { installCallLog } from './call-log.js';
 import { Endpoint } from './endpoint.js';
 import { type Tables, attachTables, metaTrace } from './gen/layout.js';
 import { initHost } from './host.js';
-import { loadNative } from './native.js';
+import { loadNative, native } from './native.js';
 import type { RingSet } from './rings.js';
 import type { RunSpec } from './spec.js';
 import { installTrace } from './trace.js';
@@ -20,8 +21,19 @@ export interface BootData {
   readonly spec: RunSpec;
   /** Host fd for trace lines, -1 = no trace. */
   readonly traceFd: number;
+  /** `carrick profile`: where this worker logs its calls. */
+  readonly callLog?: SharedArrayBuffer | undefined;
   readonly control: MessagePort;
 }
+
+/** A worker's first message: it serves from now on. */
+export interface WorkerReady {
+  readonly carrick: 'ready';
+  /** Its thread on the host. */
+  readonly tid: number;
+}
+
+const NR_HOST_gettid = process.arch === 'arm64' ? 178 : 186;
 
 type Listener = ((event: { data: unknown }) => void) | { handleEvent(event: { data: unknown }): void };
 
@@ -60,7 +72,8 @@ export function runWorker(setup: (ep: Endpoint, boot: BootData) => object): void
   initHost();
   attachTables(boot.tables);
   const ep = new Endpoint(boot.srv, boot.rings, new Float64Array(boot.stats));
-  if (metaTrace(1) !== 0) installTrace(ep, boot.traceFd);
+  if (boot.callLog !== undefined) installCallLog(ep, boot.callLog);
+  else if (metaTrace(1) !== 0) installTrace(ep, boot.traceFd);
   const api = setup(ep, boot);
   Comlink.expose(api, endpointOf(boot.control));
   const loop = (): void => {
@@ -68,6 +81,6 @@ export function runWorker(setup: (ep: Endpoint, boot: BootData) => object): void
     // Two turns: one lets the port's message in, the next lets comlink's answer out.
     setImmediate(() => setImmediate(loop));
   };
-  boot.control.postMessage({ carrick: 'ready' });
+  boot.control.postMessage({ carrick: 'ready', tid: native.sys(NR_HOST_gettid, 0) } satisfies WorkerReady);
   setImmediate(loop);
 }

@@ -4,6 +4,8 @@
 export type KernelEvent =
   /** The first process runs. */
   | { readonly carrick: 'started' }
+  /** `carrick profile`: processors that are sampled, or -errno. Before 'started'. */
+  | { readonly carrick: 'sampling'; readonly result: number }
   /** The first process has ended: wait(2) status word. */
   | { readonly carrick: 'exited'; readonly status: number }
   /** It could not be started; a message that begins with "exec" or is empty means that execve refused with errno. */

@@ -209,6 +209,7 @@ export class Endpoint {
 
   private dispatch(f: Frame): void {
     const h = this.handlers[f.nr] ?? this.fallback;
+    const beginNs = this.trace === undefined ? 0 : nowNs();
     let ret: number;
     try {
       ret = h(f);
@@ -223,6 +224,7 @@ export class Endpoint {
       return;
     }
     if (ret === Ret.NO_RETURN) return;
+    if (this.trace !== undefined) f.busyNs += nowNs() - beginNs;
     if (ret !== Ret.BLOCKED) { this.finish(f, ret); return; }
     f.parked = true;
     this.parkedBySlot.set(f.slot, f);
@@ -315,7 +317,7 @@ export class Endpoint {
       const f = this.frameOf(this.lists[EL.LIST_IN + i] as number);
       f.arrive(EL.REC_TASK, EL.REC_TG, EL.REC_SLOT);
       if (this.forwarded.size > 0) this.forwarded.delete(f.slot);
-      if (this.trace !== undefined) f.startNs = nowNs();
+      if (this.trace !== undefined) { f.startNs = nowNs(); f.busyNs = 0; }
       this.dispatch(f);
     }
     const nfd = this.lists[EL.LIST_NFD] as number;

@@ -27,7 +27,9 @@ export class Frame implements Waiter {
   queued = false;
   queues: WaitQueue[] = [];
   timer: Timer;
+  /** With a trace or a profile: when it arrived, and how long it has been in its handler since. */
   startNs = 0;
+  busyNs = 0;
   private readonly out = new Int32Array(6);
   private readonly word: number;
   /** First byte of the payload in `bytes`. */

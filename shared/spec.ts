@@ -89,6 +89,8 @@ export interface RunSpec {
   /** Host fds of the caller's standard input, output, error. */
   readonly stdio: readonly [number, number, number];
   readonly trace: TraceSpec;
+  /** `carrick profile`: samples a second of guests' processor time, 0 = no profile. */
+  readonly profileHz: number;
   /** Bits as in SpawnOptions.namespaces: 1 user, 2 pid, 4 mount, 8 ipc, 16 uts, 32 net. 0 with CARRICK_NAMESPACES=none. */
   readonly namespaces: number;
   /** False with CARRICK_FASTPATH=0: the stub posts every call. */

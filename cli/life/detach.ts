@@ -52,13 +52,13 @@ export async function runDetached(spec: RunSpec, keep: boolean): Promise<number>
 export async function continueDetached(id: string): Promise<number> {
   const dir = ContainerDir.adopt(id);
   if (dir.config === undefined) throw new Failure(`container ${id} has no configuration`);
-  const { status } = await runContainer(dir.config, dir.keep, dir, () => {
+  const { status } = await runContainer(dir.config, dir.keep, { dir, onStarted: () => {
     try {
       writeSync(REPORT_FD, '.');
     } catch (error) {
       if (!(error instanceof Error && 'code' in error)) throw error; // nobody waits any more: run on
     }
     closeSync(REPORT_FD);
-  });
+  } });
   return status;
 }

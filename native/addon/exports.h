@@ -15,7 +15,8 @@
 	X(sigDeliverable) X(planWrite) X(planRead) \
 	X(procBind) X(procFree) X(hostPid) X(hostTid) X(killProcess) X(kickTask) \
 	X(ctlPair) X(lastFd) X(ctlSend) X(ctlReceiveFd) X(pidfdGuestPid) X(hintSet) X(hintGet) \
-	X(stubFd) X(spawn) X(reapSpawned) X(namespacesGot) X(spawnedNsPid) X(probeHost)
+	X(stubFd) X(spawn) X(reapSpawned) X(namespacesGot) X(spawnedNsPid) X(probeHost) \
+	X(perfOpen) X(perfRead)
 
 #define CARRICK_DECLARE(name) napi_value js_##name(napi_env env, napi_callback_info info);
 CARRICK_EXPORTS(CARRICK_DECLARE)
