@@ -24,13 +24,13 @@ import * as L from '../shared/gen/layout.js';
 import { STAT_ROWS } from '../shared/endpoint.js';
 import { loadNative, native } from '../shared/native.js';
 import { allocRings } from '../shared/rings.js';
+import { SERVER_NAMES } from '../shared/server-names.js';
 import type { RunSpec } from '../shared/spec.js';
 import { toText } from './bytes.js';
 import { ContainerDir, type Description, sweep } from './container-dir.js';
 import { EXIT_CARRICK, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_SIGNAL, Failure, complain, report } from './failure.js';
 import { RawTerminal, windowSize } from './terminal.js';
 
-const WORKERS = ['kernel', 'vfs', 'net', 'ipc', 'signal'] as const;
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
 /** A second Ctrl-C within this time ends the container at once. ns. */
 const IMPATIENCE_NS = 2e9;
@@ -174,7 +174,7 @@ class Container {
       process.on('SIGWINCH', () => this.resize());
       this.terminal.enter();
     }
-    for (const [srv, name] of WORKERS.entries()) {
+    for (const [srv, name] of SERVER_NAMES.entries()) {
       const { port1, port2 } = new MessageChannel();
       const boot: BootData = {
         srv, tables, rings, stats: this.stats, addonPath: addonPath(), spec: this.spec, control: port2,

@@ -6,10 +6,11 @@ import { writeSync } from 'node:fs';
 import { STAT_ROWS } from '../shared/endpoint.js';
 import { SRV_COUNT } from '../shared/gen/layout.js';
 import { SYSCALL_NAMES } from '../shared/gen/syscalls.js';
+import { SERVER_NAMES } from '../shared/server-names.js';
 
 interface Row { readonly name: string; readonly server: string; readonly calls: number; readonly errors: number; readonly ns: number }
 
-const SERVER = ['kernel', 'vfs', 'net', 'ipc', 'signal', 'stub'];
+const SERVER = [...SERVER_NAMES, 'stub'];
 
 /** Rows of calls that were made, longest total time first. */
 export function summaryRows(stats: Float64Array): Row[] {

@@ -19,6 +19,7 @@ import { logLine } from '../shared/log.js';
 import { Msg } from '../shared/messages.js';
 import { ExecSession } from './exec-session.js';
 import type { Kernel } from './proc.js';
+import { usage } from './usage.js';
 
 const EPOLLIN = 1;
 const CHUNK = 65536;
@@ -59,6 +60,7 @@ class Connection {
       case 'signal': this.signal(m.signo); return;
       case 'resize': this.session?.resize(m.rows, m.cols); return;
       case 'wait': this.waits = true; return;
+      case 'usage': this.reply(usage(new Float64Array(this.boot.stats))); return;
     }
   }
 

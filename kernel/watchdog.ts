@@ -11,10 +11,9 @@ import * as L from '../shared/gen/layout.js';
 import * as NR from '../shared/gen/syscalls.js';
 import { logLine } from '../shared/log.js';
 import { native } from '../shared/native.js';
+import { SERVER_NAMES } from '../shared/server-names.js';
 import { TaskState } from '../shared/tasks.js';
 import { Timer } from '../shared/wait.js';
-
-const SERVER = ['kernel', 'vfs', 'net', 'ipc', 'signal'];
 
 /** Calls that may wait as long as it takes: for data, time, children, signals, locks, or (open) the other end of a FIFO. */
 export const PATIENT: ReadonlySet<number> = new Set([
@@ -39,8 +38,8 @@ function describe(t: number, now: number): string {
   const parked = L.taskParked(t);
   const slot = L.taskSlot(t);
   let what = 'runs';
-  if (parked !== 0) what = `waits in ${nameOf(L.taskNr(t))}, server ${SERVER[parked - 1] ?? '?'}, for ${((now - L.taskParkedNs(t)) / 1e6).toFixed(0)} ms`;
-  else if (native.slotLoad(slot, L.SLOT_STATE) === L.SLOT_POSTED) what = `has posted ${nameOf(native.slotLoad(slot, L.SLOT_NR))} to ${SERVER[native.slotLoad(slot, L.SLOT_SERVER)] ?? '?'}`;
+  if (parked !== 0) what = `waits in ${nameOf(L.taskNr(t))}, server ${SERVER_NAMES[parked - 1] ?? '?'}, for ${((now - L.taskParkedNs(t)) / 1e6).toFixed(0)} ms`;
+  else if (native.slotLoad(slot, L.SLOT_STATE) === L.SLOT_POSTED) what = `has posted ${nameOf(native.slotLoad(slot, L.SLOT_NR))} to ${SERVER_NAMES[native.slotLoad(slot, L.SLOT_SERVER)] ?? '?'}`;
   return `task ${L.taskTid(t)} (process ${L.tgTgid(L.taskTg(t))}, state ${L.taskState(t)}): ${what}`;
 }
 

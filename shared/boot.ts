@@ -4,9 +4,10 @@ import * as Comlink from 'comlink';
 import { installCallLog } from './call-log.js';
 import { Endpoint } from './endpoint.js';
 import { type Tables, attachTables, metaTrace } from './gen/layout.js';
-import { initHost } from './host.js';
+import { initHost, nameThread } from './host.js';
 import { loadNative, native } from './native.js';
 import type { RingSet } from './rings.js';
+import { SERVER_NAMES } from './server-names.js';
 import type { RunSpec } from './spec.js';
 import { installTrace } from './trace.js';
 
@@ -70,6 +71,7 @@ export function runWorker(setup: (ep: Endpoint, boot: BootData) => object): void
   const boot = workerData as BootData;
   loadNative(boot.addonPath);
   initHost();
+  nameThread(`carrick-${SERVER_NAMES[boot.srv] ?? '?'}`);
   attachTables(boot.tables);
   const ep = new Endpoint(boot.srv, boot.rings, new Float64Array(boot.stats));
   if (boot.callLog !== undefined) installCallLog(ep, boot.callLog);

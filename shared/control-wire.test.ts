@@ -35,6 +35,14 @@ test('replies', () => {
   assert.equal(parseReply('{"event":"exited"}'), undefined);
 });
 
+test('a reply about usage has numbers where they belong', () => {
+  const usage = { event: 'usage', servers: [{ calls: 3, parked: 1 }], processes: [{ pid: 1, hostPid: 77, name: 'sh', tasks: 1, requests: 9 }] } as const;
+  assert.deepEqual(parseReply(frame(usage).trimEnd()), usage);
+  assert.equal(parseReply(JSON.stringify({ ...usage, servers: [{ calls: -1, parked: 0 }] })), undefined);
+  assert.equal(parseReply(JSON.stringify({ ...usage, processes: [{ pid: 1 }] })), undefined);
+  assert.equal(parseReply('{"event":"usage"}'), undefined);
+});
+
 test('an environment is laid over another', () => {
   assert.deepEqual(layEnv(['A=1', 'B=2'], ['B=3', 'C=']), ['A=1', 'B=3', 'C=']);
 });

@@ -7,6 +7,7 @@
  *                                          ◄─ started │ failed (then end of file)
  *                                          ◄─ exited  (then end of file)
  *   signal (of the first process)          ─►◄─ done
+ *   usage                                  ─►◄─ usage
  *   wait                                   ─►◄─ exited, when the first process has ended; end of file when carrick has
  *
  * When the client goes first, its process is hung up (with a terminal) or killed. Byte strings are latin1, as everywhere; JSON escapes them.
@@ -33,9 +34,19 @@ export type ControlRequest =
   | ExecRequest
   | { readonly op: 'signal'; readonly signo: number }
   | { readonly op: 'resize'; readonly rows: number; readonly cols: number }
+  | { readonly op: 'usage' }
   | { readonly op: 'wait' };
 
+export interface UsageReply {
+  readonly event: 'usage';
+  /** By SRV_*: calls answered so far, and requests parked now. */
+  readonly servers: ReadonlyArray<{ readonly calls: number; readonly parked: number }>;
+  /** requests: what its living threads have asked of servers so far. Names are byte strings. */
+  readonly processes: ReadonlyArray<{ readonly pid: number; readonly hostPid: number; readonly name: string; readonly tasks: number; readonly requests: number }>;
+}
+
 export type ControlReply =
+  | UsageReply
   /** Its pid in the container. */
   | { readonly event: 'started'; readonly pid: number }
   /** As KernelEvent 'failed'. */
@@ -107,7 +118,7 @@ export function parseRequest(line: string): ControlRequest | undefined {
   if (m === undefined) return undefined;
   const { op, argv, env, cwd, tty, interactive, rows, cols, signo } = m;
   switch (op) {
-    case 'wait': return { op };
+    case 'wait': case 'usage': return { op };
     case 'signal': return isInt(signo, 1, 64) ? { op, signo } : undefined;
     case 'resize': return isInt(rows, 0, 0xffff) && isInt(cols, 0, 0xffff) ? { op, rows, cols } : undefined;
     case 'exec': {
@@ -120,6 +131,15 @@ export function parseRequest(line: string): ControlRequest | undefined {
   }
 }
 
+const isCount = (v: unknown): v is number => isInt(v, 0, Number.MAX_SAFE_INTEGER);
+
+function usageOf(servers: unknown, processes: unknown): UsageReply | undefined {
+  if (!Array.isArray(servers) || !Array.isArray(processes)) return undefined;
+  const good = (servers as Fields[]).every((s) => isCount(s['calls']) && isCount(s['parked']))
+    && (processes as Fields[]).every((p) => isCount(p['pid']) && isInt(p['hostPid'], -4095, 0x7fffffff) && isBytes(p['name']) && isCount(p['tasks']) && isCount(p['requests']));
+  return good ? { event: 'usage', servers: servers as UsageReply['servers'], processes: processes as UsageReply['processes'] } : undefined;
+}
+
 /** A reply, or undefined when the line is none. */
 export function parseReply(line: string): ControlReply | undefined {
   const m = fieldsOf(line);
@@ -127,6 +147,7 @@ export function parseReply(line: string): ControlReply | undefined {
   const { event, pid, code, errno, message, status } = m;
   switch (event) {
     case 'done': return { event };
+    case 'usage': return usageOf(m['servers'], m['processes']);
     case 'started': return isInt(pid, 0, 0x7fffffff) ? { event, pid } : undefined;
     case 'exited': return isInt(status, 0, 0xffff) ? { event, status } : undefined;
     case 'failed': return isInt(code, 0, 255) && isInt(errno, 0, 4095) && typeof message === 'string' ? { event, code, errno, message } : undefined;

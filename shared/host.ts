@@ -18,6 +18,9 @@ export const DATA_BYTES = SCRATCH_BYTES - DATA;
 export const scratch: Buffer = Buffer.from(new ArrayBuffer(SCRATCH_BYTES));
 export const scratchView = new DataView(scratch.buffer);
 
+/** Name of this thread in the host's process list, at most 15 characters. prctl(2) PR_SET_NAME. */
+export function nameThread(name: string): void { native.sys(H.prctl, 0b10, 15, path(PATH_A, name)); }
+
 export function initHost(): void { native.setScratch(scratch); }
 
 const enum H {
@@ -25,7 +28,7 @@ const enum H {
   ftruncate = 77, getdents64 = 217, fallocate = 285, openat = 257, mkdirat = 258, mknodat = 259, fchownat = 260, unlinkat = 263, renameat = 264, linkat = 265,
   symlinkat = 266, readlinkat = 267, fchmodat = 268, faccessat = 269, utimensat = 280, dup3 = 292, pipe2 = 293, memfd_create = 319, copy_file_range = 326,
   statx = 332, openat2 = 437, renameat2 = 316, fgetxattr = 193, flistxattr = 196, fchmod = 91, fchown = 93, fstatfs = 138, eventfd2 = 290, dup = 32, sendfile = 40, preadv2 = 327,
-  fsetxattr = 190, fremovexattr = 199, sync_file_range = 277, fadvise64 = 221, getrusage = 98, clock_gettime = 228, prlimit64 = 302, sysinfo = 99, uname = 63, umask = 95,
+  fsetxattr = 190, fremovexattr = 199, sync_file_range = 277, fadvise64 = 221, getrusage = 98, clock_gettime = 228, prlimit64 = 302, sysinfo = 99, uname = 63, umask = 95, prctl = 157,
 }
 
 function path(off: number, s: string): number {

@@ -11,9 +11,9 @@ import type { Endpoint } from './endpoint.js';
 import type { Frame } from './frame.js';
 import * as L from './gen/layout.js';
 import { NR_MAX, NR_clone, NR_clone3, NR_fork, NR_mmap, NR_vfork } from './gen/syscalls.js';
+import { SERVER_NAMES } from './server-names.js';
 import { type TraceArgs, formatCall, formatSyscall } from './trace-format.js';
 
-const SERVER = ['kernel', 'vfs', 'net', 'ipc', 'signal'];
 /** The kernel only plans these; how they end is told by NR_CLONE_COMMIT. */
 const CLONES: ReadonlySet<number> = new Set([NR_clone, NR_clone3, NR_fork, NR_vfork]);
 
@@ -52,7 +52,7 @@ function line(f: Frame, args: FrameArgs, ret: number, server: string, ns: number
 /** Write one line per answered call to `fd`; with fd -1 only the counts of the endpoint are kept. */
 export function installTrace(ep: Endpoint, fd: number): void {
   const args = new FrameArgs();
-  const server = SERVER[ep.srv] ?? '?';
+  const server = SERVER_NAMES[ep.srv] ?? '?';
   ep.trace = (f, ret, ns): void => {
     // The stub tells of every mmap itself, with the address: what vfs answered was only its question for the file.
     if (fd < 0 || f.nr < 0 || f.nr === NR_mmap) return;

@@ -1,4 +1,4 @@
-/** The commands for containers that run elsewhere: ps, exec, logs, stop, kill, wait, rm, inspect. */
+/** The commands for containers that run elsewhere: ps, exec, logs, stop, kill, wait, rm, top, inspect. */
 import { type Command, Option } from 'commander';
 import { toText } from '../bytes.js';
 import { Failure } from '../failure.js';
@@ -56,6 +56,13 @@ export function addLifeCommands(root: Command, caller: () => Caller, finish: (st
     .argument('<CONTAINER...>')
     .option('-f, --force', 'kill those that run')
     .action(async (refs: string[], flags: { force?: boolean }) => { await (await import('./end.js')).rmCommand(refs.map(toText), flags.force === true); });
+  root.command('top')
+    .summary('show what a running container is doing')
+    .description('Show the processes and the workers of a running container, and what they use, again and again until q.')
+    .argument('<CONTAINER>')
+    .addOption(new Option('-d, --delay <SECONDS>', 'time between rounds').argParser(count).default(2))
+    .addOption(new Option('-n, --rounds <N>', 'end after so many').argParser(count))
+    .action(async (ref: string, flags: { delay: number; rounds?: number }) => { await (await import('./top.js')).topCommand(toText(ref), flags.delay, flags.rounds); });
   root.command('inspect')
     .description('all that is known of containers, as JSON')
     .argument('<CONTAINER...>')

@@ -13,11 +13,10 @@ import { basename } from 'node:path';
 import type { LoggedCall } from '../../shared/call-log.js';
 import * as L from '../../shared/gen/layout.js';
 import { NR_MAX, SYSCALL_NAMES } from '../../shared/gen/syscalls.js';
+import { SERVER_NAMES } from '../../shared/server-names.js';
 import type { PerfRecord } from './perf-records.js';
 import type { Symbols } from './symbols.js';
 import { StackNode } from './tree.js';
-
-export const SERVERS = ['kernel', 'vfs', 'net', 'ipc', 'signal'] as const;
 
 export type ProfileEvent = PerfRecord | (LoggedCall & { readonly kind: 'call'; readonly ns: number });
 
@@ -138,7 +137,7 @@ export class Collector {
 
   private callTotals(c: LoggedCall): CallTotals {
     const name = c.nr === L.NR_CLONE_COMMIT ? 'clone' : c.nr >= NR_MAX ? `[stub request ${c.nr}]` : SYSCALL_NAMES[c.nr] ?? `syscall_${c.nr}`;
-    const server = SERVERS[c.srv] ?? '?', key = `${server} ${name}`;
+    const server = SERVER_NAMES[c.srv] ?? '?', key = `${server} ${name}`;
     let totals = this.calls.get(key);
     if (totals === undefined) this.calls.set(key, totals = { name, server, calls: 0, errors: 0, queueNs: 0, handlerNs: 0, parkedNs: 0, wakeNs: 0 });
     return totals;

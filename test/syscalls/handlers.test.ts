@@ -17,8 +17,8 @@ import { installVfs } from '../../servers/vfs/install.js';
 import type { Endpoint } from '../../shared/endpoint.js';
 import * as L from '../../shared/gen/layout.js';
 import { setUpServer } from '../../shared/testing/mini-guest.js';
+import { SERVER_NAMES } from '../../shared/server-names.js';
 
-const NAMES = ['kernel', 'vfs', 'net', 'ipc', 'signal'] as const;
 
 function setUp(srv: number, install: (ep: Endpoint) => void): Endpoint {
   const { ep } = setUpServer(srv);
@@ -51,7 +51,7 @@ const own = cases('static long own_call');
 const fast = cases('long fast_call');
 
 /** Where the stub posts a call that it does not answer: rows of the stub go to the kernel. */
-const serverOf = (r: SyscallRow): number => Math.max(0, NAMES.indexOf(r.owner as (typeof NAMES)[number]));
+const serverOf = (r: SyscallRow): number => Math.max(0, SERVER_NAMES.indexOf(r.owner as (typeof SERVER_NAMES)[number]));
 const handled = (srv: number, r: SyscallRow): boolean => endpoints[srv]?.handlerOf(r.nr) !== undefined;
 
 test('the stub\'s switches were found', () => {
@@ -62,7 +62,7 @@ test('the stub\'s switches were found', () => {
 test('a handler has a row that is not absent, at a server that is asked for it', () => {
   const wrong: string[] = [];
   for (const r of SYSCALLS) {
-    for (const [srv, name] of NAMES.entries()) {
+    for (const [srv, name] of SERVER_NAMES.entries()) {
       if (!handled(srv, r)) continue;
       if (r.status === 'absent') wrong.push(`${r.name}: absent, but ${name} has a handler`);
       else if (srv !== serverOf(r) && !r.byfd && !EVERYWHERE.has(r.name)) wrong.push(`${r.name}: ${name} has a handler, but the stub posts it to ${r.owner}`);
@@ -77,7 +77,7 @@ test('a row that is not absent has a handler where the stub posts it, or is the 
     const stub = own.has(r.name) || fast.has(r.name);
     if (r.status === 'absent') { if (stub) wrong.push(`${r.name}: absent, but the stub answers it`); continue; }
     if (stub !== r.fast) wrong.push(`${r.name}: the stub ${stub ? 'answers' : 'does not answer'} it, but the row ${r.fast ? 'says' : 'does not say'} fast`);
-    if (!own.has(r.name) && !handled(serverOf(r), r)) wrong.push(`${r.name}: ${NAMES[serverOf(r)]} has no handler`);
+    if (!own.has(r.name) && !handled(serverOf(r), r)) wrong.push(`${r.name}: ${SERVER_NAMES[serverOf(r)]} has no handler`);
     if (r.owner === 'stub' && !stub) wrong.push(`${r.name}: the stub does not answer it`);
   }
   assert.deepEqual(wrong, []);
