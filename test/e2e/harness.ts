@@ -130,10 +130,14 @@ export class Footprint {
   /** Options for carrick() that make it leave its traces here. */
   get options(): RunOptions { return { home: this.home, env: { TMPDIR: this.tmp }, ordinary: this.ordinary }; }
 
-  /** What has been left behind, in words; [] when nothing. */
+  /** What has been left behind, in words; [] when nothing. A carrick whose end was not waited for is given time to tidy up. */
   left(): string[] {
-    const found: string[] = [];
-    if (!eventually(() => orphans().every((pid) => this.before.has(pid)))) found.push(...orphans().map((pid) => `process ${pid}: ${commandLine(pid)}`));
+    eventually(() => this.found().length === 0);
+    return this.found();
+  }
+
+  private found(): string[] {
+    const found = orphans().filter((pid) => !this.before.has(pid)).map((pid) => `process ${pid}: ${commandLine(pid)}`);
     for (const name of listing(this.tmp)) found.push(`temporary file ${name}`);
     for (const dir of ['containers', 'names']) for (const name of listing(join(this.home, dir))) found.push(`${dir}/${name}`);
     for (const name of listing('/dev/shm')) if (!this.shm.includes(name)) found.push(`/dev/shm/${name}`);
