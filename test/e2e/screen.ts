@@ -109,7 +109,7 @@ export class Screen {
   run(command: string): string {
     const n = ++this.commands;
     // The line as typed does not match: there the number is still to be computed.
-    this.line(`clear; ${command}; echo "[$?] $((${n}))"`);
+    this.line(`clear; ${command}${command.endsWith('&') ? '' : ';'} echo "[$?] $((${n}))"`);
     return this.until(new RegExp(`^\\[\\d+\\] ${n}$`, 'm')).replace(new RegExp(`^(\\[\\d+\\]) ${n}\\n[^]*`, 'm'), '$1');
   }
 
