@@ -9,13 +9,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -153,6 +157,154 @@ static void do_pipe(void)
 		die("pipe");
 }
 
+/* A server that sends every byte back; with an epoll set it waits there, as event loops do. */
+static int link_fd, link_ep = -1;
+
+static void tune(int s)
+{
+	int on = 1;
+
+	setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+static int listener(struct sockaddr_in *at)
+{
+	socklen_t n = sizeof *at;
+	int l = socket(AF_INET, SOCK_STREAM, 0);
+
+	*at = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	if (bind(l, (struct sockaddr *)at, n) || listen(l, 128) || getsockname(l, (struct sockaddr *)at, &n))
+		die("listen");
+	return l;
+}
+
+static int watch(int s)
+{
+	struct epoll_event e = { .events = EPOLLIN };
+	int ep = epoll_create1(0);
+
+	if (epoll_ctl(ep, EPOLL_CTL_ADD, s, &e))
+		die("epoll_ctl");
+	return ep;
+}
+
+static void wait_on(int ep)
+{
+	struct epoll_event e;
+
+	if (ep >= 0 && epoll_wait(ep, &e, 1, -1) != 1)
+		die("epoll_wait");
+}
+
+static void echo(int s, int ep)
+{
+	char c;
+
+	for (;;) {
+		wait_on(ep);
+		if (recv(s, &c, 1, 0) != 1 || send(s, &c, 1, 0) != 1)
+			_exit(0);
+	}
+}
+
+static void start_unix(void)
+{
+	int sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv))
+		die("socketpair");
+	partner = fork();
+	if (partner == 0) {
+		close(sv[0]);
+		echo(sv[1], -1);
+	}
+	link_fd = sv[0];
+}
+
+static void start_tcp(void)
+{
+	struct sockaddr_in at;
+	int l = listener(&at);
+
+	partner = fork();
+	if (partner == 0) {
+		int s = accept(l, NULL, NULL);
+
+		tune(s);
+		echo(s, -1);
+	}
+	link_fd = socket(AF_INET, SOCK_STREAM, 0);
+	tune(link_fd);
+	if (connect(link_fd, (struct sockaddr *)&at, sizeof at))
+		die("connect");
+}
+
+static void start_epoll(void)
+{
+	int sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv))
+		die("socketpair");
+	partner = fork();
+	if (partner == 0) {
+		close(sv[0]);
+		echo(sv[1], watch(sv[1]));
+	}
+	link_fd = sv[0];
+	link_ep = watch(link_fd);
+}
+
+static void do_link(void)
+{
+	char c = 0;
+
+	if (send(link_fd, &c, 1, 0) != 1)
+		die("send");
+	wait_on(link_ep);
+	if (recv(link_fd, &c, 1, 0) != 1)
+		die("recv");
+}
+
+static struct sockaddr_in where;
+static void start_accept(void) { link_fd = listener(&where); }
+
+/* socket, connect, accept, close on one side and on the other. */
+static void do_accept(void)
+{
+	int c = socket(AF_INET, SOCK_STREAM, 0), s;
+
+	if (connect(c, (struct sockaddr *)&where, sizeof where) || (s = accept4(link_fd, NULL, NULL, SOCK_CLOEXEC)) < 0)
+		die("accept");
+	/* The client's end goes first and resets, so that ports do not run out. */
+	struct linger now_ = { 1, 0 };
+	setsockopt(c, SOL_SOCKET, SO_LINGER, &now_, sizeof now_);
+	close(c);
+	close(s);
+}
+
+static void start_stream(void)
+{
+	if (pipe(pipes[0]))
+		die("pipe");
+	partner = fork();
+	if (partner == 0) {
+		close(pipes[0][0]);
+		while (write(pipes[0][1], buf, sizeof buf) > 0) ;
+		_exit(0);
+	}
+}
+
+static void do_stream(void)
+{
+	for (size_t n = 0; n < sizeof buf;) {
+		ssize_t r = read(pipes[0][0], buf, sizeof buf - n);
+
+		if (r <= 0)
+			die("read");
+		n += (size_t)r;
+	}
+}
+
 static long futex(uint32_t *w, int op, uint32_t v) { return syscall(SYS_futex, w, op, v, NULL, NULL, 0); }
 
 static void hand(uint32_t *w, uint32_t v)
@@ -188,6 +340,8 @@ static const struct { const char *name; void (*start)(void); void (*op)(void); i
 	{ "getppid", NULL, do_getppid, 1 }, { "getpid", NULL, do_getpid, 1 },
 	{ "stat", NULL, do_stat, 1 }, { "stat-missing", NULL, do_enoent, 1 }, { "open-close", NULL, do_open, 1 },
 	{ "pread-4k", make_file, do_pread, 1 }, { "pipe-pingpong", start_pipe, do_pipe, 1 }, { "futex-pingpong", start_futex, do_futex, 1 },
+	{ "unix-pingpong", start_unix, do_link, 1 }, { "tcp-pingpong", start_tcp, do_link, 1 }, { "epoll-pingpong", start_epoll, do_link, 1 },
+	{ "accept-close", start_accept, do_accept, 10 }, { "pipe-stream-64k", start_stream, do_stream, 4 },
 	{ "fork-exit", NULL, do_fork, 100 }, { "fork-exec", NULL, do_exec, 200 }, { "thread", NULL, do_thread, 50 },
 	{ "touch-1MiB", NULL, do_touch, 200 }, { "mmap-munmap", NULL, do_mmap, 4 }, { "cpu-loop", NULL, do_cpu, 1000 },
 };

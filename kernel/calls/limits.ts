@@ -78,7 +78,14 @@ export function setLimits(task: number, tg: number, resource: number, cur: numbe
   L.setTgRlimCur(tg, resource, cur);
   L.setTgRlimMax(tg, resource, max);
   mirror(tg, resource);
+  if (resource === RLIMIT_NOFILE) tellStub(tg, cur < L.POLL_FAST);
   return 0;
+}
+
+/** Fork and exec copy the flags. */
+function tellStub(tg: number, few: boolean): void {
+  const flags = native.pctxLoad(L.tgArea(tg), L.tgPctx(tg), L.PCTX_FLAGS);
+  if (flags >= 0) native.pctxStore(L.tgArea(tg), L.tgPctx(tg), L.PCTX_FLAGS, few ? flags | L.PF_FEW_FDS : flags & ~L.PF_FEW_FDS);
 }
 
 function sys_getrlimit(f: Frame): number {

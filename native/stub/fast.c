@@ -104,6 +104,29 @@ long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	case __NR_pwritev:
 	case __NR_lseek:
 		return io_fast(t, uc, nr, a);
+	case __NR_sendfile:
+	case __NR_splice:
+	case __NR_tee:
+		return copy_fast(t, uc, nr, a);
+	case __NR_sendto:
+	case __NR_recvfrom:
+	case __NR_sendmsg:
+	case __NR_shutdown:
+	case __NR_getsockname:
+	case __NR_getpeername:
+	case __NR_getsockopt:
+	case __NR_setsockopt:
+		return sock_fast(t, uc, nr, a);
+	case __NR_poll:
+	case __NR_ppoll:
+	case __NR_select:
+	case __NR_pselect6:
+		return poll_fast(t, uc, nr, a);
+	case __NR_epoll_wait:
+	case __NR_epoll_pwait:
+	case __NR_epoll_pwait2:
+	case __NR_epoll_ctl:
+		return epoll_fast(t, nr, a);
 	case __NR_getpid:
 		return t->pctx->tgid;
 	case __NR_gettid:

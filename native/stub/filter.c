@@ -26,6 +26,11 @@ enum check {
 	MMAP,	   /* anonymous, a grant, an fd on its way, or the area */
 	ARG0,	   /* first argument equals `arg` (32 bits) */
 	CLOSE_RANGE, /* above the reserve only */
+	FD_PAIR,   /* two grants: the first two arguments */
+	FD_THIRD,  /* two grants: the first argument and the third */
+	SEND,	   /* a grant, no destination */
+	SETOPT,	   /* a grant; REUSEADDR, KEEPALIVE of sockets; NODELAY, CORK, KEEPIDLE, KEEPINTVL, KEEPCNT, QUICKACK of TCP */
+	GETOPT,	   /* those; TYPE, ERROR, SNDBUF, RCVBUF of sockets */
 };
 
 struct rule {
@@ -50,6 +55,22 @@ static const struct rule rules[] = {
 	{ __NR_preadv, LOW_FD, 0 },
 	{ __NR_pwritev, LOW_FD, 0 },
 	{ __NR_lseek, LOW_FD, 0 },
+	{ __NR_recvfrom, LOW_FD, 0 },
+	{ __NR_sendto, SEND, 0 },
+	{ __NR_epoll_pwait, LOW_FD, 0 },
+	{ __NR_epoll_pwait2, LOW_FD, 0 },
+	{ __NR_epoll_ctl, FD_THIRD, 0 },
+	/* Only tells whether fds are ready. */
+	{ __NR_ppoll, ANY, 0 },
+	{ __NR_pselect6, ANY, 0 },
+	{ __NR_sendfile, FD_PAIR, 0 },
+	{ __NR_splice, FD_THIRD, 0 },
+	{ __NR_tee, FD_PAIR, 0 },
+	{ __NR_shutdown, LOW_FD, 0 },
+	{ __NR_getsockname, LOW_FD, 0 },
+	{ __NR_getpeername, LOW_FD, 0 },
+	{ __NR_setsockopt, SETOPT, 0 },
+	{ __NR_getsockopt, GETOPT, 0 },
 	/* The process's own memory. The area is mapped by every guest process anyway. */
 	{ __NR_mmap, MMAP, 0 },
 	{ __NR_munmap, ANY, 0 },
@@ -219,6 +240,41 @@ static void check_fcntl(struct prog *p, u32 fdr)
 	allow_eq(p, fdr + CARRICK_FDR_COUNT);
 }
 
+/* if (A >= fdr) kill: argument i has to be a grant. */
+static void need_grant(struct prog *p, u32 i, u32 fdr)
+{
+	load_arg(p, i);
+	emit(p, BPF_JMP | BPF_JGE | BPF_K, fdr, 0, 1);
+	kill(p);
+}
+
+static void check_send(struct prog *p, u32 fdr)
+{
+	need_grant(p, 0, fdr);
+	load_arg(p, 4);
+	need_eq(p, 0);
+	load_arg_high(p, 4);
+	allow_eq(p, 0);
+}
+
+/* The lists that the stub goes by are in sock.c. */
+static void check_option(struct prog *p, u32 fdr, bool set)
+{
+	static const u8 of_socket[] = { 2, 9, 3, 4, 7, 8 }, of_tcp[] = { 1, 3, 4, 5, 6, 12 };
+
+	need_grant(p, 0, fdr);
+	load_arg(p, 1);
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 6 /* SOL_TCP */, 0, 1 + 2 * sizeof(of_tcp) + 1);
+	load_arg(p, 2);
+	for (u32 i = 0; i < sizeof(of_tcp); i++)
+		allow_eq(p, of_tcp[i]);
+	kill(p);
+	need_eq(p, 1 /* SOL_SOCKET */);
+	load_arg(p, 2);
+	for (u32 i = 0; i < (set ? 2 : sizeof(of_socket)); i++)
+		allow_eq(p, of_socket[i]);
+}
+
 static void check_clone(struct prog *p)
 {
 	/* NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET, PTRACE */
@@ -282,6 +338,19 @@ static void body(struct prog *p, const struct rule *r, u32 fdr)
 	case ARG0:
 		load_arg(p, 0);
 		allow_eq(p, r->arg);
+		break;
+	case FD_PAIR:
+	case FD_THIRD:
+		need_grant(p, 0, fdr);
+		load_arg(p, r->check == FD_PAIR ? 1 : 2);
+		allow_below(p, fdr);
+		break;
+	case SEND:
+		check_send(p, fdr);
+		break;
+	case SETOPT:
+	case GETOPT:
+		check_option(p, fdr, r->check == SETOPT);
 		break;
 	}
 	kill(p);

@@ -25,9 +25,22 @@ u8 fd_hint(const struct task *t, u64 fd)
 	return n < CARRICK_HINT_FDS ? __atomic_load_n(&t->pctx->fdhint[n], __ATOMIC_RELAXED) : 0;
 }
 
-static inline bool granted(const struct task *t, u64 fd)
+/* The host's SIGPIPE is ignored (start.c): the guest's comes from the signal server. */
+long raise_sigpipe(struct task *t, long r)
 {
-	return (u32)fd < mm.fdr && (fd_hint(t, fd) & CARRICK_HINT_GRANTED);
+	if (r == -EPIPE)
+		post_own(t, CARRICK_SRV_SIGNAL, CARRICK_NR_SIG_RAISE, SIGPIPE, 0, 0, 0, 0, 0);
+	return r;
+}
+
+/* EPIPE of a pipe or a stream brings SIGPIPE; of another socket it does not (unix(7), "SOCK_DGRAM"). */
+static long write_end(struct task *t, u64 fd, long r)
+{
+	u8 hint = fd_hint(t, fd);
+
+	if ((hint & CARRICK_HINT_OWNER) == CARRICK_SRV_NET + 1 && !(hint & CARRICK_HINT_STREAM))
+		return r;
+	return raise_sigpipe(t, r);
 }
 
 long io_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
@@ -37,14 +50,30 @@ long io_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	u8 need = nr == __NR_lseek ? CARRICK_HINT_SEEK : write ? CARRICK_HINT_WRITE : CARRICK_HINT_READ;
 	long r;
 
-	if (!granted(t, a[0]) || !(fd_hint(t, a[0]) & need))
+	if (!granted_for(t, a[0], need))
 		return R_SLOW;
 	r = sleep_call(t, uc, &c, ERESTARTSYS);
 	if (r == -EBADF)
 		return R_SLOW;
-	if (r == -EPIPE && write)
-		post_own(t, CARRICK_SRV_SIGNAL, CARRICK_NR_SIG_RAISE, SIGPIPE, 0, 0, 0, 0, 0);
-	return r;
+	return write ? write_end(t, a[0], r) : r;
+}
+
+/**
+ * sendfile(2), splice(2), tee(2) between two grants: the host's, which looks at the access modes itself.
+ * -EBADF and -EINVAL are left to the servers: theirs is the last word on what can be spliced.
+ */
+long copy_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
+{
+	struct hostcall c = { nr, { a[0], a[1], a[2], a[3], a[4], a[5] } };
+	u64 from = nr == __NR_sendfile ? a[1] : a[0], to = nr == __NR_sendfile ? a[0] : nr == __NR_tee ? a[1] : a[2];
+	long r;
+
+	if (!granted_for(t, from, CARRICK_HINT_READ) || !granted_for(t, to, CARRICK_HINT_WRITE))
+		return R_SLOW;
+	r = sleep_call(t, uc, &c, ERESTARTSYS);
+	if (r == -EBADF || r == -EINVAL)
+		return R_SLOW;
+	return write_end(t, to, r);
 }
 
 /* The host's copy of a successful dup: `from` was granted or not, `to` may have been. */

@@ -124,8 +124,6 @@ void deliver_late(struct ucontext *uc)
 /* A call has its result: store it, deliver signals, restart if no handler ran. */
 void finish_call(struct task *t, struct ucontext *uc, long r)
 {
-	slot_t *s = t->slot;
-
 	if (r != R_DONE) {
 		if (r == -ERESTARTSYS || r == -ERESTARTNOINTR || r == -ERESTARTNOHAND || r == -ERESTART_RESTARTBLOCK) {
 			t->restart = (u32)-r;
@@ -144,10 +142,7 @@ void finish_call(struct task *t, struct ucontext *uc, long r)
 		uc_restart(uc, t->restart_nr);
 		t->restart = 0;
 	}
-	if (s->saved_mask_valid) {
-		s->saved_mask_valid = 0;
-		set_sigmask(t, s->saved_mask);
-	}
+	mask_end(t);
 }
 
 /* A synchronous fault in guest code. A blocked or ignored one kills, as signal(7) says; Linux resets the disposition then. */
@@ -294,7 +289,7 @@ long do_sigreturn(struct task *t, struct ucontext *uc)
 }
 
 /* Where a call has its signal mask: pointer and size. pselect6 has a pointer to both. */
-static int mask_arg(long nr, const u64 a[6], u64 *ptr, u64 *size)
+int mask_arg(long nr, const u64 a[6], u64 *ptr, u64 *size)
 {
 	u64 pair[2];
 
@@ -324,31 +319,48 @@ static int mask_arg(long nr, const u64 a[6], u64 *ptr, u64 *size)
 	}
 }
 
+long mask_begin(struct task *t, u64 ptr, u64 size)
+{
+	slot_t *s = t->slot;
+	u64 mask;
+
+	if (ptr == 0)
+		return 0;
+	if (size != 8)
+		return -EINVAL;
+	if (guest_read(&mask, ptr, 8) != 0)
+		return -EFAULT;
+	s->saved_mask = s->sigmask;
+	s->saved_mask_valid = 1;
+	set_sigmask(t, mask);
+	return 0;
+}
+
+void mask_end(struct task *t)
+{
+	slot_t *s = t->slot;
+
+	if (!s->saved_mask_valid)
+		return;
+	s->saved_mask_valid = 0;
+	set_sigmask(t, s->saved_mask);
+}
+
 /**
  * masked_call - rt_sigsuspend, ppoll, pselect6, epoll_pwait, epoll_pwait2: post with another mask in force.
  * The old mask comes back at once unless the call was interrupted; then a handler's frame takes it, or finish_call restores it.
  */
 long masked_call(struct task *t, long nr, const u64 a[6])
 {
-	slot_t *s = t->slot;
-	u64 ptr, size, mask;
+	u64 ptr, size;
 	long r = mask_arg(nr, a, &ptr, &size);
 
+	if (r == 0)
+		r = mask_begin(t, ptr, size);
 	if (r < 0)
 		return r;
-	if (ptr != 0) {
-		if (size != 8)
-			return -EINVAL;
-		if (guest_read(&mask, ptr, 8) != 0)
-			return -EFAULT;
-		s->saved_mask = s->sigmask;
-		s->saved_mask_valid = 1;
-		set_sigmask(t, mask);
-	}
 	r = call_server(t, nr, a);
-	if (ptr != 0 && r != -EINTR && r != -ERESTARTSYS && r != -ERESTARTNOINTR && r != -ERESTARTNOHAND && r != -ERESTART_RESTARTBLOCK) {
-		s->saved_mask_valid = 0;
-		set_sigmask(t, s->saved_mask);
-	}
+	if (r != -EINTR && r != -ERESTARTSYS && r != -ERESTARTNOINTR && r != -ERESTARTNOHAND && r != -ERESTART_RESTARTBLOCK)
+		mask_end(t);
 	return r;
 }

@@ -1,5 +1,5 @@
 /*
- * Sleeping in the host on the guest's behalf: futexes, nanosleep, granted reads and writes.
+ * Sleeping in the host on the guest's behalf: futexes, nanosleep, granted reads and writes, polls.
  *
  * A kick that brings no deliverable signal must not be seen by the guest, and one that does must end or restart the call as Linux would. So deadlines
  * are made absolute at the start, and the loop below decides: deliver; if a handler runs, the call has ended (EINTR, or a restart when SA_RESTART
@@ -18,13 +18,10 @@
 
 #define NSEC 1000000000ll
 
-struct ts {
-	i64 sec, nsec;
-};
+bool ts_zero(const struct ts *x) { return x->sec == 0 && x->nsec == 0; }
+bool ts_valid(const struct ts *x) { return x->sec >= 0 && x->nsec >= 0 && x->nsec < NSEC; }
 
-static bool ts_valid(const struct ts *x) { return x->sec >= 0 && x->nsec >= 0 && x->nsec < NSEC; }
-
-static struct ts ts_now(int clock)
+struct ts ts_now(int clock)
 {
 	struct ts now = { 0, 0 };
 
@@ -32,7 +29,7 @@ static struct ts ts_now(int clock)
 	return now;
 }
 
-static struct ts ts_add(struct ts a, struct ts b)
+struct ts ts_add(struct ts a, struct ts b)
 {
 	struct ts r = { 0, a.nsec + b.nsec };
 
@@ -46,7 +43,7 @@ static struct ts ts_add(struct ts a, struct ts b)
 }
 
 /* a - b, not below 0. */
-static struct ts ts_sub(struct ts a, struct ts b)
+struct ts ts_sub(struct ts a, struct ts b)
 {
 	struct ts r = { a.sec - b.sec, a.nsec - b.nsec };
 
@@ -79,6 +76,48 @@ long sleep_call(struct task *t, struct ucontext *uc, const struct hostcall *c, u
 		if (deliver(t, uc))
 			return R_DONE;
 		t->restart = 0;
+	}
+}
+
+void begin_wait(struct wait *w, const struct ts *limit)
+{
+	w->limited = limit != NULL;
+	w->ms = false;
+	w->left = w->end = limit != NULL ? *limit : (struct ts){ 0, 0 };
+	if (limit != NULL && !ts_zero(limit))
+		w->end = ts_add(ts_now(CLOCK_MONOTONIC_ID), *limit);
+}
+
+/* Milliseconds left, rounded up; -1 = no limit. */
+static u64 ms_left(const struct wait *w)
+{
+	if (!w->limited)
+		return (u64)-1;
+	if (w->left.sec > INT32_MAX / 1000 - 1)
+		return INT32_MAX;
+	return (u64)(w->left.sec * 1000 + (w->left.nsec + 999999) / 1000000);
+}
+
+long wait_once(struct task *t, struct wait *w)
+{
+	const struct hostcall *c = &w->call;
+	long r;
+
+	for (;;) {
+		if (w->ms)
+			w->call.a[3] = ms_left(w);
+		/* Without a sleep there is nothing to interrupt. */
+		if (w->limited && ts_zero(&w->left))
+			return host(c->nr, c->a[0], c->a[1], c->a[2], c->a[3], c->a[4], c->a[5]);
+		t->slot->sleeping = 1;
+		r = stub_call_int(c);
+		t->slot->sleeping = 0;
+		if (w->limited)
+			w->left = ts_sub(w->end, ts_now(CLOCK_MONOTONIC_ID));
+		if (r != -EINTR && r != -ERESTARTSYS)
+			return r;
+		if (deliverable(t))
+			return -EINTR;
 	}
 }
 

@@ -45,6 +45,7 @@ struct task *task_bind(u32 index)
 	t->fetch = 0;
 	t->raise = 0;
 	t->seen = t->skip = t->backoff = 0;
+	t->bell = 0;
 	return t;
 }
 

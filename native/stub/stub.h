@@ -71,6 +71,7 @@ struct task {
 	u32 fetch; /* the reply said RF_SIGNAL: a signal was sent before it, whose bit may not be visible yet */
 	u32 seen; /* the server watched the slot when it was posted */
 	u32 skip, backoff; /* replies not to look for; how many more after the next failure */
+	u32 bell; /* 1 + epoll fd whose bell came with other events: the server is asked first the next time */
 	u64 raise; /* signals that the host raised in stub code (SIGXFSZ, SIGXCPU), bit signo-1; posted on the way out */
 };
 
@@ -145,11 +146,48 @@ void post_call(struct task *t, u32 srv, long nr, const u64 a[6]);
 long post_own(struct task *t, u32 srv, i32 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
 static inline u8 *payload_of(slot_t *s) { return (u8 *)s + CARRICK_PAYLOAD_OFF; }
 
-/* ---- fast path: fast.c, io.c, sleep.c, mem.c, signal.c ---- */
+/* ---- fast path: fast.c, io.c, sock.c, poll.c, epoll.c, sleep.c, mem.c, signal.c ---- */
 long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6]);
 long io_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6]);
 long io_posted(struct task *t, long nr, const u64 a[6]);
+long copy_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6]);
 u8 fd_hint(const struct task *t, u64 fd);
+/* The process holds the host fd behind a guest's fd. */
+static inline bool granted(const struct task *t, u64 fd)
+{
+	return (u32)fd < mm.fdr && (fd_hint(t, fd) & CARRICK_HINT_GRANTED);
+}
+/* Granted, and with all of these HINT_* bits. */
+static inline bool granted_for(const struct task *t, u64 fd, u8 bits)
+{
+	u8 need = CARRICK_HINT_GRANTED | bits;
+
+	return (u32)fd < mm.fdr && (fd_hint(t, fd) & need) == need;
+}
+long sock_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6]);
+long raise_sigpipe(struct task *t, long r);
+long poll_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6]);
+long epoll_fast(struct task *t, long nr, const u64 a[6]);
+
+struct ts {
+	i64 sec, nsec;
+};
+bool ts_valid(const struct ts *x);
+bool ts_zero(const struct ts *x);
+struct ts ts_now(int clock);
+struct ts ts_add(struct ts a, struct ts b);
+struct ts ts_sub(struct ts a, struct ts b);
+/* A wait of at most `left`, counted by CLOCK_MONOTONIC, which `call` points to or (ms) has in its fourth argument as milliseconds. */
+struct wait {
+	struct hostcall call;
+	struct ts left, end;
+	bool limited, ms;
+};
+/* Begin: as long as it takes, or what *limit says. */
+void begin_wait(struct wait *w, const struct ts *limit);
+/* Make the call, which may sleep: its result, or -EINTR when a signal is deliverable. */
+long wait_once(struct task *t, struct wait *w);
+
 long sleep_call(struct task *t, struct ucontext *uc, const struct hostcall *c, u32 restart);
 long do_futex(struct task *t, struct ucontext *uc, const u64 a[6]);
 long do_nanosleep(struct task *t, struct ucontext *uc, int clock, bool absolute, u64 req, u64 rem);
@@ -169,6 +207,10 @@ long do_sigpending(struct task *t, const u64 a[6]);
 long do_sigaltstack(struct task *t, const struct ucontext *uc, const u64 a[6]);
 long do_sigreturn(struct task *t, struct ucontext *uc);
 long masked_call(struct task *t, long nr, const u64 a[6]);
+/* Put another mask in force for the time of a call (ptr 0: none): 0, -EINVAL, -EFAULT. mask_end takes it back, unless a handler's frame has. */
+long mask_begin(struct task *t, u64 ptr, u64 size);
+void mask_end(struct task *t);
+int mask_arg(long nr, const u64 a[6], u64 *ptr, u64 *size);
 
 /* ---- frame_x86_64.c ---- */
 struct frame_in {

@@ -1,26 +1,26 @@
 /**
  * An epoll instance: who is watched, and who is ready.
  *
- *   HOST items ──► a host epoll set (hostFd) ───┐
- *   SOFT items ──► ready list here ──► bell ────┴──► hostFd is readable when, and only when, this instance has events
+ *   members that are grants ──guest's epoll_ctl──┐
+ *   HOST items ─────────────our epoll_ctl────────┼──► a host epoll set (hostFd), granted to the guest
+ *   SOFT items ──► ready list here ──► bell ─────┘    readable when, and only when, this instance has events
  *
- * Items whose truth is a pollable host fd live in a host epoll set of this instance; level and edge triggering, one-shot, exclusive wake-ups, nesting and
- * its limits are the host's own. Items whose readiness their owner keeps (SOFT) are listed here when ready, and a host eventfd, the
- * bell, is readable in the host set while the list is not empty. So the host fd tells the whole truth: poll of an epoll fd, nested
- * epolls and waiting need nothing else.
+ * Members whose truth is a pollable host fd live in a host epoll set: level and edge triggering, one-shot, exclusive wake-ups, nesting and
+ * its limits, the end of a member with its last descriptor are the host's own. A guest that has the member as a grant adds it by itself, under its own fd
+ * number (native/stub/epoll.c), and we never hear of it; we add the others, under our fd numbers, and know only those. All carry the guest's data.
  *
- * Host events carry the item's id; ids are never reused, so that a late event cannot be taken for another item's. 0 is the bell.
- *
- * A closed fd whose file a (slow or hostile) guest still holds open stays in the host set and cannot be deleted any more; when only such
- * stale events come, the host set is built anew (`rebuild`).
+ * Items whose readiness their owner keeps (SOFT) are listed here when ready, and a host eventfd, the bell, is readable in the host set while the list is
+ * not empty. So the host fd tells the whole truth: poll of an epoll fd, nested epolls and waiting need nothing else. A guest that waits in the
+ * host and finds the bell asks us. The bell is told by its data and mask, and by being rung: a member that looks the same is only
+ * taken for it while it is.
  */
 import { E } from '../../shared/errno.js';
 import * as host from '../../shared/host.js';
 import { EPOLL_ALWAYS, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLET, EPOLLEXCLUSIVE, EPOLLONESHOT, EPOLLWAKEUP } from './abi.js';
+import { BELL_HI, BELL_LO } from '../../shared/gen/layout.js';
 import { EVENT_BYTES, type HostEpoll } from './hostcalls.js';
 import type { ReadyListener } from './ready.js';
 
-const BELL = 0;
 const EPOLLIN = 1;
 /** Bits of epoll_event.events that are no readiness: flags. */
 const FLAGS = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP;
@@ -49,7 +49,7 @@ export class EpollItem implements ReadyListener {
   spent = false;
 
   constructor(
-    private readonly set: EpollSet, readonly id: number, readonly row: number, readonly fd: number,
+    private readonly set: EpollSet, readonly row: number, readonly fd: number,
     /** Host fd in the host set; -1 = SOFT. */
     readonly hostFd: number,
     /** hostFd is a duplicate of ours (the same OFD watched twice). */
@@ -63,12 +63,12 @@ export class EpollItem implements ReadyListener {
 
 export class EpollSet {
   private readonly items = new Map<number, EpollItem>();
-  private readonly byId = new Map<number, EpollItem>();
   private readonly byHostFd = new Map<number, EpollItem>();
   private list: EpollItem[] = [];
-  private nextId = 1;
   private bell = -1;
   private rung = false;
+  /** With room for one event only, soft and host items take turns. */
+  private softTurn = false;
 
   /** hostFd: the host epoll set, owned by the caller. */
   constructor(private readonly env: EpollEnv, readonly hostFd: number) {}
@@ -89,18 +89,16 @@ export class EpollSet {
         duplicate = true;
       }
     }
-    const item = new EpollItem(this, this.nextId, row, fd, watched, duplicate, events, dataLo, dataHi);
+    const item = new EpollItem(this, row, fd, watched, duplicate, events, dataLo, dataHi);
     if (watched >= 0) {
-      const r = this.env.host.ctl(this.hostFd, EPOLL_CTL_ADD, watched, events, item.id);
+      const r = this.env.host.ctl(this.hostFd, EPOLL_CTL_ADD, watched, events, dataLo, dataHi);
       if (r < 0) {
         if (duplicate) this.env.close(watched);
         return r;
       }
       this.byHostFd.set(watched, item);
     }
-    this.nextId++;
     this.items.set(key(row, fd), item);
-    this.byId.set(item.id, item);
     this.env.listen(row, item);
     if (watched < 0) this.softEvent(item, this.env.readiness(row));
     return 0;
@@ -112,7 +110,7 @@ export class EpollSet {
     if (item === undefined) return -E.ENOENT;
     if ((item.events & EPOLLEXCLUSIVE) !== 0) return -E.EINVAL;
     if (item.hostFd >= 0) {
-      const r = this.env.host.ctl(this.hostFd, EPOLL_CTL_MOD, item.hostFd, events, item.id);
+      const r = this.env.host.ctl(this.hostFd, EPOLL_CTL_MOD, item.hostFd, events, dataLo, dataHi);
       if (r < 0) return r;
     }
     item.events = events;
@@ -133,13 +131,12 @@ export class EpollSet {
 
   /** Forget an item: deleted, or its OFD is gone. */
   remove(item: EpollItem): void {
-    if (!this.byId.delete(item.id)) return;
-    this.items.delete(key(item.row, item.fd));
+    if (!this.items.delete(key(item.row, item.fd))) return;
     this.env.unlisten(item.row, item);
     if (item.hostFd >= 0) {
       if (this.byHostFd.get(item.hostFd) === item) {
         this.byHostFd.delete(item.hostFd);
-        this.env.host.ctl(this.hostFd, EPOLL_CTL_DEL, item.hostFd, 0, 0);
+        this.env.host.ctl(this.hostFd, EPOLL_CTL_DEL, item.hostFd, 0, 0, 0);
       }
       if (item.duplicate) this.env.close(item.hostFd);
     } else {
@@ -173,7 +170,7 @@ export class EpollSet {
     if (want && this.bell < 0) {
       this.bell = this.env.newBell();
       if (this.bell < 0) return; // out of host fds: waiters hear of it at their next look
-      this.env.host.ctl(this.hostFd, EPOLL_CTL_ADD, this.bell, EPOLLIN, BELL);
+      this.env.host.ctl(this.hostFd, EPOLL_CTL_ADD, this.bell, EPOLLIN, BELL_LO, BELL_HI);
     }
     if (want) this.env.ring(this.bell); else this.env.silence(this.bell);
     this.rung = want;
@@ -183,33 +180,36 @@ export class EpollSet {
    * Up to `max` events, packed as struct epoll_event at scratch DATA. The number of events, or -errno from the host.
    */
   collect(max: number): number {
-    for (let round = 0; round < 3; round++) {
-      const got = this.env.host.wait(this.hostFd, host.DATA, max);
-      if (got < 0) return got;
-      let n = 0;
-      let stale = false;
-      for (let i = 0; i < got; i++) {
-        const at = host.DATA + i * EVENT_BYTES;
-        const id = host.scratchView.getUint32(at + 4, true);
-        if (id === BELL) continue;
-        const item = this.byId.get(id);
-        if (item === undefined) { stale = true; continue; }
-        this.emit(n++, host.scratchView.getUint32(at, true), item);
-      }
-      n += this.takeSoft(n, max);
+    const rung = this.rung;
+    const soft = this.list.length > 0;
+    if (soft && max === 1) {
+      this.softTurn = !this.softTurn;
+      const n = this.softTurn ? this.takeSoft(0, 1) : 0;
       this.syncBell();
-      if (n > 0 || got === 0) return n;
-      // Only stale events, or a bell for what is not ready any more: look again.
-      if (stale) this.rebuild();
+      if (n > 0) return n;
     }
-    return 0;
+    // One place is kept for soft items, so that busy members of the host's set cannot keep them out.
+    const got = this.env.host.wait(this.hostFd, host.DATA, soft && max > 1 ? max - 1 : max);
+    if (got < 0) return got;
+    let n = 0;
+    for (let i = 0; i < got; i++) {
+      const at = host.DATA + i * EVENT_BYTES;
+      const events = host.scratchView.getUint32(at, true);
+      const lo = host.scratchView.getUint32(at + 4, true);
+      const hi = host.scratchView.getUint32(at + 8, true);
+      if (rung && lo === BELL_LO && hi === BELL_HI && events === EPOLLIN) continue;
+      this.emit(n++, events, lo, hi);
+    }
+    n += this.takeSoft(n, max);
+    this.syncBell();
+    return n;
   }
 
-  private emit(ix: number, events: number, item: EpollItem): void {
+  private emit(ix: number, events: number, lo: number, hi: number): void {
     const at = host.DATA + ix * EVENT_BYTES;
     host.scratchView.setUint32(at, events, true);
-    host.scratchView.setUint32(at + 4, item.dataLo, true);
-    host.scratchView.setUint32(at + 8, item.dataHi, true);
+    host.scratchView.setUint32(at + 4, lo, true);
+    host.scratchView.setUint32(at + 8, hi, true);
   }
 
   /** Events of SOFT items from position `from`: how many. Level-triggered ones go to the list's end, for fairness. */
@@ -224,7 +224,7 @@ export class EpollSet {
       item.listed = false;
       const mask = this.env.readiness(item.row) & (item.events | EPOLL_ALWAYS) & ~FLAGS;
       if (mask === 0) continue;
-      this.emit(from + n, mask, item);
+      this.emit(from + n, mask, item.dataLo, item.dataHi);
       n++;
       if ((item.events & EPOLLONESHOT) !== 0) { item.spent = true; continue; }
       if ((item.events & EPOLLET) !== 0) continue;
@@ -235,22 +235,9 @@ export class EpollSet {
     return n;
   }
 
-  /** A fresh host set under the same fd number, without entries that nobody can delete. Edges are reported once more. */
-  private rebuild(): void {
-    const fresh = this.env.host.create();
-    if (fresh < 0) return;
-    for (const item of this.byHostFd.values()) if (this.byId.has(item.id)) this.env.host.ctl(fresh, EPOLL_CTL_ADD, item.hostFd, item.events, item.id);
-    if (this.bell >= 0) this.env.host.ctl(fresh, EPOLL_CTL_ADD, this.bell, EPOLLIN, BELL);
-    this.env.host.replace(this.hostFd, fresh);
-    this.onRebuilt();
-  }
-
-  /** The host fd means another set now: who watches it must watch again. Set by the owner. */
-  onRebuilt: () => void = () => undefined;
-
   /** The instance is released: let go of everything but hostFd. */
   close(): void {
-    for (const item of [...this.byId.values()]) this.remove(item);
+    for (const item of [...this.items.values()]) this.remove(item);
     if (this.bell >= 0) this.env.close(this.bell);
     this.bell = -1;
   }

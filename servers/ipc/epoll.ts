@@ -1,5 +1,5 @@
 /**
- * epoll instances as open file descriptions: an EpollSet each, with the host set as pollable host_fd (never granted: its events carry our ids).
+ * epoll instances as open file descriptions: an EpollSet each, with the host set as pollable host_fd, granted for the stub's own epoll_ctl and epoll_wait.
  */
 import { E } from '../../shared/errno.js';
 import { Ofd, ofdAlloc, ofdFree } from '../../shared/fdtable.js';
@@ -19,7 +19,7 @@ export class Epolls {
   private readonly sets = new Slab<EpollSet>();
   private readonly env: EpollEnv;
 
-  constructor(private readonly ready: Readiness) {
+  constructor(ready: Readiness) {
     this.env = {
       host: hostEpoll,
       listen: (row, l) => { ready.listen(row, l); },
@@ -54,9 +54,8 @@ export class Epolls {
       host.close(fd);
       return row;
     }
-    // Its parked waiters watch the old set: wake them, they look again and park on the new one.
-    set.onRebuilt = (): void => { this.ready.host.drop(row); };
     L.setOfdPollable(row, 1);
+    L.setOfdGrantable(row, L.HINT_EPOLL);
     return row;
   }
 

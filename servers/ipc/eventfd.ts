@@ -1,95 +1,103 @@
 /**
- * eventfd objects: a 64-bit counter, all of it here. No host fd: readiness is ofd.ready, and the fd is never granted (an eventfd cannot be opened
- * again, so a served read could not be kept from blocking).
+ * eventfd objects: host eventfds, granted. This module makes them, and answers for guests without the grant.
  *
- * Waits (B5): readers wait for a non-zero counter, writers for room; woken by the other side, a signal, the task's death.
- * Source: eventfd(2); fs/eventfd.c for what poll reports.
+ * The host fd blocks unless the guest asked for O_NONBLOCK, and an eventfd cannot be opened a second time. So a served read asks the host not to wait
+ * (RWF_NOWAIT). A served write has no such flag: it looks at the counter first, and only writes what fits. A guest that fills the counter
+ * by itself in between, which takes 2^64, would hold up this server of its own container.
+ *
+ * Waits (B5): readers wait for a non-zero counter (host watch on host_fd), writers, whom no readiness tells of room for what they write, by the clock; a signal,
+ * the task's death.
+ * Source: eventfd(2).
  */
-import type { Endpoint } from '../../shared/endpoint.js';
-import { E } from '../../shared/errno.js';
+import { nowNs } from '../../shared/clock.js';
+import { E, Ret } from '../../shared/errno.js';
 import { Ofd, ofdAlloc, ofdFree } from '../../shared/fdtable.js';
 import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
-import { DATA, scratchView } from '../../shared/host.js';
-import { EPOLLERR, EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM } from '../../shared/hostwatch.js';
+import * as host from '../../shared/host.js';
+import { EPOLLIN } from '../../shared/hostwatch.js';
 import { gather, scatter } from '../../shared/iobuf.js';
-import { WaitQueue, Why } from '../../shared/wait.js';
+import { Why } from '../../shared/wait.js';
 import { O_NONBLOCK, O_RDWR } from './abi.js';
 import { statAnonymous } from './anon.js';
+import { readNow } from './hostcalls.js';
 import { setOps } from './ops.js';
 import type { Readiness } from './ready.js';
-import { Slab } from './slab.js';
 import { U64 } from './u64.js';
 
-class EventFd {
-  readonly count = new U64();
-  readonly readers = new WaitQueue();
-  readonly writers = new WaitQueue();
-  constructor(readonly semaphore: boolean) {}
-}
+/** How long a writer that finds no room waits before it looks again. */
+const RETRY_NS = 5e6;
 
 export class EventFds {
-  private readonly objects = new Slab<EventFd>();
+  private readonly count = new U64();
 
-  constructor(private readonly ep: Endpoint, private readonly ready: Readiness) {
+  constructor(private readonly ready: Readiness) {
     setOps(Ofd.EVENTFD, {
       read: (f, ofd, len, nowait) => this.read(f, ofd, len, nowait),
       write: (f, ofd, len, nowait) => this.write(f, ofd, len, nowait),
       fstat: (_f, _ofd, bytes, off) => statAnonymous(bytes, off),
-      release: (ofd, obj) => { this.objects.remove(obj); ofdFree(ofd); },
+      release: (ofd) => {
+        host.close(L.ofdHostFd(ofd));
+        ofdFree(ofd);
+      },
       noopSeek: true,
     });
   }
 
-  /** A new eventfd with the given counter: OFD row or -ENFILE. */
-  create(init: number, semaphore: boolean, flags: number): number {
-    const e = new EventFd(semaphore);
-    e.count.set(init, 0);
-    const obj = this.objects.add(e);
-    const row = ofdAlloc(L.SRV_IPC, Ofd.EVENTFD, obj, O_RDWR | flags);
-    if (row < 0) this.objects.remove(obj); else this.ready.publish(row, mask(e));
+  /** A new eventfd with the given counter; flags as eventfd2(2) has them, without EFD_CLOEXEC: OFD row or -ENFILE. */
+  create(init: number, flags: number): number {
+    const fd = host.eventfd(init, flags);
+    if (fd < 0) return fd === -E.EMFILE ? -E.ENFILE : fd;
+    const row = ofdAlloc(L.SRV_IPC, Ofd.EVENTFD, 0, O_RDWR | (flags & O_NONBLOCK), fd);
+    if (row < 0) {
+      host.close(fd);
+      return row;
+    }
+    L.setOfdPollable(row, 1);
+    L.setOfdGrantable(row, L.HINT_READ | L.HINT_WRITE);
     return row;
   }
 
   /** -EINVAL (less than 8 bytes), -EAGAIN. */
   private read(f: Frame, ofd: number, len: number, nowait: boolean): number {
-    const e = this.objects.get(L.ofdObj(ofd));
-    if (e === undefined) return -E.EBADF;
     if (len < 8) return -E.EINVAL;
-    if (e.count.isZero) {
-      if (nowait || (L.ofdFlags(ofd) & O_NONBLOCK) !== 0) return -E.EAGAIN;
-      if (f.why === Why.SIGNAL) return -E.ERESTARTSYS;
-      return this.ep.park(f, e.readers);
-    }
-    scratchView.setUint32(DATA, e.semaphore ? 1 : e.count.lo, true);
-    scratchView.setUint32(DATA + 4, e.semaphore ? 0 : e.count.hi, true);
-    if (e.semaphore) e.count.decrement(); else e.count.set(0, 0);
-    e.writers.wakeAll();
-    this.ready.publish(ofd, mask(e));
-    return scatter(f, 8);
+    const r = readNow(L.ofdHostFd(ofd), host.DATA);
+    if (r === -E.EAGAIN) return mayWait(f, ofd, nowait) || this.ready.park(f, ofd, EPOLLIN);
+    return r < 0 ? r : scatter(f, 8);
   }
 
   /** -EINVAL (less than 8 bytes, or the value 2^64-1), -EAGAIN, -EFAULT. */
   private write(f: Frame, ofd: number, len: number, nowait: boolean): number {
-    const e = this.objects.get(L.ofdObj(ofd));
-    if (e === undefined) return -E.EBADF;
     if (len < 8) return -E.EINVAL;
     const got = gather(f, 0, 8);
     if (got < 8) return got < 0 ? got : -E.EFAULT;
-    const lo = scratchView.getUint32(DATA, true);
-    const hi = scratchView.getUint32(DATA + 4, true);
+    const lo = host.scratchView.getUint32(host.DATA, true);
+    const hi = host.scratchView.getUint32(host.DATA + 4, true);
     if (lo === 0xffffffff && hi === 0xffffffff) return -E.EINVAL;
-    if (!e.count.addBelowMax(lo, hi)) {
-      if (nowait || (L.ofdFlags(ofd) & O_NONBLOCK) !== 0) return -E.EAGAIN;
-      if (f.why === Why.SIGNAL) return -E.ERESTARTSYS;
-      return this.ep.park(f, e.writers);
+    const fd = L.ofdHostFd(ofd);
+    if (!counter(fd, this.count)) return -E.EIO;
+    if (!this.count.addBelowMax(lo, hi)) {
+      f.deadlineNs = nowNs() + RETRY_NS;
+      return mayWait(f, ofd, nowait) || Ret.BLOCKED;
     }
-    e.readers.wakeAll();
-    this.ready.publish(ofd, mask(e));
-    return 8;
+    host.scratchView.setUint32(host.STRUCT, lo, true);
+    host.scratchView.setUint32(host.STRUCT + 4, hi, true);
+    return host.write(fd, host.STRUCT, 8);
   }
 }
 
-function mask(e: EventFd): number {
-  return (e.count.isZero ? 0 : EPOLLIN | EPOLLRDNORM) | (e.count.isMax ? EPOLLERR : 0) | (e.count.isFull ? 0 : EPOLLOUT | EPOLLWRNORM);
+/** 0 = the call may wait; else its answer. */
+function mayWait(f: Frame, ofd: number, nowait: boolean): number {
+  if (nowait || (L.ofdFlags(ofd) & O_NONBLOCK) !== 0) return -E.EAGAIN;
+  return f.why === Why.SIGNAL ? -E.ERESTARTSYS : 0;
+}
+
+/** The counter of a host eventfd, from proc(5), fdinfo: false when it cannot be read. */
+function counter(fd: number, to: U64): boolean {
+  const text = host.readSmallFile(host.AT_FDCWD, `/proc/self/fdinfo/${fd}`);
+  const m = typeof text === 'string' ? /eventfd-count:\s*([0-9a-f]+)/.exec(text) : null;
+  if (m === null) return false;
+  const hex = (m[1] as string).padStart(16, '0');
+  to.set(parseInt(hex.slice(8), 16), parseInt(hex.slice(0, 8), 16));
+  return true;
 }

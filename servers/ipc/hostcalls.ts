@@ -2,7 +2,7 @@
 import { STRUCT, scratch, scratchView } from '../../shared/host.js';
 import { native } from '../../shared/native.js';
 
-const enum H { fstat = 5, epoll_wait = 232, epoll_ctl = 233, splice = 275, tee = 276, epoll_create1 = 291, dup3 = 292 }
+const enum H { fstat = 5, epoll_wait = 232, epoll_ctl = 233, splice = 275, tee = 276, epoll_create1 = 291, preadv2 = 327 }
 
 /** sizeof(struct epoll_event): packed on x86-64. */
 export const EVENT_BYTES = 12;
@@ -10,27 +10,21 @@ export const EVENT_BYTES = 12;
 /** The host side of an epoll instance; an interface, so that tests can stand in for the host. */
 export interface HostEpoll {
   create(): number;
-  ctl(epfd: number, op: number, fd: number, events: number, id: number): number;
+  /** lo, hi: the data. */
+  ctl(epfd: number, op: number, fd: number, events: number, lo: number, hi: number): number;
   /** Ready events, packed, at scratch `off`; never blocks. */
   wait(epfd: number, off: number, max: number): number;
-  /** Make `fd` refer to the set `from`, and close `from`. */
-  replace(fd: number, from: number): number;
 }
 
 export const hostEpoll: HostEpoll = {
   create: () => native.sys(H.epoll_create1, 0, 0o2000000),
-  ctl: (epfd, op, fd, events, id) => {
+  ctl: (epfd, op, fd, events, lo, hi) => {
     scratchView.setUint32(STRUCT, events >>> 0, true);
-    scratchView.setUint32(STRUCT + 4, id, true);
-    scratchView.setUint32(STRUCT + 8, 0, true);
+    scratchView.setUint32(STRUCT + 4, lo, true);
+    scratchView.setUint32(STRUCT + 8, hi, true);
     return native.sys(H.epoll_ctl, 0b1000, epfd, op, fd, STRUCT);
   },
   wait: (epfd, off, max) => native.sys(H.epoll_wait, 0b10, epfd, off, max, 0),
-  replace: (fd, from) => {
-    const r = native.sys(H.dup3, 0, from, fd, 0o2000000);
-    if (r >= 0) native.sys(3 /* close */, 0, from);
-    return r;
-  },
 };
 
 /** sizeof(struct stat) on x86-64. */
@@ -52,3 +46,16 @@ export function splice(from: number, fromPos: number, to: number, toPos: number,
   return native.sys(H.splice, mask, from, fromPos >= 0 ? fromPos : 0, to, toPos >= 0 ? toPos : 0, len, flags);
 }
 export const tee = (from: number, to: number, len: number, flags: number): number => native.sys(H.tee, 0, from, to, len, flags);
+
+/** preadv2(2): RWF_NOWAIT. */
+const RWF_NOWAIT = 8;
+const IOV = STRUCT + 64;
+/** Eight bytes to scratch at off, at the current position: 8, or -EAGAIN instead of waiting. */
+export function readNow(fd: number, off: number): number {
+  const at = native.scratchAddress() + off;
+  scratchView.setUint32(IOV, at >>> 0, true);
+  scratchView.setUint32(IOV + 4, Math.floor(at / 4294967296), true);
+  scratchView.setUint32(IOV + 8, 8, true);
+  scratchView.setUint32(IOV + 12, 0, true);
+  return native.sys(H.preadv2, 0b10, fd, IOV, 1, -1, -1, RWF_NOWAIT);
+}

@@ -208,7 +208,7 @@ test('a blocked eventfd writer goes on when there is room', () => {
   g.mem[BUF] = 254;
   assert.equal(g2.call(NR.NR_write, fd, g2.ptr(BUF), 8), PARKED);
   assert.equal(g.call(NR.NR_read, fd, g.ptr(BUF + 64), 8), 8);
-  assert.equal(g2.settle(), 8);
+  assert.equal(g2.await(), 8);
 });
 
 test('poll: masks, POLLNVAL, negative fds, POLLHUP, timeouts', () => {

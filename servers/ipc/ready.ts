@@ -25,7 +25,7 @@ export const enum PollClass { ALWAYS = 0, SOFT = 1, HOST = 2 }
 
 /** Kinds whose owner keeps ofd.ready when there is no pollable host fd. */
 const SOFT_KINDS: ReadonlySet<number> = new Set([
-  Ofd.TTY, Ofd.PIPE_R, Ofd.PIPE_W, Ofd.FIFO, Ofd.EVENTFD, Ofd.EPOLL, Ofd.MQUEUE, Ofd.SOCKET, Ofd.SIGNALFD, Ofd.TIMERFD, Ofd.PIDFD, Ofd.INOTIFY,
+  Ofd.TTY, Ofd.PIPE_R, Ofd.PIPE_W, Ofd.FIFO, Ofd.EPOLL, Ofd.MQUEUE, Ofd.SOCKET, Ofd.SIGNALFD, Ofd.TIMERFD, Ofd.PIDFD, Ofd.INOTIFY,
 ]);
 
 export function pollClass(row: number): PollClass {

@@ -22,7 +22,7 @@ export function installIpc(ep: Endpoint, dir: string): void {
   installFdCalls(ep, extraFcntl);
   const pipes = new Pipes(ep, ready);
   new Fifos(ep, pipes, dir);
-  const events = new EventFds(ep, ready);
+  const events = new EventFds(ready);
   const epolls = new Epolls(ready);
   const waits = new PollWaits(ep, ready);
   installFileCalls(ep);

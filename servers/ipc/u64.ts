@@ -4,12 +4,6 @@ const TWO32 = 4294967296;
 export class U64 {
   constructor(public lo = 0, public hi = 0) {}
 
-  get isZero(): boolean { return this.lo === 0 && this.hi === 0; }
-  /** 2^64 - 1. */
-  get isMax(): boolean { return this.lo === 0xffffffff && this.hi === 0xffffffff; }
-  /** At least 2^64 - 2: an eventfd that takes no more. */
-  get isFull(): boolean { return this.hi === 0xffffffff && this.lo >= 0xfffffffe; }
-
   set(lo: number, hi: number): void { this.lo = lo >>> 0; this.hi = hi >>> 0; }
 
   /** Add unless the sum would exceed 2^64 - 2; false when it would. */
@@ -22,9 +16,5 @@ export class U64 {
     this.lo = l >>> 0;
     this.hi = h;
     return true;
-  }
-
-  decrement(): void {
-    if (this.lo === 0) { this.lo = 0xffffffff; this.hi = (this.hi - 1) >>> 0; } else { this.lo--; }
   }
 }

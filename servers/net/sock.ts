@@ -1,6 +1,6 @@
 /**
- * Sockets: one host socket each, in this worker's (the host's) network. ofd.host_fd is the socket, pollable, and granted for read and write
- * unless it is a netlink socket, whose messages are looked at before they are sent.
+ * Sockets: one host socket each, in this worker's (the host's) network. ofd.host_fd is the socket, pollable, and granted for receiving and
+ * sending, but a netlink socket's messages are looked at before they are sent.
  *
  * The server never blocks in the host. A call that would is parked on the host fd's readiness (`waitFor`), with the guest's SO_RCVTIMEO or
  * SO_SNDTIMEO as deadline. Frame.p: [0] bytes done, [1] deadline of the whole call, [2] wakes in a row that came at once and
@@ -16,7 +16,7 @@ import * as host from '../../shared/host.js';
 import { HostWatches } from '../../shared/hostwatch.js';
 import { Msg } from '../../shared/messages.js';
 import { Why } from '../../shared/wait.js';
-import { AF_NETLINK, O_NONBLOCK, O_RDWR, SIGPIPE, SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET } from './abi.js';
+import { AF_INET, AF_INET6, AF_NETLINK, O_NONBLOCK, O_RDWR, SIGPIPE, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_STREAM, SOL_SOCKET } from './abi.js';
 import { getsockopt } from './hostcalls.js';
 import type { PathNames } from './path-names.js';
 import type { UnixName, UnixNames } from './unix-names.js';
@@ -68,7 +68,8 @@ export class Socks {
     if (row < 0) { host.close(hostFd); return row; }
     this.socks.set(id, new Sock(domain, type, protocol, hostFd, L.credFsuid(c), L.credFsgid(c)));
     L.setOfdPollable(row, 1);
-    L.setOfdGrantable(row, domain === AF_NETLINK ? L.HINT_READ : L.HINT_READ | L.HINT_WRITE);
+    const inet = domain === AF_INET || domain === AF_INET6;
+    L.setOfdGrantable(row, L.HINT_READ | (domain === AF_NETLINK ? 0 : L.HINT_WRITE) | (inet ? L.HINT_INET : 0) | (type === SOCK_STREAM ? L.HINT_STREAM : 0));
     return row;
   }
 

@@ -54,6 +54,11 @@
 #define CARRICK_HINT_SEEK 64
 #define CARRICK_HINT_GRANTED 128
 #define CARRICK_HINT_FDS 4096
+#define CARRICK_HINT_INET 32
+#define CARRICK_HINT_STREAM 64
+#define CARRICK_HINT_EPOLL 32
+#define CARRICK_BELL_LO 0xca22bee1U
+#define CARRICK_BELL_HI 0x9d1cb311U
 #define CARRICK_SRV_KERNEL 0
 #define CARRICK_SRV_VFS 1
 #define CARRICK_SRV_NET 2
@@ -70,6 +75,8 @@
 #define CARRICK_KICK_SIGNAL 64
 #define CARRICK_PF_TRACE 1
 #define CARRICK_PF_NOFAST 2
+#define CARRICK_PF_FEW_FDS 4
+#define CARRICK_POLL_FAST 256
 #define CARRICK_PLAN_FIRST 1
 /* Payload of the reply to clone, fork, vfork, clone3. */
 struct carrick_cloneplan {

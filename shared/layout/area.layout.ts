@@ -79,6 +79,14 @@ export const CONSTANTS = {
   HINT_SEEK: 64,
   HINT_GRANTED: 128,
   HINT_FDS: 4096,
+  /** The same two bits for fds of net (family AF_INET or AF_INET6, whose addresses are the host's; SOCK_STREAM) and of ipc (an epoll instance), which can be neither mapped nor sought. */
+  HINT_INET: 32,
+  HINT_STREAM: 64,
+  HINT_EPOLL: 32,
+
+  /** epoll_event.data of the bell (servers/ipc/epoll-set.ts), low and high word: "ask the server". */
+  BELL_LO: 0xca22bee1,
+  BELL_HI: 0x9d1cb311,
 
   SRV_KERNEL: 0,
   SRV_VFS: 1,
@@ -104,6 +112,10 @@ export const CONSTANTS = {
   /** pctx flags. */
   PF_TRACE: 1,
   PF_NOFAST: 2,
+  /** The soft RLIMIT_NOFILE is below POLL_FAST, so that a poll of so many may be EINVAL. */
+  PF_FEW_FDS: 4,
+  /** Most entries of a poll that the stub makes itself. */
+  POLL_FAST: 256,
 
   /** Plan flags. */
   PLAN_FIRST: 1,

@@ -119,6 +119,30 @@ static void fds(void)
 	CHECK(STUB(__NR_fcntl, 5, 1030, FDR + CARRICK_FDR_COUNT) == ALLOW && STUB(__NR_fcntl, 5, 1030, 0) == KILL);
 }
 
+/* Sockets, polls, copies: on grants only, and never to an address. */
+static void sockets(void)
+{
+	static const int one[] = { __NR_recvfrom, __NR_epoll_pwait, __NR_epoll_pwait2, __NR_shutdown, __NR_getsockname, __NR_getpeername };
+
+	for (u32 fd = FDR; fd < FDR + 16; fd++) {
+		for (u32 i = 0; i < sizeof(one) / sizeof(one[0]); i++)
+			CHECK(STUB(one[i], fd) == KILL && STUB(one[i], 5) == ALLOW);
+		CHECK(STUB(__NR_sendto, fd) == KILL && STUB(__NR_setsockopt, fd, 6, 1) == KILL && STUB(__NR_getsockopt, fd, 1, 4) == KILL);
+		CHECK(STUB(__NR_epoll_ctl, fd, 1, 5) == KILL && STUB(__NR_epoll_ctl, 5, 1, fd) == KILL);
+		CHECK(STUB(__NR_sendfile, fd, 5) == KILL && STUB(__NR_sendfile, 5, fd) == KILL);
+		CHECK(STUB(__NR_tee, fd, 5) == KILL && STUB(__NR_tee, 5, fd) == KILL);
+		CHECK(STUB(__NR_splice, fd, 0, 5) == KILL && STUB(__NR_splice, 5, 0, fd) == KILL);
+	}
+	CHECK(STUB(__NR_sendto, 5, 1, 1, 0, 0) == ALLOW && STUB(__NR_sendto, 5, 1, 1, 0, 8) == KILL && STUB(__NR_sendto, 5, 1, 1, 0, 1ull << 32) == KILL);
+	CHECK(STUB(__NR_epoll_ctl, 5, 1, 6) == ALLOW && STUB(__NR_sendfile, 5, 6) == ALLOW && STUB(__NR_splice, 5, 0, 6) == ALLOW && STUB(__NR_tee, 5, 6) == ALLOW);
+	CHECK(STUB(__NR_setsockopt, 5, 6, 1) == ALLOW && STUB(__NR_setsockopt, 5, 6, 12) == ALLOW && STUB(__NR_setsockopt, 5, 6, 13) == KILL);
+	CHECK(STUB(__NR_setsockopt, 5, 1, 9) == ALLOW && STUB(__NR_setsockopt, 5, 1, 4) == KILL && STUB(__NR_setsockopt, 5, 1, 26) == KILL);
+	CHECK(STUB(__NR_setsockopt, 5, 0, 1) == KILL && STUB(__NR_setsockopt, 5, 0, 64) == KILL && STUB(__NR_setsockopt, 5, 41, 1) == KILL);
+	CHECK(STUB(__NR_getsockopt, 5, 1, 4) == ALLOW && STUB(__NR_getsockopt, 5, 6, 6) == ALLOW && STUB(__NR_getsockopt, 5, 1, 17) == KILL);
+	CHECK(STUB(__NR_ppoll, 1) == ALLOW && STUB(__NR_pselect6, 1) == ALLOW && STUB(__NR_epoll_wait, 5) == KILL && STUB(__NR_vmsplice, 5) == KILL);
+	CHECK(STUB(__NR_connect, 5) == KILL && STUB(__NR_bind, 5) == KILL && STUB(__NR_accept4, 5) == KILL && STUB(__NR_sendmmsg, 5) == KILL);
+}
+
 static void processes(void)
 {
 	static const u32 bad[] = { 0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000, 0x2000 };
@@ -141,6 +165,7 @@ int main(void)
 	where();
 	unlisted();
 	fds();
+	sockets();
 	processes();
 	return report("filter");
 }

@@ -19,7 +19,7 @@ const EFD_SEMAPHORE = 1;
  */
 function eventfd2(ep: Endpoint, events: EventFds, f: Frame, flags: number): number {
   if ((flags & ~(EFD_SEMAPHORE | O_CLOEXEC | O_NONBLOCK)) !== 0) return -E.EINVAL;
-  const row = events.create(f.argU32(0), (flags & EFD_SEMAPHORE) !== 0, flags & O_NONBLOCK);
+  const row = events.create(f.argU32(0), flags & ~O_CLOEXEC);
   return row < 0 ? row : installOfd(ep, f, row, (flags & O_CLOEXEC) !== 0);
 }
 
