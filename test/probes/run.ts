@@ -12,25 +12,23 @@
  *     --carrick FILE   the carrick to run (default dist/carrick.mjs)
  *     --verbose        all differing lines, not only the first
  *
- * Binaries are compiled once per content: the cache is node_modules/.cache/probes. Several probes share one container
+ * Binaries are compiled once per content (compile.ts). Several probes share one container
  * (batch.sh), which keeps the whole set short; a container that says nothing for SILENCE_MS is killed, the probe that it was
  * in counts as failed, and the rest of its batch goes on in a new one.
  */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { AS_ORDINARY, ORDINARY_UID, publicCommand } from '../public.js';
+import { compileProbe, probesOf } from './compile.js';
 
 const PROBES = resolve('test/probes');
-const CACHE = resolve('node_modules/.cache/probes');
 /** A probe ends itself after 20 s (probe.h). */
 const SILENCE_MS = 40_000;
 const ORDINARY = { uid: ORDINARY_UID, gid: ORDINARY_UID };
 const ENV = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' } as const;
-const CFLAGS = ['-O1', '-std=gnu11', '-pthread', '-w'];
 
 interface Who { readonly uid: number; readonly gid: number; readonly name: string; readonly switched: boolean }
 interface Outcome { readonly text: string; readonly status: string }
@@ -54,35 +52,15 @@ function end(child: ChildProcess): void {
   try { process.kill(-child.pid, 'SIGKILL'); } catch { /* already gone */ }
 }
 
-/** Compiles one probe unless the cache has it; undefined when the compiler is not installed. */
-function compile(name: string, libc: 'glibc' | 'musl'): string | undefined {
-  const source = join(PROBES, `${name}.c`);
-  const compiler = libc === 'musl' ? ['musl-gcc', '-static'] : ['gcc'];
-  const hash = createHash('sha256').update(readFileSync(source)).update(readFileSync(join(PROBES, 'probe.h')))
-    .update([...compiler, ...CFLAGS].join(' ')).digest('hex').slice(0, 24);
-  const binary = join(CACHE, hash);
-  if (existsSync(binary)) return binary;
-  mkdirSync(CACHE, { recursive: true });
-  const draft = `${binary}.${process.pid}`;
-  const args = [...compiler.slice(1), ...CFLAGS, '-o', draft, source];
-  const r = spawnSync(compiler[0] ?? 'gcc', args, { encoding: 'utf8' });
-  if (r.error !== undefined && libc === 'musl') return undefined;
-  if (r.status !== 0) throw new Error(`${compiler[0]} ${source}: ${r.error?.message ?? r.stderr}`);
-  renameSync(draft, binary);
-  return binary;
-}
-
 /** Puts the chosen probes into a directory that every user can read; returns their names. */
 function install(bin: string, filter: RegExp): string[] {
   const names: string[] = [];
   let noMusl = false;
   for (const libc of ['glibc', 'musl'] as const) {
     mkdirSync(join(bin, libc), { mode: 0o755 });
-    for (const file of readdirSync(PROBES).filter((f) => f.endsWith('.c')).sort()) {
-      const name = file.slice(0, -2);
+    for (const name of probesOf(libc)) {
       if (!filter.test(`${libc}/${name}`)) continue;
-      if (libc === 'musl' && !readFileSync(join(PROBES, file), 'utf8').includes('/* musl */')) continue;
-      const binary = compile(name, libc);
+      const binary = compileProbe(name, libc);
       if (binary === undefined) { noMusl = true; continue; }
       copyFileSync(binary, join(bin, libc, name));
       chmodSync(join(bin, libc, name), 0o755);
