@@ -27,8 +27,8 @@ export function peopleOf(program: Program, wanted: As | 'both'): As[] {
   return wanted === 'both' ? [...possible] : possible.filter((as) => as === wanted);
 }
 
-/** Compiles the keeper, once per content. */
-function keeper(): string {
+/** Path of the keeper, compiled once per content. */
+export function keeper(): string {
   const source = resolve('ltp/keeper.c');
   const binary = join(place('keeper'), sha256(readFileSync(source)).slice(0, 16));
   if (existsSync(binary)) return binary;

@@ -232,6 +232,8 @@ int main(int argc, char **argv)
 	}
 	if (optind >= argc)
 		return 125;
+	/* The report's reader may be gone: what is left of the command must be ended all the same. */
+	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	out = open(out_name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);

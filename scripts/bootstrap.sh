@@ -3,7 +3,7 @@
 # call first from everything: CI, npm test, npm run demo, people.
 #
 #   scripts/bootstrap.sh            what building and `npm run demo` need
-#   scripts/bootstrap.sh --tests    also what the guest tests use (musl, Go, busybox, tmux)
+#   scripts/bootstrap.sh --tests    also what the guest tests use (musl, Go, busybox, tmux, test suites)
 #   scripts/bootstrap.sh --bars     also what the full bars use (debootstrap)
 #   scripts/bootstrap.sh --e2e      also what the long end-to-end tests use
 set -eu
@@ -46,6 +46,9 @@ case ${1:-} in
 	need tmux tmux
 	need perl perl
 	need ps procps
+	need stress-ng stress-ng
+	need_file /usr/share/zoneinfo/America/Los_Angeles tzdata
+	need_file /usr/lib/python3.11/test/test_os.py libpython3.11-testsuite
 	;;
 esac
 case ${1:-} in
