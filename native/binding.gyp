@@ -10,6 +10,7 @@
         "addon/host_calls.cc",
         "addon/memory.cc",
         "addon/module.cc",
+        "addon/names.cc",
         "addon/perf.cc",
         "addon/probe.cc",
         "addon/process.cc",

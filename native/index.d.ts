@@ -103,6 +103,12 @@ export function sigDeliverable(slotId: number): number;
 export function planWrite(area: number, planOff: number, scratchOff: number, len: number): number;
 export function planRead(area: number, planOff: number, scratchOff: number, len: number): number;
 
+// ---- cells (servers/vfs/answers.ts, native/stub/names.c) ----
+/** memfd of the cells, for CTL_IMAGES: nobody but carrick can write to it. Made at the first call. Any worker. */
+export function namesFd(): number;
+/** Store a cell, for every guest to see: 0, or -EINVAL. Writer: vfs. */
+export function namesStore(cell: number, value: number): number;
+
 // ---- life ----
 export interface SpawnOptions {
   /** tg row, area with a written plan, pctx and slot of the first task. */

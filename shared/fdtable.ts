@@ -57,6 +57,7 @@ export function ofdAlloc(owner: number, kind: Ofd, obj: number, flags: number, h
   L.setOfdWatched(row, 0);
   L.setOfdGrantable(row, 0);
   L.setOfdPollable(row, 0);
+  L.setOfdGiven(row, 0);
   L.setOfdSigOwner(row, 0);
   L.setOfdSig(row, 0);
   return row;

@@ -90,6 +90,11 @@ export class Frame implements Waiter {
   }
   /** Bytes of that room; 0 when elsewhere or NULL. */
   outCap(i: number): number { const n = this.argLen(i); return n >= L.ARG_TOOLONG ? 0 : n; }
+  /** Room for an answer that the stub may remember (out argument 5 of calls that have no sixth): offset in `bytes`, -1 = it wants none. */
+  answerOff(room: number): number {
+    const len = this.argLen(5), off = this.u32[this.word + L.SLOT_ARGOFF / 4 + 5] as number;
+    return len < room || len >= L.ARG_TOOLONG || off + len > L.PAYLOAD_MAX ? -1 : this.payload + off;
+  }
   /** n bytes of out argument i were produced. */
   setOut(i: number, n: number): void { this.out[i] = n; }
   /** How many they are so far. */

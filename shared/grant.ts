@@ -53,6 +53,7 @@ export function grantFds(f: Frame, fds: readonly number[], ofds: readonly number
     const fd = fds[i] as number;
     const o = ofds[i] as number;
     const granted = sent > 0 && mayGrant(f.task, f.tg, fd, o);
+    if (granted) L.setOfdGiven(o, 1);
     native.hintSet(f.tg, fd, (L.ofdOwner(o) + 1) | (granted ? L.ofdGrantable(o) | L.HINT_GRANTED : 0));
   }
 }

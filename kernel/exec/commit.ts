@@ -51,11 +51,13 @@ export function auxIds(cred: number, secure: boolean): PlanSpec['ids'] {
   return { uid: L.credUid(cred), euid: L.credEuid(cred), gid: L.credGid(cred), egid: L.credEgid(cred), secure };
 }
 
-/** Send the images' files to be mapped by the stub; closes them here. The message's ordinal or -errno. */
+/** Send the images' files to be mapped by the stub, and the cells of names after them; closes the files here. The message's ordinal or -errno. */
 export function sendImages(tg: number, x: Exec): number {
   let n = 0;
   if (x.programFile !== undefined) host.scratchView.setInt32(FDS + 4 * n++, x.programFile.fd, true);
   if (x.interpreterFile !== undefined) host.scratchView.setInt32(FDS + 4 * n++, x.interpreterFile.fd, true);
+  const names = native.namesFd();
+  if (names >= 0) host.scratchView.setInt32(FDS + 4 * n++, names, true);
   const r = native.ctlSend(tg, CTL_IMAGES, n, FDS, 0, 0);
   x.closeFiles();
   return r;

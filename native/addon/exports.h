@@ -15,6 +15,7 @@
 	X(sigDeliverable) X(planWrite) X(planRead) \
 	X(procBind) X(procFree) X(hostPid) X(hostTid) X(killProcess) X(kickTask) \
 	X(ctlPair) X(lastFd) X(ctlSend) X(ctlReceiveFd) X(pidfdGuestPid) X(hintSet) X(hintGet) \
+	X(namesFd) X(namesStore) \
 	X(stubFd) X(spawn) X(reapSpawned) X(namespacesGot) X(spawnedNsPid) X(probeHost) \
 	X(perfOpen) X(perfRead)
 

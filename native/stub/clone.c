@@ -30,6 +30,7 @@ static u32 host_flags(const struct carrick_cloneplan *p)
 
 struct clone_req {
 	u64 stack, ptid, ctid, tls;
+	u32 flags;
 };
 
 /* What the parent leaves for clone_child, at the low end of the child's stub stack. */
@@ -49,7 +50,7 @@ static int read_request(long nr, const u64 a[6], struct clone_req *q)
 
 	memset(q, 0, sizeof(*q));
 	if (nr == __NR_clone) {
-		*q = (struct clone_req){ .stack = a[1], .ptid = a[2], .ctid = a[3], .tls = a[4] };
+		*q = (struct clone_req){ .stack = a[1], .ptid = a[2], .ctid = a[3], .tls = a[4], .flags = (u32)a[0] };
 	} else if (nr == __NR_clone3 && a[1] >= sizeof(args)) {
 		/* flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls */
 		if (guest_read(args, a[0], sizeof(args)) != 0)
@@ -58,6 +59,9 @@ static int read_request(long nr, const u64 a[6], struct clone_req *q)
 		q->ptid = args[3];
 		q->stack = args[5] + args[6];
 		q->tls = args[7];
+		q->flags = (u32)args[0];
+	} else if (nr == __NR_vfork) {
+		q->flags = 0x100; /* CLONE_VM */
 	}
 	return 0;
 }
@@ -139,6 +143,7 @@ static long clone_shared(struct task *t, struct ucontext *uc, const struct carri
 		ctl_forget(child->slot->pctx);
 		brk_tell(child);
 	}
+	names_child(child, t, q->flags);
 	fill_slot(child->slot, t->slot->sigmask, vfork ? t->slot : NULL);
 	__atomic_store_n(&child->slot->state, CARRICK_SLOT_READY, __ATOMIC_RELEASE);
 	b->frame = copy_frame(t, child, uc, q->stack);
@@ -232,6 +237,7 @@ long do_clone(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 
 	if (r < 0)
 		return r;
+	names_share(q.flags);
 	r = call_server(t, nr, a);
 	if (r < 0 || !(t->slot->rflags & CARRICK_RF_CLONE))
 		return r;

@@ -127,6 +127,19 @@ long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	case __NR_epoll_pwait2:
 	case __NR_epoll_ctl:
 		return epoll_fast(t, nr, a);
+	case __NR_stat:
+	case __NR_lstat:
+	case __NR_fstat:
+	case __NR_newfstatat:
+	case __NR_statx:
+	case __NR_access:
+	case __NR_faccessat:
+	case __NR_faccessat2:
+	case __NR_readlink:
+	case __NR_readlinkat:
+	case __NR_open:
+	case __NR_openat:
+		return names_call(t, nr, a);
 	case __NR_getpid:
 		return t->pctx->tgid;
 	case __NR_gettid:

@@ -102,6 +102,9 @@ static void start_on_stub_stack(void *unused)
 	__atomic_store_n(&t->slot->state, CARRICK_SLOT_READY, __ATOMIC_RELEASE);
 
 	n = ctl_take_first(t, CTL_IMAGES, fds);
+	/* The last one is no image. */
+	if (n > (int)p->nimage)
+		names_start(fds[n - 1]);
 	sp = load_plan(p, fds, n, boot.auxv, boot.sp, &entry);
 	brk_tell(t);
 	for (int i = 0; i < n; i++)

@@ -72,6 +72,9 @@ struct task {
 	u32 seen; /* the server watched the slot when it was posted */
 	u32 skip, backoff; /* replies not to look for; how many more after the next failure */
 	u32 bell; /* 1 + epoll fd whose bell came with other events: the server is asked first the next time */
+	u32 ask;  /* the call that is posted may be told an answer to remember (names.c) */
+	u32 view; /* by which answers are told apart: credentials, fd table, directories */
+	u32 ask_off, ask_epoch, ask_closes;
 	u64 raise; /* signals that the host raised in stub code (SIGXFSZ, SIGXCPU), bit signo-1; posted on the way out */
 };
 
@@ -92,6 +95,8 @@ struct mm_state {
 	bool fsgsbase;
 	u32 brk_lock;
 	u64 brk_start, brk;
+	u32 names; /* names.c: 0 nothing is remembered, 1 the cells are mapped, 2 so is the memory, 3 it is being made */
+	u32 names_epoch, names_views, names_closes;
 };
 extern struct mm_state mm;
 
@@ -146,7 +151,7 @@ void post_call(struct task *t, u32 srv, long nr, const u64 a[6]);
 long post_own(struct task *t, u32 srv, i32 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
 static inline u8 *payload_of(slot_t *s) { return (u8 *)s + CARRICK_PAYLOAD_OFF; }
 
-/* ---- fast path: fast.c, io.c, sock.c, poll.c, epoll.c, sleep.c, mem.c, signal.c ---- */
+/* ---- fast path: fast.c, io.c, names.c, sock.c, poll.c, epoll.c, sleep.c, mem.c, signal.c ---- */
 long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6]);
 long io_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6]);
 long io_posted(struct task *t, long nr, const u64 a[6]);
@@ -191,6 +196,12 @@ long wait_once(struct task *t, struct wait *w);
 long sleep_call(struct task *t, struct ucontext *uc, const struct hostcall *c, u32 restart);
 long do_futex(struct task *t, struct ucontext *uc, const u64 a[6]);
 long do_nanosleep(struct task *t, struct ucontext *uc, int clock, bool absolute, u64 req, u64 rem);
+long names_call(struct task *t, long nr, const u64 a[6]);
+void names_start(int fd);
+void names_before(struct task *t, long nr, const u64 a[6]);
+void names_after(struct task *t, long nr, const u64 a[6], long r);
+void names_share(u32 flags);
+void names_child(struct task *child, const struct task *t, u32 flags);
 void brk_tell(struct task *t);
 long mem_call(struct task *t, long nr, const u64 a[6]);
 long do_mmap(struct task *t, const u64 a[6]);

@@ -35,13 +35,25 @@ function modeAllows(inode: Inode, uid: number, group: boolean, mask: number): bo
   return (mask & ~bits & 7) === 0;
 }
 
-function overridden(cred: number, inode: Inode, mask: number): boolean {
+/** Capabilities that count for access(2): those that the real user could have. access(2). */
+const hasRealCap = (cred: number, cap: number): boolean => L.credUid(cred) === 0 && (L.credCapPerm(cred, cap >> 5) >>> (cap & 31) & 1) === 1;
+
+function inRealGroup(cred: number, gid: number): boolean {
+  if (L.credGid(cred) === gid) return true;
+  const n = L.credNgroups(cred);
+  for (let i = 0; i < n; i++) if (L.credGroups(cred, i) === gid) return true;
+  return false;
+}
+
+function overridden(c: Caller, inode: Inode, mask: number): boolean {
+  const has = c.real === true ? hasRealCap : hasCap;
+  const { cred } = c;
   if (inode.isDir) {
-    if ((mask & MAY_WRITE) === 0 && hasCap(cred, CAP_DAC_READ_SEARCH)) return true;
-    return hasCap(cred, CAP_DAC_OVERRIDE);
+    if ((mask & MAY_WRITE) === 0 && has(cred, CAP_DAC_READ_SEARCH)) return true;
+    return has(cred, CAP_DAC_OVERRIDE);
   }
-  if (mask === MAY_READ && hasCap(cred, CAP_DAC_READ_SEARCH)) return true;
-  return ((mask & MAY_EXEC) === 0 || (inode.mode & 0o111) !== 0) && hasCap(cred, CAP_DAC_OVERRIDE);
+  if (mask === MAY_READ && has(cred, CAP_DAC_READ_SEARCH)) return true;
+  return ((mask & MAY_EXEC) === 0 || (inode.mode & 0o111) !== 0) && has(cred, CAP_DAC_OVERRIDE);
 }
 
 /** May the caller do `mask` (MAY_*) to the inode? 0 or -EACCES (or what the file system itself says). */
@@ -49,24 +61,10 @@ export function permission(c: Caller, inode: Inode, mask: number): number {
   if (mask === 0 || c.cred === 0) return 0;
   const own = inode.permission(c, mask);
   if (own !== 1) return own;
-  const uid = L.credFsuid(c.cred);
-  if (modeAllows(inode, uid, inode.uid !== uid && inGroup(c.cred, inode.gid), mask)) return 0;
-  return overridden(c.cred, inode, mask) ? 0 : -E.EACCES;
-}
-
-/** access(2) without AT_EACCESS: by the real ids; capabilities count only for a real uid of 0. */
-export function permissionReal(c: Caller, inode: Inode, mask: number): number {
-  if (mask === 0 || c.cred === 0) return 0;
-  const cred = c.cred;
-  const uid = L.credUid(cred), gid = L.credGid(cred);
-  if (uid === L.credFsuid(cred) && gid === L.credFsgid(cred)) return permission(c, inode, mask);
-  let group = gid === inode.gid;
-  const n = L.credNgroups(cred);
-  for (let i = 0; i < n && !group; i++) group = L.credGroups(cred, i) === inode.gid;
-  if (modeAllows(inode, uid, group, mask)) return 0;
-  // As Linux does: for a real uid of 0 the permitted set stands in for the effective one.
-  if (uid !== 0 || (L.credCapPerm(cred, 0) & (1 << CAP_DAC_OVERRIDE)) === 0) return -E.EACCES;
-  return inode.isDir || (mask & MAY_EXEC) === 0 || (inode.mode & 0o111) !== 0 ? 0 : -E.EACCES;
+  const real = c.real === true;
+  const uid = real ? L.credUid(c.cred) : L.credFsuid(c.cred);
+  if (modeAllows(inode, uid, inode.uid !== uid && (real ? inRealGroup : inGroup)(c.cred, inode.gid), mask)) return 0;
+  return overridden(c, inode, mask) ? 0 : -E.EACCES;
 }
 
 /** -EROFS when a change through this mount is refused. */

@@ -10,6 +10,7 @@
  * inode is never duplicated by a second lookup of its name.
  */
 import { E } from '../../shared/errno.js';
+import { forgetName, waysChanged } from './answers.js';
 import { Cache, type Caller, Dentry, type Inode, type Path } from './inode.js';
 
 let limit = 60000;
@@ -38,6 +39,7 @@ function hash(d: Dentry): void {
 function unhash(d: Dentry): void {
   if (!d.hashed) return;
   d.hashed = false;
+  if (d.cell !== 0) forgetName(d);
   nhashed--;
   const kids = (d.parent as Dentry).children;
   if (kids?.get(d.name) === d) kids.delete(d.name);
@@ -105,6 +107,7 @@ export function dlookup(c: Caller, parent: Dentry, name: string): Dentry | numbe
 
 /** A name has come into being: turn its negative dentry positive. */
 export function dinstantiate(d: Dentry, inode: Inode): void {
+  if (d.cell !== 0) forgetName(d);
   if (!d.hashed) {
     d.inode = inode;
     hash(d);
@@ -114,10 +117,14 @@ export function dinstantiate(d: Dentry, inode: Inode): void {
   inode.users++;
 }
 
+/** Do paths lead through it? */
+const isWay = (d: Dentry): boolean => d.inode !== undefined && (d.inode.isDir || d.inode.isLink);
+
 /** The name is gone (unlink, rmdir, replaced by rename). Who holds the dentry keeps its inode; the name becomes known to be absent. */
 export function ddelete(d: Dentry): void {
   const parent = d.parent as Dentry;
   const name = d.name;
+  if (isWay(d)) waysChanged();
   d.deleted = true;
   unhash(d);
   if ((parent.inode as Inode).cache === Cache.ALWAYS) hash(new Dentry(name, parent, undefined));
@@ -133,6 +140,7 @@ export function ddrop(d: Dentry): void {
 export function dmove(d: Dentry, newParent: Dentry, newName: string, over: Dentry | undefined): void {
   const oldParent = d.parent as Dentry;
   const oldName = d.name;
+  if (isWay(d) || (over !== undefined && isWay(over))) waysChanged();
   if (over !== undefined) {
     if (over.inode !== undefined) over.deleted = true;
     unhash(over);
@@ -150,6 +158,7 @@ export function dmove(d: Dentry, newParent: Dentry, newName: string, over: Dentr
 /** RENAME_EXCHANGE: the two names swap. */
 export function dexchange(a: Dentry, b: Dentry): void {
   const ap = a.parent as Dentry, an = a.name, bp = b.parent as Dentry, bn = b.name;
+  if (isWay(a) || isWay(b)) waysChanged();
   dget(a);
   dget(b);
   unhash(a);

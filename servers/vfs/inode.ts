@@ -32,6 +32,8 @@ export interface Caller {
   tg: number;
   /** Row of its credentials; 0 = carrick itself, which may do everything. */
   cred: number;
+  /** access(2): the real ids decide, not those for files. Absent: no. */
+  real?: boolean;
   fs: FsStruct;
 }
 
@@ -91,6 +93,8 @@ export abstract class SuperBlock {
   source = 'none';
   options = '';
 
+  /** May processes remember what is found here? Only where no name changes but through this worker. */
+  readonly isSettled: boolean = false;
   /** Does looking up what is not there fail even where it would be created (proc)? Then every creation says ENOENT, whoever asks. */
   readonly absentIsError: boolean = false;
 
@@ -139,10 +143,14 @@ export abstract class Inode {
   btimeKnown = false;
   /** Cached dentries and other lasting users (open files); dcache.ts. */
   users = 0;
+  /** Open files, but for directories' and O_PATH ones. */
+  opens = 0;
   /** Open files that may write; an exec of it is then refused (ETXTBSY). */
   writers = 0;
   /** Programs that run from it; opening it for writing is then refused (ETXTBSY). */
   execs = 0;
+  /** Cell of its attributes that processes remember them by; 0 = nobody does (answers.ts). */
+  cell = 0;
   private keyNo = 0;
   /** Unique in this worker for the life of the inode: FIFOs and sockets are known to ipc and net by it. */
   get key(): number { return this.keyNo !== 0 ? this.keyNo : (this.keyNo = nextKey++); }
@@ -160,6 +168,10 @@ export abstract class Inode {
   /** For directories: may lookups be cached? */
   get cache(): Cache { return Cache.ALWAYS; }
 
+  /** Do its attributes change only through this worker (and touched(), answers.ts)? Then processes may remember them. */
+  get isSettled(): boolean { return false; }
+  /** A process may have kept a shared mapping of its data: they change when nobody sees it. */
+  loosen(): void { /* nothing but data of our own is mapped */ }
   /** Bring the stat fields up to date. 0 or -errno. */
   refresh(): number { return 0; }
   /** Cache.REVALIDATE: is `child` still what `name` is in this directory? */
@@ -220,6 +232,8 @@ export class Dentry {
   deleted = false;
   /** Was used since the eviction hand came by. */
   recent = false;
+  /** Cell of the name that processes remember it by; 0 = nobody does (answers.ts). */
+  cell = 0;
   constructor(
     /** Changes on rename. '' for a root. */
     public name: string,

@@ -3,6 +3,7 @@
  * Mounts stack: the last one on a dentry is mounted on the root of the one before.
  */
 import { E } from '../../shared/errno.js';
+import { waysChanged } from './answers.js';
 import { dget, dput, rootDentry } from './dcache.js';
 import { type Dentry, type Inode, Mount, Path, type SuperBlock } from './inode.js';
 
@@ -14,10 +15,16 @@ export const mounts = (): Iterable<Mount> => all;
 /** Bumped at every change; /proc/PID/mounts polls. */
 export let mountGeneration = 0;
 
+/** Also when the flags of a mount change. */
+export function mountsChanged(): void {
+  mountGeneration++;
+  waysChanged();
+}
+
 export function mountRoot(sb: SuperBlock, flags: number): Mount {
   const mnt = new Mount(sb, rootDentry(sb.root), undefined, undefined, flags);
   all.add(mnt);
-  mountGeneration++;
+  mountsChanged();
   return mnt;
 }
 
@@ -44,7 +51,7 @@ export function mountAt(sb: SuperBlock, root: Dentry | undefined, at: Path, flag
   top.dentry.mounted++;
   top.mnt.children.set(top.dentry, mnt);
   all.add(mnt);
-  mountGeneration++;
+  mountsChanged();
   return mnt;
 }
 
@@ -59,7 +66,7 @@ export function unmount(at: Path, detach: boolean): number {
   dput(mnt.mountpoint);
   dput(mnt.root);
   all.delete(mnt);
-  mountGeneration++;
+  mountsChanged();
   return 0;
 }
 

@@ -46,6 +46,10 @@ export class Nameidata {
   ofd = 0;
   /** Symlinks followed; kept over the walks of one open. */
   links = 0;
+  /** Every directory that was looked into is settled: what was found may be remembered (answers.ts). */
+  settled = false;
+  /** With ENOENT: the negative dentry at which the walk ended, if that was why. */
+  absent: Dentry | undefined = undefined;
   /** Where '..' ends and absolute paths begin. */
   rootMnt!: Mount;
   rootDentry!: Dentry;
@@ -97,6 +101,8 @@ export function walk(nd: Nameidata, c: Caller, start: Path | undefined, path: st
   nd.lastType = Last.ROOT;
   nd.slash = false;
   nd.ofd = 0;
+  nd.settled = true;
+  nd.absent = undefined;
   if (path.length === 0 && (flags & Walk.EMPTY) === 0) return -E.ENOENT;
   if (path.length >= PATH_MAX) return -E.ENAMETOOLONG;
   const scoped = (flags & (Walk.BENEATH | Walk.IN_ROOT)) !== 0;
@@ -160,9 +166,13 @@ function components(nd: Nameidata, c: Caller, whole: string, flags: number): num
     }
     if (name.length > NAME_MAX) return -E.ENAMETOOLONG;
     const d = dlookup(c, nd.dentry, name);
+    if (!dir.sb.isSettled) nd.settled = false;
     if (typeof d === 'number') return d;
     const inode = d.inode;
-    if (inode === undefined) return -E.ENOENT;
+    if (inode === undefined) {
+      if (nd.settled) nd.absent = d;
+      return -E.ENOENT;
+    }
     if (inode.isLink && (!isLast || slash || (flags & Walk.FOLLOW) !== 0)) {
       const r = follow(nd, c, inode, isLast, flags);
       if (typeof r === 'number') {

@@ -10,6 +10,7 @@ import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
 import { announceFd, grantFds, mayGrant } from '../../shared/grant.js';
 import { native } from '../../shared/native.js';
+import { touched } from './answers.js';
 import { pathGet, pathPut } from './dcache.js';
 import { type File, fileAdd, fileDrop, fileOf, O_CLOEXEC, O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC, vfsEndpoint } from './file.js';
 import { dropFileLocks } from './locks.js';
@@ -38,6 +39,10 @@ export function makeOfd(file: File): number {
   L.setOfdPollable(row, file.pollable);
   pathGet(file.path);
   if (countsAsWriter(file)) file.inode.writers++;
+  if (file.kind === Ofd.REGULAR) {
+    file.inode.opens++;
+    if (!file.inode.isSettled) touched(file.inode);
+  }
   return row;
 }
 
@@ -62,6 +67,10 @@ export function releaseFile(row: number): void {
   dropFileLocks(file);
   file.release();
   if (countsAsWriter(file)) file.inode.writers--;
+  if (file.kind === Ofd.REGULAR) {
+    file.inode.opens--;
+    if (file.readable && file.writable && L.ofdGiven(row) !== 0) file.inode.loosen();
+  }
   const path = file.path;
   fileDrop(file);
   pathPut(path);

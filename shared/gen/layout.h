@@ -9,6 +9,9 @@
 #define CARRICK_STUB_ADDR 0x7e0000000000ULL
 #define CARRICK_STUB_MAX 1048576
 #define CARRICK_AREA_ADDR 0x7e0010000000ULL
+#define CARRICK_NAMES_ADDR 0x7e0008000000ULL
+#define CARRICK_NAMES_CELLS 8192
+#define CARRICK_ANSWERS_ADDR 0x7e000c000000ULL
 #define CARRICK_STACKS_ADDR 0x7e0020000000ULL
 #define CARRICK_STACK_SIZE 65536
 #define CARRICK_PCTX_MAX 16
@@ -43,6 +46,8 @@
 #define CARRICK_RF_SIGNAL 8
 #define CARRICK_RF_MMAP_FD 16
 #define CARRICK_RF_REAP 32
+#define CARRICK_ANSWER_FOUND 1
+#define CARRICK_ANSWER_ABSENT 2
 #define CARRICK_DB_CANCEL 0x80000000U
 #define CARRICK_DB_FORWARD 1073741824
 #define CARRICK_DB_RINGS 1073741823
@@ -78,6 +83,88 @@
 #define CARRICK_PF_FEW_FDS 4
 #define CARRICK_POLL_FAST 256
 #define CARRICK_PLAN_FIRST 1
+/* An answer that holds as long as the cells that it names have the values that it names. A link's target follows it. */
+struct carrick_answer {
+	/* ANSWER_*. */
+	uint32_t kind;
+	/* Value of cell 0: what paths lead through. */
+	uint32_t gen;
+	/* Cell of the last name, 0 = none. */
+	uint32_t name_cell;
+	/* Its value. */
+	uint32_t name_val;
+	/* Cell of the attributes, 0 = none. */
+	uint32_t inode_cell;
+	/* Its value. */
+	uint32_t inode_val;
+	/* Which descriptor it is about, -1 = what the path argument says. */
+	int32_t fd;
+	/* Soft RLIMIT_NOFILE of the caller. */
+	uint32_t nofile;
+	/* Bytes of a symlink's target that follow, 0 = not a symlink, or not told. */
+	uint32_t target_len;
+	/* stx_mask. */
+	uint32_t mask;
+	/* Bytes. */
+	uint32_t blksize;
+	/* Links. */
+	uint32_t nlink;
+	/* Owner. */
+	uint32_t uid;
+	/* Group. */
+	uint32_t gid;
+	/* st_mode. */
+	uint32_t mode;
+	/* stx_mnt_id. */
+	uint32_t mnt_id;
+	/* st_dev as stat reports it. */
+	uint32_t dev;
+	/* st_rdev. */
+	uint32_t rdev;
+	/* st_ino. */
+	uint64_t ino;
+	/* st_size, bytes. */
+	uint64_t length;
+	/* 512-byte units. */
+	uint64_t blocks;
+	/* Seconds, two's complement. */
+	uint64_t atime;
+	/* Seconds. */
+	uint64_t btime;
+	/* Seconds. */
+	uint64_t ctime;
+	/* Seconds. */
+	uint64_t mtime;
+	/* Nanoseconds of atime, btime, ctime, mtime. */
+	uint32_t nsec[4];
+} __attribute__((packed, aligned(8)));
+_Static_assert(sizeof(struct carrick_answer) == 144, "answer");
+_Static_assert(offsetof(struct carrick_answer, kind) == 0, "answer.kind");
+_Static_assert(offsetof(struct carrick_answer, gen) == 4, "answer.gen");
+_Static_assert(offsetof(struct carrick_answer, name_cell) == 8, "answer.name_cell");
+_Static_assert(offsetof(struct carrick_answer, name_val) == 12, "answer.name_val");
+_Static_assert(offsetof(struct carrick_answer, inode_cell) == 16, "answer.inode_cell");
+_Static_assert(offsetof(struct carrick_answer, inode_val) == 20, "answer.inode_val");
+_Static_assert(offsetof(struct carrick_answer, fd) == 24, "answer.fd");
+_Static_assert(offsetof(struct carrick_answer, nofile) == 28, "answer.nofile");
+_Static_assert(offsetof(struct carrick_answer, target_len) == 32, "answer.target_len");
+_Static_assert(offsetof(struct carrick_answer, mask) == 36, "answer.mask");
+_Static_assert(offsetof(struct carrick_answer, blksize) == 40, "answer.blksize");
+_Static_assert(offsetof(struct carrick_answer, nlink) == 44, "answer.nlink");
+_Static_assert(offsetof(struct carrick_answer, uid) == 48, "answer.uid");
+_Static_assert(offsetof(struct carrick_answer, gid) == 52, "answer.gid");
+_Static_assert(offsetof(struct carrick_answer, mode) == 56, "answer.mode");
+_Static_assert(offsetof(struct carrick_answer, mnt_id) == 60, "answer.mnt_id");
+_Static_assert(offsetof(struct carrick_answer, dev) == 64, "answer.dev");
+_Static_assert(offsetof(struct carrick_answer, rdev) == 68, "answer.rdev");
+_Static_assert(offsetof(struct carrick_answer, ino) == 72, "answer.ino");
+_Static_assert(offsetof(struct carrick_answer, length) == 80, "answer.length");
+_Static_assert(offsetof(struct carrick_answer, blocks) == 88, "answer.blocks");
+_Static_assert(offsetof(struct carrick_answer, atime) == 96, "answer.atime");
+_Static_assert(offsetof(struct carrick_answer, btime) == 104, "answer.btime");
+_Static_assert(offsetof(struct carrick_answer, ctime) == 112, "answer.ctime");
+_Static_assert(offsetof(struct carrick_answer, mtime) == 120, "answer.mtime");
+_Static_assert(offsetof(struct carrick_answer, nsec) == 128, "answer.nsec");
 /* Payload of the reply to clone, fork, vfork, clone3. */
 struct carrick_cloneplan {
 	/* Child's slot index, in this area (CLONE_VM) or in the new one. */

@@ -2,6 +2,9 @@
 export const STUB_ADDR = 138538465099776;
 export const STUB_MAX = 1048576;
 export const AREA_ADDR = 138538733535232;
+export const NAMES_ADDR = 138538599317504;
+export const NAMES_CELLS = 8192;
+export const ANSWERS_ADDR = 138538666426368;
 export const STACKS_ADDR = 138539001970688;
 export const STACK_SIZE = 65536;
 export const PCTX_MAX = 16;
@@ -36,6 +39,8 @@ export const RF_CLONE = 4;
 export const RF_SIGNAL = 8;
 export const RF_MMAP_FD = 16;
 export const RF_REAP = 32;
+export const ANSWER_FOUND = 1;
+export const ANSWER_ABSENT = 2;
 export const DB_CANCEL = 2147483648;
 export const DB_FORWARD = 1073741824;
 export const DB_RINGS = 1073741823;
@@ -71,6 +76,60 @@ export const PF_NOFAST = 2;
 export const PF_FEW_FDS = 4;
 export const POLL_FAST = 256;
 export const PLAN_FIRST = 1;
+/** An answer that holds as long as the cells that it names have the values that it names. A link's target follows it. Bytes. */
+export const ANSWER_SIZE = 144;
+/** ANSWER_*. (u32) */
+export const ANSWER_KIND = 0;
+/** Value of cell 0: what paths lead through. (u32) */
+export const ANSWER_GEN = 4;
+/** Cell of the last name, 0 = none. (u32) */
+export const ANSWER_NAME_CELL = 8;
+/** Its value. (u32) */
+export const ANSWER_NAME_VAL = 12;
+/** Cell of the attributes, 0 = none. (u32) */
+export const ANSWER_INODE_CELL = 16;
+/** Its value. (u32) */
+export const ANSWER_INODE_VAL = 20;
+/** Which descriptor it is about, -1 = what the path argument says. (i32) */
+export const ANSWER_FD = 24;
+/** Soft RLIMIT_NOFILE of the caller. (u32) */
+export const ANSWER_NOFILE = 28;
+/** Bytes of a symlink's target that follow, 0 = not a symlink, or not told. (u32) */
+export const ANSWER_TARGET_LEN = 32;
+/** stx_mask. (u32) */
+export const ANSWER_MASK = 36;
+/** Bytes. (u32) */
+export const ANSWER_BLKSIZE = 40;
+/** Links. (u32) */
+export const ANSWER_NLINK = 44;
+/** Owner. (u32) */
+export const ANSWER_UID = 48;
+/** Group. (u32) */
+export const ANSWER_GID = 52;
+/** st_mode. (u32) */
+export const ANSWER_MODE = 56;
+/** stx_mnt_id. (u32) */
+export const ANSWER_MNT_ID = 60;
+/** st_dev as stat reports it. (u32) */
+export const ANSWER_DEV = 64;
+/** st_rdev. (u32) */
+export const ANSWER_RDEV = 68;
+/** st_ino. (u64) */
+export const ANSWER_INO = 72;
+/** st_size, bytes. (u64) */
+export const ANSWER_LENGTH = 80;
+/** 512-byte units. (u64) */
+export const ANSWER_BLOCKS = 88;
+/** Seconds, two's complement. (u64) */
+export const ANSWER_ATIME = 96;
+/** Seconds. (u64) */
+export const ANSWER_BTIME = 104;
+/** Seconds. (u64) */
+export const ANSWER_CTIME = 112;
+/** Seconds. (u64) */
+export const ANSWER_MTIME = 120;
+/** Nanoseconds of atime, btime, ctime, mtime. (u32[4]) */
+export const ANSWER_NSEC = 128;
 /** Payload of the reply to clone, fork, vfork, clone3. Bytes. */
 export const CLONEPLAN_SIZE = 32;
 /** Child's slot index, in this area (CLONE_VM) or in the new one. (u32) */
@@ -542,16 +601,21 @@ export const ofdPollable = (row: number): number => $ofd.i32[row * 16 + 9] as nu
 export const setOfdPollable = (row: number, v: number): void => { $ofd.i32[row * 16 + 9] = v; };
 /** Index into ofdI32() for Atomics. */
 export const OFD_POLLABLE_AT = (row: number): number => row * 16 + 9;
+/** 1 once host_fd was handed to a process, which may keep a mapping of it. Writer: whoever hands it out. */
+export const ofdGiven = (row: number): number => $ofd.i32[row * 16 + 10] as number;
+export const setOfdGiven = (row: number, v: number): void => { $ofd.i32[row * 16 + 10] = v; };
+/** Index into ofdI32() for Atomics. */
+export const OFD_GIVEN_AT = (row: number): number => row * 16 + 10;
 /** F_SETOWN. Writer: any. */
-export const ofdSigOwner = (row: number): number => $ofd.i32[row * 16 + 10] as number;
-export const setOfdSigOwner = (row: number, v: number): void => { $ofd.i32[row * 16 + 10] = v; };
+export const ofdSigOwner = (row: number): number => $ofd.i32[row * 16 + 11] as number;
+export const setOfdSigOwner = (row: number, v: number): void => { $ofd.i32[row * 16 + 11] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_SIG_OWNER_AT = (row: number): number => row * 16 + 10;
+export const OFD_SIG_OWNER_AT = (row: number): number => row * 16 + 11;
 /** F_SETSIG. Writer: any. */
-export const ofdSig = (row: number): number => $ofd.i32[row * 16 + 11] as number;
-export const setOfdSig = (row: number, v: number): void => { $ofd.i32[row * 16 + 11] = v; };
+export const ofdSig = (row: number): number => $ofd.i32[row * 16 + 12] as number;
+export const setOfdSig = (row: number, v: number): void => { $ofd.i32[row * 16 + 12] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_SIG_AT = (row: number): number => row * 16 + 11;
+export const OFD_SIG_AT = (row: number): number => row * 16 + 12;
 // ---- task: A guest thread.
 export const TASK_ROWS = 8192;
 const $task: Views = noViews();

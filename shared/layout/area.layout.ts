@@ -19,6 +19,10 @@ export const CONSTANTS = {
   STUB_ADDR: 0x7e0000000000,
   STUB_MAX: 0x100000,
   AREA_ADDR: 0x7e0010000000,
+  /** The cells (native/stub/names.c): one read-only mapping for all guests; and what a process remembers, private to its address space. */
+  NAMES_ADDR: 0x7e0008000000,
+  NAMES_CELLS: 8192,
+  ANSWERS_ADDR: 0x7e000c000000,
   /** Private stub stacks, one per slot: STACKS_ADDR + slot * STACK_SIZE. Copied by fork like any private memory. */
   STACKS_ADDR: 0x7e0020000000,
   STACK_SIZE: 0x10000,
@@ -64,6 +68,10 @@ export const CONSTANTS = {
   RF_SIGNAL: 8,
   RF_MMAP_FD: 16,
   RF_REAP: 32,
+
+  /** answer.kind. */
+  ANSWER_FOUND: 1,
+  ANSWER_ABSENT: 2,
 
   /** Doorbell words: slot id (area << SLOT_BITS | slot), or-ed with these. */
   DB_CANCEL: 0x80000000,
@@ -224,6 +232,36 @@ export const ctlmsg = struct('ctlmsg', 'A message on the control socket (SOCK_SE
   nfd: u32('Fds that come with it.'),
   fd: i32('CTL_GRANT: guest fd number of each.', 4),
   cloexec: u32('CTL_GRANT: 1 for close-on-exec, per fd.', 4),
+});
+
+/** vfs → stub: what a path or an open file is, for the stub to remember (native/stub/names.c). Out argument 5 of calls that have no sixth argument. */
+export const answer = struct('answer', 'An answer that holds as long as the cells that it names have the values that it names. A link\'s target follows it.', 144, {
+  kind: u32('ANSWER_*.'),
+  gen: u32('Value of cell 0: what paths lead through.'),
+  name_cell: u32('Cell of the last name, 0 = none.'),
+  name_val: u32('Its value.'),
+  inode_cell: u32('Cell of the attributes, 0 = none.'),
+  inode_val: u32('Its value.'),
+  fd: i32('Which descriptor it is about, -1 = what the path argument says.'),
+  nofile: u32('Soft RLIMIT_NOFILE of the caller.'),
+  target_len: u32('Bytes of a symlink\'s target that follow, 0 = not a symlink, or not told.'),
+  mask: u32('stx_mask.'),
+  blksize: u32('Bytes.'),
+  nlink: u32('Links.'),
+  uid: u32('Owner.'),
+  gid: u32('Group.'),
+  mode: u32('st_mode.'),
+  mnt_id: u32('stx_mnt_id.'),
+  dev: u32('st_dev as stat reports it.'),
+  rdev: u32('st_rdev.'),
+  ino: u64('st_ino.'),
+  length: u64('st_size, bytes.'),
+  blocks: u64('512-byte units.'),
+  atime: u64('Seconds, two\'s complement.'),
+  btime: u64('Seconds.'),
+  ctime: u64('Seconds.'),
+  mtime: u64('Seconds.'),
+  nsec: u32('Nanoseconds of atime, btime, ctime, mtime.', 4),
 });
 
 /** Kernel → stub: what clone has prepared. In the reply payload at offset 0. */

@@ -105,6 +105,7 @@ export const ofd = table('ofd', 'An open file description.', 65536, 64, {
   watched: i32('Number of poll/epoll watches. When > 0 the owner tells ipc of changes to ready. @atomic. Writer: ipc.'),
   grantable: i32('HINT_* bits that a grant of host_fd gives the guest, 0 = never granted. Writer: owner.'),
   pollable: i32('1 when the host\'s own poll on host_fd is the truth. Writer: owner.'),
+  given: i32('1 once host_fd was handed to a process, which may keep a mapping of it. Writer: whoever hands it out.'),
   sig_owner: i32('F_SETOWN. Writer: any.'),
   sig: i32('F_SETSIG. Writer: any.'),
 });

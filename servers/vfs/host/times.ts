@@ -1,5 +1,6 @@
 /** Time stamps: now, on inodes, and handed to the host. */
 import { scratchView as v, STRUCT } from '../../../shared/host.js';
+import { touched, waysChanged } from '../answers.js';
 import type { Inode, SetAttr } from '../inode.js';
 
 /** tv_nsec values of utimensat(2). */
@@ -28,12 +29,14 @@ export function readClock(): typeof now {
 
 /** Content changed: mtime and ctime are now. */
 export function touchModified(i: Inode): void {
+  touched(i);
   const t = readClock();
   i.mtime = i.ctime = t.sec;
   i.mtimeNsec = i.ctimeNsec = t.nsec;
 }
 
 export function touchChanged(i: Inode): void {
+  touched(i);
   const t = readClock();
   i.ctime = t.sec;
   i.ctimeNsec = t.nsec;
@@ -49,6 +52,9 @@ export function touchBorn(i: Inode): void {
 
 /** Apply the fields of a SetAttr that need no host: mode bits, owner, times. */
 export function applyAttr(i: Inode, a: SetAttr): void {
+  touched(i);
+  // Rights on directories decide about what is below; the owner of a link, who may follow it.
+  if ((i.isDir || i.isLink) && (a.mode !== undefined || a.uid !== undefined || a.gid !== undefined)) waysChanged();
   if (a.mode !== undefined) i.mode = (i.mode & ~0o7777) | (a.mode & 0o7777);
   if (a.uid !== undefined) i.uid = a.uid;
   if (a.gid !== undefined) i.gid = a.gid;

@@ -4,7 +4,7 @@ import { specialOpen } from '../special.js';
 import type { File } from '../file.js';
 import { $st, fillInode } from '../host/stat.js';
 import { applyAttr, touchChanged } from '../host/times.js';
-import { type Caller, Inode, type Path, type SetAttr } from '../inode.js';
+import { type Caller, Inode, type Path, S_IFIFO, S_IFMT, S_IFSOCK, type SetAttr } from '../inode.js';
 import type { LowerDir } from './lower.js';
 import type { LayeredSuper } from './super.js';
 
@@ -46,6 +46,8 @@ export abstract class LNode extends Inode {
   }
 
   override get dev(): number { return this.devNo; }
+  /** ipc and net change what FIFOs and sockets are. */
+  override get isSettled(): boolean { const type = this.mode & S_IFMT; return type !== S_IFIFO && type !== S_IFSOCK; }
 
   /** It is being changed: from now on the inode is the truth. */
   override pin(): void { this.pinned = true; this.sb.changes++; }

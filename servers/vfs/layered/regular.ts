@@ -1,5 +1,6 @@
 /** Regular files of the layered file system: lower data until the first write, then data of their own (data.ts). */
 import { E } from '../../../shared/errno.js';
+import { touched } from '../answers.js';
 import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
 import * as host from '../../../shared/host.js';
@@ -21,6 +22,12 @@ export class LRegular extends LNode {
   private data: Data | undefined = undefined;
   /** Open files that read the lower's data: they are switched over when it is copied up. */
   private lowerReaders: Set<LFile> | undefined = undefined;
+
+  private loose = false;
+
+  /** The lower's attributes were read once. Data of its own change, with their times, through every open descriptor: grants, mappings, splice in ipc. */
+  override get isSettled(): boolean { return this.data === undefined || (this.opens === 0 && !this.loose); }
+  override loosen(): void { this.loose = true; }
 
   override refresh(): number {
     if (this.data === undefined) return 0;
@@ -68,6 +75,7 @@ export class LRegular extends LNode {
     if (r < 0) { data.remove(); return r; }
     encodeInodeTimes(this);
     data.setTimes(TIMES);
+    touched(this);
     this.data = data;
     this.pin();
     this.size = len;

@@ -54,6 +54,7 @@ export function isPseudo(fd: number): boolean {
 }
 
 export class LayeredSuper extends SuperBlock {
+  override readonly isSettled: boolean = true;
   override readonly root: LDir;
   /** Non-directories that came from the lower layer and are cached, open or changed: st_dev → st_ino → inode. */
   private readonly known = new Map<number, Map<number, LNode>>();

@@ -12,7 +12,7 @@ import { Nameidata, walk, Walk } from '../namei.js';
 export const AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_REMOVEDIR = 0x200, AT_EACCESS = 0x200, AT_SYMLINK_FOLLOW = 0x400, AT_NO_AUTOMOUNT = 0x800, AT_EMPTY_PATH = 0x1000,
   AT_STATX_SYNC_TYPE = 0x6000;
 
-const $caller: { task: number; tg: number; cred: number; fs: Caller['fs'] | undefined } = { task: 0, tg: 0, cred: 0, fs: undefined };
+const $caller: { task: number; tg: number; cred: number; real: boolean; fs: Caller['fs'] | undefined } = { task: 0, tg: 0, cred: 0, real: false, fs: undefined };
 
 /** On whose behalf a request runs. Borrowed until the next call. */
 export function callerOf(f: Frame): Caller {
@@ -21,6 +21,7 @@ export function callerOf(f: Frame): Caller {
   $caller.task = f.task;
   $caller.tg = f.tg;
   $caller.cred = L.taskCred(f.task);
+  $caller.real = false;
   $caller.fs = fs;
   return $caller as Caller;
 }
@@ -36,6 +37,8 @@ export const $nd2: Nameidata = new Nameidata();
 export function walkAt(f: Frame, c: Caller, nd: Nameidata, dirfd: number, path: string, flags: number): number {
   let start: Path | undefined;
   nd.links = 0;
+  nd.settled = false;
+  nd.absent = undefined;
   if (path.length === 0 && (flags & Walk.EMPTY) === 0) return -E.ENOENT;
   // An absolute path needs no dirfd, unless dirfd is to be its root.
   if ((path.charCodeAt(0) !== 47 || (flags & Walk.IN_ROOT) !== 0) && dirfd !== AT_FDCWD) {

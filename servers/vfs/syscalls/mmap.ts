@@ -34,6 +34,7 @@ function sys_mmap(f: Frame, ofd: number): number {
   if (hostFd < 0) return hostFd;
   if (file.inode.isReg) rememberMapped(hostFd, file.path);
   if (hostFd === file.hostFd && (file.grantable & L.HINT_MAP) !== 0 && grantNow(f, f.argInt(4), file)) return 0;
+  L.setOfdGiven(ofd, 1);
   return sendMmapFd(f, hostFd);
 }
 

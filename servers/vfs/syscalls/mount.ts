@@ -13,7 +13,7 @@ import { CAP_SYS_ADMIN, hasCap } from '../dac.js';
 import type { Path} from '../inode.js';
 import { type Caller, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, S_IFDIR, type SuperBlock } from '../inode.js';
 import { LayeredSuper } from '../layered/super.js';
-import { mountAt, unmount } from '../mounts.js';
+import { mountAt, mountsChanged, unmount } from '../mounts.js';
 import { Walk } from '../namei.js';
 import { ProcFs } from '../procfs/proc-fs.js';
 import { SysFs } from '../sysfs/sysfs.js';
@@ -97,6 +97,7 @@ function sys_mount(f: Frame): number {
   if ((flags & MS_REMOUNT) !== 0) {
     if (at.dentry !== at.mnt.root) return -E.EINVAL;
     at.mnt.flags = mountFlags(flags);
+    mountsChanged();
     return 0;
   }
   if ((flags & MS_BIND) !== 0) return bind(f, c, at, source, flags);

@@ -11,6 +11,7 @@ import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
 import * as NR from '../../../shared/gen/syscalls.js';
 import { grantFds } from '../../../shared/grant.js';
+import { answerOpen, missing } from '../answers.js';
 import { CAP_FSETID, hasCap, isOwner, killPriv, mayCreate, mayWriteMount, permission } from '../dac.js';
 import { dinstantiate } from '../dcache.js';
 import { O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, O_WRONLY, type File } from '../file.js';
@@ -59,7 +60,7 @@ function doOpen(f: Frame, dirfd: number, path: string, flags: number, mode: numb
   if ((flags & O_CREAT) !== 0) return openCreate(f, c, dirfd, path, flags, mode, resolve);
   const w = ((flags & O_NOFOLLOW) !== 0 ? 0 : Walk.FOLLOW) | ((flags & O_DIRECTORY) !== 0 ? Walk.DIRECTORY : 0);
   const r = walkAt(f, c, $nd, dirfd, path, w | resolve);
-  return r < 0 ? r : openFound(f, c, $nd, flags, false);
+  return r < 0 ? missing(f, $nd, r) : openFound(f, c, $nd, flags, false);
 }
 
 /** With O_CREAT: find the last component, following links to where the file is or would be. */
@@ -143,7 +144,7 @@ function openFound(f: Frame, c: Caller, nd: Nameidata, flags: number, created: b
   if (nd.ofd !== 0) return openOfd(f, nd.ofd, flags, cloexec);
   const path = nd.path;
   const inode = path.inode;
-  if ((flags & O_PATH) !== 0) return installFile(f, new PathFile(path, flags), cloexec);
+  if ((flags & O_PATH) !== 0) return opened(f, path, installFile(f, new PathFile(path, flags), cloexec));
   let r = checkType(inode, flags, path);
   if (r < 0) return r;
   if (!created) {
@@ -152,7 +153,7 @@ function openFound(f: Frame, c: Caller, nd: Nameidata, flags: number, created: b
   }
   if (inode.isDir) {
     r = inode.mayList();
-    return r < 0 ? r : installFile(f, new DirFile(path, flags), cloexec);
+    return r < 0 ? r : opened(f, path, installFile(f, new DirFile(path, flags), cloexec));
   }
   if (inode.type === S_IFIFO) return fifoOpen(f, path, flags, cloexec);
   if (inode.type === S_IFSOCK) return -E.ENXIO;
@@ -161,7 +162,13 @@ function openFound(f: Frame, c: Caller, nd: Nameidata, flags: number, created: b
     if (r < 0) return r;
   }
   const file: File | number = inode.open(c, path, flags);
-  return typeof file === 'number' ? file : installFile(f, file, cloexec);
+  return typeof file === 'number' ? file : opened(f, path, installFile(f, file, cloexec));
+}
+
+/** Programs ask for the attributes of what they have just opened: fd, which is returned, comes with them if they may be remembered. */
+function opened(f: Frame, path: Path, fd: number): number {
+  if (fd >= 0 && path.inode.isSettled && path.inode.refresh() === 0) answerOpen(f, fd, path.inode, path.mnt.id);
+  return fd;
 }
 
 function truncateForOpen(c: Caller, inode: Inode): number {

@@ -5,7 +5,8 @@ import { fdLookup } from '../../../shared/fdtable.js';
 import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
 import * as NR from '../../../shared/gen/syscalls.js';
-import { permission, permissionReal } from '../dac.js';
+import { answerFound, answerOpen, missing, statxMask } from '../answers.js';
+import { permission } from '../dac.js';
 import { InternalSuper, pathOfOfd } from '../foreign.js';
 import { DATA, scratch } from '../../../shared/host.js';
 import { devMajor, devMinor, type Inode, MAY_EXEC, MAY_READ, MAY_WRITE, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, type Mount, S_IFDIR, S_IFLNK, S_IFREG, type StatFs } from '../inode.js';
@@ -14,14 +15,13 @@ import { $nd, AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYN
 
 /** struct stat and struct statx, bytes. asm/stat.h, linux/stat.h. */
 const STAT_SIZE = 144, STATX_SIZE = 256;
-/** STATX_BASIC_STATS | STATX_MNT_ID; STATX_BTIME where the birth time is known. */
-const STATX_MASK = 0x17ff, STATX_BTIME = 0x800;
 const STATX_RESERVED = 0x80000000;
 
 /** Attributes of any open file description, brought up to date. Borrowed. */
 function inodeOfOfd(f: Frame, ofd: number): Inode | number {
   const p = pathOfOfd(ofd, L.taskCred(f.task));
   if (typeof p === 'number') return p;
+  $nd.mnt = p.mnt;
   const r = p.inode.refresh();
   return r < 0 ? r : p.inode;
 }
@@ -72,7 +72,7 @@ function putStatx(f: Frame, arg: number, i: Inode, mntId: number): number {
   if (o < 0) return o;
   const v = f.view;
   f.bytes.fill(0, o, o + STATX_SIZE);
-  v.setUint32(o, i.btimeKnown ? STATX_MASK | STATX_BTIME : STATX_MASK, true);
+  v.setUint32(o, statxMask(i), true);
   v.setUint32(o + 4, i.blksize, true);
   v.setUint32(o + 16, i.nlink, true);
   v.setUint32(o + 20, i.uid, true);
@@ -96,6 +96,15 @@ function putStatx(f: Frame, arg: number, i: Inode, mntId: number): number {
 
 // ---- calls ----
 
+/** Attributes of what is open at fd, brought up to date, which the caller may remember. Borrowed. */
+function statOfFd(f: Frame, fd: number): Inode | number {
+  const o = fdLookup(L.taskFiles(f.task), fd);
+  if (o < 0) return o;
+  const i = inodeOfOfd(f, o);
+  if (typeof i !== 'number') answerOpen(f, fd, i, $nd.mnt.id);
+  return i;
+}
+
 /** The inode that a path call means, brought up to date. Borrowed. */
 function statTarget(f: Frame, dirfd: number, arg: number, flags: number): Inode | number {
   const c = callerOf(f);
@@ -104,15 +113,16 @@ function statTarget(f: Frame, dirfd: number, arg: number, flags: number): Inode 
   const path = empty ? '' : f.str(arg);
   if (typeof path === 'number') return path;
   if (path === '' && (flags & AT_EMPTY_PATH) !== 0 && dirfd !== AT_FDCWD) {
-    const o = fdLookup(L.taskFiles(f.task), dirfd);
-    return o < 0 ? o : inodeOfOfd(f, o);
+    return statOfFd(f, dirfd);
   }
   const r = walkArg(f, c, $nd, dirfd, arg, atWalk(flags));
-  if (r < 0) return r;
+  if (r < 0) return missing(f, $nd, r);
   if ($nd.ofd !== 0) return inodeOfOfd(f, $nd.ofd);
   const inode = $nd.inode;
   const s = inode.refresh();
-  return s < 0 ? s : inode;
+  if (s < 0) return s;
+  if ($nd.settled) answerFound(f, $nd.dentry, inode, $nd.mnt.id);
+  return inode;
 }
 
 /**
@@ -127,9 +137,7 @@ function statAt(f: Frame, dirfd: number, arg: number, buf: number, flags: number
 
 /** fstat(2), of whatever OFD: other servers forward theirs here, so that fstat and newfstatat(fd, "") agree. EBADF, EFAULT. */
 function sys_fstat(f: Frame): number {
-  const o = fdLookup(L.taskFiles(f.task), f.argInt(0));
-  if (o < 0) return o;
-  const i = inodeOfOfd(f, o);
+  const i = statOfFd(f, f.argInt(0));
   return typeof i === 'number' ? i : putStat(f, 1, i);
 }
 
@@ -138,7 +146,6 @@ function sys_statx(f: Frame): number {
   const flags = f.argInt(2);
   if ((f.argU32(3) & STATX_RESERVED) !== 0) return -E.EINVAL;
   if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)) !== 0 || (flags & AT_STATX_SYNC_TYPE) === AT_STATX_SYNC_TYPE) return -E.EINVAL;
-  $nd.mnt = callerOf(f).fs.root.mnt;
   const i = statTarget(f, f.argInt(0), 1, flags);
   return typeof i === 'number' ? i : putStatx(f, 4, i, $nd.mnt.id);
 }
@@ -196,17 +203,21 @@ function sys_fstatfs(f: Frame): number {
 function accessAt(f: Frame, dirfd: number, arg: number, mode: number, flags: number): number {
   if ((mode & ~7) !== 0 || (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -E.EINVAL;
   const c = callerOf(f);
+  // The walk goes by the real ids too.
+  c.real = (flags & AT_EACCESS) === 0;
   const r = walkArg(f, c, $nd, dirfd, arg, atWalk(flags));
-  if (r < 0) return r;
+  if (r < 0) return missing(f, $nd, r);
   if ($nd.ofd !== 0) return 0;
   const inode = $nd.inode;
   const mask = ((mode & 4) !== 0 ? MAY_READ : 0) | ((mode & 2) !== 0 ? MAY_WRITE : 0) | ((mode & 1) !== 0 ? MAY_EXEC : 0);
   if ((mask & MAY_EXEC) !== 0 && inode.isReg && ($nd.mnt.flags & MNT_NOEXEC) !== 0) return -E.EACCES;
-  const p = (flags & AT_EACCESS) !== 0 ? permission(c, inode, mask) : permissionReal(c, inode, mask);
+  const p = permission(c, inode, mask);
   if (p < 0) return p;
   const type = inode.type;
   const onDisk = type === S_IFREG || type === S_IFDIR || type === S_IFLNK;
-  return (mask & MAY_WRITE) !== 0 && onDisk && ($nd.mnt.flags & MNT_RDONLY) !== 0 ? -E.EROFS : 0;
+  if ((mask & MAY_WRITE) !== 0 && onDisk && ($nd.mnt.flags & MNT_RDONLY) !== 0) return -E.EROFS;
+  if ($nd.settled && inode.refresh() === 0) answerFound(f, $nd.dentry, inode, $nd.mnt.id);
+  return 0;
 }
 
 /** readlink(2), readlinkat(2): -EINVAL bufsiz <= 0 or not a symlink; -ENOENT for an empty path on something that is no symlink. */
@@ -216,12 +227,17 @@ function readlinkAt(f: Frame, dirfd: number, arg: number, buf: number): number {
   const c = callerOf(f);
   const path = f.str(arg);
   const r = walkArg(f, c, $nd, dirfd, arg, dirfd === AT_FDCWD ? 0 : Walk.EMPTY);
-  if (r < 0) return r;
+  if (r < 0) return missing(f, $nd, r);
   if ($nd.ofd !== 0) return -E.ENOENT;
   const inode = $nd.inode;
-  if (!inode.isLink) return path === '' ? -E.ENOENT : -E.EINVAL;
+  const remember = $nd.settled && inode.refresh() === 0;
+  if (!inode.isLink) {
+    if (remember) answerFound(f, $nd.dentry, inode, $nd.mnt.id);
+    return path === '' ? -E.ENOENT : -E.EINVAL;
+  }
   const t = inode.readlink(c);
   if (typeof t === 'number') return t;
+  if (remember) answerFound(f, $nd.dentry, inode, $nd.mnt.id, t);
   const n = Math.min(size, t.length);
   const o = f.outOff(buf);
   if (o >= 0) {

@@ -1,0 +1,564 @@
+/*
+ * What the process was told about names: stat, access, readlink and opens of missing files are answered from it, without a server.
+ *
+ * vfs sends an `answer` along with its replies to path calls: what the path means, and which *cells* that depends on. Cells are counters in one page
+ * range that every guest maps read-only and only vfs writes: cell 0 for what paths lead through (directories, symlinks, mounts, rights on directories), one
+ * for the last name, one for the attributes of what it names. vfs advances a cell before it changes what the cell stands for. So an answer holds as
+ * long as its cells have the values that it came with, and nothing is shown to a process that it was not told itself, with its own rights.
+ *
+ * What else an answer depends on is the process's own doing, and is watched here, around the calls that do it:
+ *
+ *   mm.names_epoch   working directory or root changed (by any task of this address space): all answers end
+ *   task.view        which credentials and which tables of files and directories; threads that share all of them have the same
+ *   serial[fd]       what the fd number means, for answers about an open file or relative to a directory fd; advanced before and after a close
+ *
+ * An answer is stored with the epoch, view and serials of the moment before its request was posted: had one of them changed since, it
+ * never matches. A process that shares its directory or fd table with another address space (CLONE_FS, CLONE_FILES without CLONE_VM) remembers nothing.
+ *
+ * The memory is made when first needed, private, and comes up empty in a fork child (MADV_WIPEONFORK). One writer at a time (`lock`; who finds it
+ * taken stores nothing); readers look at an entry's `seq` before and after.
+ */
+#include "stub.h"
+
+#define SETS 512u
+#define TEXT_MAX 144u
+#define SERIALS 256u
+#define MADV_WIPEONFORK_ADVICE 18
+
+#define AT_FDCWD_FD (-100)
+#define AT_SYMLINK_NOFOLLOW_FLAG 0x100
+#define AT_EACCESS_FLAG 0x200
+#define AT_NO_AUTOMOUNT_FLAG 0x800
+#define AT_EMPTY_PATH_FLAG 0x1000
+#define AT_STATX_SYNC_TYPE_FLAG 0x6000
+#define STATX_RESERVED_BIT 0x80000000u
+
+#define O_CREAT_BIT 0100
+#define O_NOFOLLOW_BIT 0400000
+/* Flags with which open of a missing name says ENOENT and nothing else: access mode, NOCTTY, TRUNC, APPEND, NONBLOCK, LARGEFILE, DIRECTORY, NOFOLLOW, NOATIME, CLOEXEC. */
+#define O_PLAIN (3 | 0400 | 01000 | 02000 | 04000 | 0100000 | 0200000 | O_NOFOLLOW_BIT | 01000000 | 02000000)
+
+#define MODE_TYPE 0170000u
+#define MODE_LINK 0120000u
+
+#define CLONE_SHARES_ALL (0x100u | 0x200u | 0x400u | 0x10000u) /* VM, FS, FILES, THREAD */
+#define CLONE_VM_BIT 0x100u
+#define CLONE_FS_OR_FILES (0x200u | 0x400u)
+
+/* What an entry says; access has a kind for each mode and flag. */
+enum kind { NOTHING, FOLLOW, NOFOLLOW, OPENED, ACCESS = 16 };
+/* How a call wants to be told. */
+enum form { AS_STAT, AS_STATX, AS_ACCESS, AS_LINK, AS_OPEN };
+
+struct entry {
+	u32 seq; /* odd while it is written */
+	u32 hash;
+	u32 kind;
+	u32 epoch, view, serial;
+	i32 dirfd; /* AT_FDCWD: relative to the working directory; -1: absolute */
+	u16 len, target;
+	struct carrick_answer ans;
+	u8 text[TEXT_MAX]; /* path, then a symlink's target */
+};
+
+struct memory {
+	u32 lock;
+	u32 pad[15];
+	u32 serial[SERIALS];
+	struct entry set[SETS];
+};
+
+/* A call as the memory sees it. */
+struct ask {
+	u32 kind;
+	enum form form;
+	i32 dirfd;
+	u32 len, hash;
+	u32 arg; /* which argument the path is */
+	u64 out, size; /* guest address; bytes of a link's buffer */
+	u8 text[TEXT_MAX];
+};
+
+_Static_assert(sizeof(struct entry) == 320, "an entry");
+
+static inline struct memory *memory(void) { return (struct memory *)CARRICK_ANSWERS_ADDR; }
+
+static inline u32 cell(u32 i) { return __atomic_load_n((const u32 *)CARRICK_NAMES_ADDR + (i & (CARRICK_NAMES_CELLS - 1)), __ATOMIC_ACQUIRE); }
+
+/* Map the cells. Without them nothing is remembered. */
+void names_start(int fd)
+{
+	u64 len = CARRICK_NAMES_CELLS * 4ull;
+
+	mm.names = (u64)host(__NR_mmap, CARRICK_NAMES_ADDR, len, 1 /* PROT_READ */, 0x100001 /* SHARED|FIXED_NOREPLACE */, fd, 0) == CARRICK_NAMES_ADDR;
+}
+
+/* The memory; false when it cannot be had. */
+static bool ready(void)
+{
+	u32 s = __atomic_load_n(&mm.names, __ATOMIC_ACQUIRE), one = 1;
+	u64 at = CARRICK_ANSWERS_ADDR;
+
+	if (s == 2)
+		return true;
+	if (s == 0 || !__atomic_compare_exchange_n(&mm.names, &one, 3, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return false;
+	if ((u64)host(__NR_mmap, at, sizeof(struct memory), 3, 0x104022 /* PRIVATE|ANONYMOUS|NORESERVE|FIXED_NOREPLACE */, -1, 0) != at ||
+	    host(__NR_madvise, at, sizeof(struct memory), MADV_WIPEONFORK_ADVICE) < 0) {
+		__atomic_store_n(&mm.names, 0, __ATOMIC_RELEASE);
+		return false;
+	}
+	__atomic_store_n(&mm.names, 2, __ATOMIC_RELEASE);
+	return true;
+}
+
+static inline bool usable(const struct task *t)
+{
+	return __atomic_load_n(&mm.names, __ATOMIC_ACQUIRE) == 2 && !(t->pctx->flags & CARRICK_PF_NOFAST);
+}
+
+static inline u32 serial_of(i32 fd) { return fd >= 0 ? __atomic_load_n(&memory()->serial[fd], __ATOMIC_ACQUIRE) : 0; }
+
+/* ---- the question ---- */
+
+static u32 hash_of(u32 kind, i32 dirfd, const u8 *text, u32 len)
+{
+	u64 h = 0x9e3779b97f4a7c15ull ^ kind ^ (u64)(u32)dirfd << 32;
+
+	for (u32 i = 0; i < len; i += 8) {
+		u64 w = 0;
+
+		memcpy(&w, text + i, len - i < 8 ? len - i : 8);
+		h = (h ^ w) * 0xff51afd7ed558ccdull;
+		h ^= h >> 32;
+	}
+	return (u32)h | 1;
+}
+
+static bool about_path(struct ask *q, u64 dirfd, u32 arg, u32 kind, enum form form, u64 out)
+{
+	q->kind = kind;
+	q->form = form;
+	q->dirfd = (i32)dirfd;
+	q->arg = arg;
+	q->out = out;
+	q->len = 0;
+	return true;
+}
+
+static bool about_fd(struct ask *q, u64 fd, enum form form, u64 out)
+{
+	about_path(q, fd, 0, OPENED, form, out);
+	return (u32)fd < SERIALS;
+}
+
+/* fstat by its path form: newfstatat(fd, "", ..., AT_EMPTY_PATH). */
+static bool is_empty(u64 path)
+{
+	u8 c = 1;
+
+	return guest_read(&c, path, 1) == 0 && c == 0;
+}
+
+static bool about_at(struct ask *q, const u64 a[6], u32 flags, enum form form, u64 out)
+{
+	if ((flags & AT_EMPTY_PATH_FLAG) && is_empty(a[1]))
+		return about_fd(q, a[0], form, out);
+	return about_path(q, a[0], 1, flags & AT_SYMLINK_NOFOLLOW_FLAG ? NOFOLLOW : FOLLOW, form, out);
+}
+
+static bool about_access(struct ask *q, u64 dirfd, u32 arg, u64 mode, u32 flags)
+{
+	if ((mode & 0xffffffff & ~7ull) || (flags & ~(u32)AT_EACCESS_FLAG))
+		return false;
+	return about_path(q, dirfd, arg, (mode & 7) == 0 ? FOLLOW : ACCESS + (u32)(mode & 7) + (flags ? 8 : 0), AS_ACCESS, 0);
+}
+
+static bool about_link(struct ask *q, u64 dirfd, u32 arg, u64 out, u64 size)
+{
+	about_path(q, dirfd, arg, NOFOLLOW, AS_LINK, out);
+	q->size = (u64)(i32)size;
+	return (i32)size > 0;
+}
+
+/* NOTHING: the path may be created, so only what was opened can be told. */
+static bool about_open(struct ask *q, u64 dirfd, u32 arg, u32 flags)
+{
+	return about_path(q, dirfd, arg, flags & ~(u32)O_PLAIN ? NOTHING : flags & O_NOFOLLOW_BIT ? NOFOLLOW : FOLLOW, AS_OPEN, 0);
+}
+
+static bool understand(struct ask *q, long nr, const u64 a[6])
+{
+	u64 cwd = (u64)AT_FDCWD_FD;
+	u32 flags;
+
+	switch (nr) {
+	case __NR_stat:
+		return about_path(q, cwd, 0, FOLLOW, AS_STAT, a[1]);
+	case __NR_lstat:
+		return about_path(q, cwd, 0, NOFOLLOW, AS_STAT, a[1]);
+	case __NR_fstat:
+		return about_fd(q, a[0], AS_STAT, a[1]);
+	case __NR_newfstatat:
+		flags = (u32)a[3];
+		return !(flags & ~(AT_SYMLINK_NOFOLLOW_FLAG | AT_NO_AUTOMOUNT_FLAG | AT_EMPTY_PATH_FLAG)) && about_at(q, a, flags, AS_STAT, a[2]);
+	case __NR_statx:
+		flags = (u32)a[2];
+		return !(flags & ~(AT_SYMLINK_NOFOLLOW_FLAG | AT_NO_AUTOMOUNT_FLAG | AT_EMPTY_PATH_FLAG | AT_STATX_SYNC_TYPE_FLAG)) &&
+		       (flags & AT_STATX_SYNC_TYPE_FLAG) != AT_STATX_SYNC_TYPE_FLAG && !((u32)a[3] & STATX_RESERVED_BIT) && about_at(q, a, flags, AS_STATX, a[4]);
+	case __NR_access:
+		return about_access(q, cwd, 0, a[1], 0);
+	case __NR_faccessat:
+		return about_access(q, a[0], 1, a[2], 0);
+	case __NR_faccessat2:
+		return about_access(q, a[0], 1, a[2], (u32)a[3]);
+	case __NR_readlink:
+		return about_link(q, cwd, 0, a[1], a[2]);
+	case __NR_readlinkat:
+		return about_link(q, a[0], 1, a[2], a[3]);
+	case __NR_open:
+		return about_open(q, cwd, 0, (u32)a[1]);
+	case __NR_openat:
+		return about_open(q, a[0], 1, (u32)a[2]);
+	}
+	return false;
+}
+
+/* Read the path; false: it is none that is remembered (empty, long, relative to an fd out of range). */
+static bool read_path(struct ask *q, const void *path)
+{
+	long n;
+
+	if (q->kind == OPENED) {
+		q->hash = hash_of(q->kind, q->dirfd, q->text, 0);
+		return true;
+	}
+	n = stub_copy_str(q->text, path, TEXT_MAX);
+	if (n <= 0)
+		return false;
+	if (q->text[0] == '/')
+		q->dirfd = -1;
+	else if (q->dirfd != AT_FDCWD_FD && (u32)q->dirfd >= SERIALS)
+		return false;
+	q->len = (u32)n;
+	q->hash = hash_of(q->kind, q->dirfd, q->text, q->len);
+	return true;
+}
+
+/* ---- looking ---- */
+
+static bool same(const struct entry *e, const struct ask *q)
+{
+	if (e->hash != q->hash || e->kind != q->kind || e->dirfd != q->dirfd || e->len != q->len)
+		return false;
+	for (u32 i = 0; i < q->len; i++)
+		if (e->text[i] != q->text[i])
+			return false;
+	return true;
+}
+
+static bool holds(const struct carrick_answer *a, u32 kind)
+{
+	/* What an open file is does not depend on the way to it. */
+	return (kind == OPENED || (a->gen == cell(0) && (a->name_cell == 0 || a->name_val == cell(a->name_cell)))) &&
+	       (a->inode_cell == 0 || a->inode_val == cell(a->inode_cell));
+}
+
+/* The answer to q into *out, a link's target into `target`. */
+static bool look(const struct task *t, const struct ask *q, struct carrick_answer *out, u8 *target, u32 *target_len)
+{
+	struct entry *e = &memory()->set[q->hash >> 1 & (SETS - 1)];
+	u32 seq = __atomic_load_n(&e->seq, __ATOMIC_ACQUIRE);
+	bool ok;
+
+	if ((seq & 1) || !same(e, q))
+		return false;
+	ok = e->view == t->view && e->epoch == __atomic_load_n(&mm.names_epoch, __ATOMIC_ACQUIRE) && e->serial == serial_of(q->dirfd);
+	*out = e->ans;
+	*target_len = e->target;
+	if (e->target > TEXT_MAX - e->len)
+		return false;
+	memcpy(target, e->text + e->len, e->target);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return ok && __atomic_load_n(&e->seq, __ATOMIC_RELAXED) == seq && holds(out, q->kind);
+}
+
+static long tell_stat(const struct carrick_answer *a, u64 out)
+{
+	struct {
+		u64 dev, ino, nlink;
+		u32 mode, uid, gid, pad;
+		u64 rdev, size, blksize, blocks, time[6], unused[3];
+	} s = { .dev = a->dev, .ino = a->ino, .nlink = a->nlink, .mode = a->mode, .uid = a->uid, .gid = a->gid, .rdev = a->rdev, .size = a->length,
+		.blksize = a->blksize, .blocks = a->blocks, .time = { a->atime, a->nsec[0], a->mtime, a->nsec[3], a->ctime, a->nsec[2] } };
+
+	_Static_assert(sizeof(s) == 144, "struct stat");
+	return guest_write(out, &s, sizeof(s)) != 0 ? -EFAULT : 0;
+}
+
+static inline u32 major_of(u32 dev) { return dev >> 8 & 0xfff; }
+static inline u32 minor_of(u32 dev) { return (dev & 0xff) | (dev >> 12 & 0xfff00); }
+
+static long tell_statx(const struct carrick_answer *a, u64 out)
+{
+	struct {
+		u32 mask, blksize;
+		u64 attributes;
+		u32 nlink, uid, gid, mode;
+		u64 ino, size, blocks, attributes_mask;
+		struct {
+			u64 sec;
+			u32 nsec, pad;
+		} time[4];
+		u32 rdev[2], dev[2];
+		u64 mnt_id, unused[13];
+	} s = { .mask = a->mask, .blksize = a->blksize, .nlink = a->nlink, .uid = a->uid, .gid = a->gid, .mode = a->mode, .ino = a->ino, .size = a->length,
+		.blocks = a->blocks,
+		.time = { { a->atime, a->nsec[0], 0 }, { a->btime, a->nsec[1], 0 }, { a->ctime, a->nsec[2], 0 }, { a->mtime, a->nsec[3], 0 } },
+		.rdev = { major_of(a->rdev), minor_of(a->rdev) }, .dev = { major_of(a->dev), minor_of(a->dev) }, .mnt_id = a->mnt_id };
+
+	_Static_assert(sizeof(s) == 256, "struct statx");
+	return guest_write(out, &s, sizeof(s)) != 0 ? -EFAULT : 0;
+}
+
+/* A full table of fds comes before a missing name. There is room as long as the last number that may be used is free. */
+static bool fd_room(const struct task *t, const struct carrick_answer *a)
+{
+	u32 n = a->nofile < CARRICK_HINT_FDS ? a->nofile : CARRICK_HINT_FDS;
+
+	return n > 0 && fd_hint(t, n - 1) == 0;
+}
+
+static long tell(const struct task *t, const struct ask *q, const struct carrick_answer *a, const u8 *target, u32 target_len)
+{
+	bool absent = a->kind == CARRICK_ANSWER_ABSENT;
+
+	switch (q->form) {
+	case AS_STAT:
+		return absent ? -ENOENT : tell_stat(a, q->out);
+	case AS_STATX:
+		return absent ? -ENOENT : tell_statx(a, q->out);
+	case AS_ACCESS:
+		return absent ? -ENOENT : 0;
+	case AS_LINK:
+		if (absent)
+			return -ENOENT;
+		if ((a->mode & MODE_TYPE) != MODE_LINK)
+			return -EINVAL;
+		if (target_len == 0)
+			return R_SLOW;
+		if (target_len > q->size)
+			target_len = (u32)q->size;
+		return guest_write(q->out, target, target_len) != 0 ? -EFAULT : (long)target_len;
+	default: /* AS_OPEN */
+		return absent && fd_room(t, a) ? -ENOENT : R_SLOW;
+	}
+}
+
+/**
+ * names_call - answer a call about a name from memory.
+ * Return: its result, or R_SLOW: to be posted, after which names_after learns the answer.
+ */
+long names_call(struct task *t, long nr, const u64 a[6])
+{
+	struct carrick_answer ans;
+	u8 target[TEXT_MAX];
+	struct ask q;
+	u32 target_len;
+	long r = R_SLOW;
+
+	if (!ready() || !understand(&q, nr, a))
+		return R_SLOW;
+	t->ask = 1;
+	if (q.kind == NOTHING || !read_path(&q, (const void *)a[q.arg]))
+		return R_SLOW;
+	if (look(t, &q, &ans, target, &target_len))
+		r = tell(t, &q, &ans, target, target_len);
+	if (r == R_SLOW && q.kind >= ACCESS) {
+		/* A name that is not there is not there for any mode. */
+		q.kind = FOLLOW;
+		q.hash = hash_of(q.kind, q.dirfd, q.text, q.len);
+		if (look(t, &q, &ans, target, &target_len) && ans.kind == CARRICK_ANSWER_ABSENT)
+			r = -ENOENT;
+	}
+	if (r != R_SLOW)
+		t->ask = 0;
+	return r;
+}
+
+/* ---- learning ---- */
+
+/* Room for the answer, behind everything else. */
+static void make_room(struct task *t, slot_t *s)
+{
+	u32 end = s->inlen;
+
+	for (u32 i = 0; i < 6; i++)
+		if (s->arglen[i] < CARRICK_ARG_TOOLONG && s->argoff[i] + s->arglen[i] > end)
+			end = s->argoff[i] + s->arglen[i];
+	/* A string's NUL may be one byte further. */
+	end = (end + 8) & ~7u;
+	t->ask_off = 0;
+	if (end > CARRICK_PAYLOAD_MAX - sizeof(struct carrick_answer) - TEXT_MAX)
+		return;
+	t->ask_off = end;
+	t->ask_epoch = __atomic_load_n(&mm.names_epoch, __ATOMIC_ACQUIRE);
+	t->ask_closes = __atomic_load_n(&mm.names_closes, __ATOMIC_ACQUIRE);
+	s->argoff[5] = end;
+	s->arglen[5] = sizeof(struct carrick_answer) + TEXT_MAX;
+}
+
+static void store(const struct task *t, const struct ask *q, u32 serial, const struct carrick_answer *a, const u8 *target, u32 target_len)
+{
+	struct memory *m = memory();
+	struct entry *e = &m->set[q->hash >> 1 & (SETS - 1)];
+	u32 free = 0;
+
+	if (target_len > TEXT_MAX - q->len)
+		target_len = 0;
+	if (!__atomic_compare_exchange_n(&m->lock, &free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return;
+	__atomic_store_n(&e->seq, e->seq + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	e->hash = q->hash;
+	e->kind = q->kind;
+	e->epoch = t->ask_epoch;
+	e->view = t->view;
+	e->serial = serial;
+	e->dirfd = q->dirfd;
+	e->len = (u16)q->len;
+	e->target = (u16)target_len;
+	e->ans = *a;
+	memcpy(e->text, q->text, q->len);
+	memcpy(e->text + q->len, target, target_len);
+	__atomic_store_n(&e->seq, e->seq + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&m->lock, 0, __ATOMIC_RELEASE);
+}
+
+/* The kind of a question by what came of it: of a missing name all that is to be known is that. */
+static bool settle(struct ask *q, const struct carrick_answer *a, const u8 *path)
+{
+	if (q->kind >= ACCESS && a->kind == CARRICK_ANSWER_ABSENT)
+		q->kind = FOLLOW;
+	return q->kind != NOTHING && read_path(q, path);
+}
+
+/* What came with a reply. r: the call's result. */
+static void learn(struct task *t, const slot_t *s, long nr, const u64 a[6], long r)
+{
+	const u8 *from = payload_of(t->slot) + t->ask_off;
+	u32 n = s->arglen[5], target_len, serial;
+	struct carrick_answer ans;
+	struct ask q;
+
+	if (t->ask_off == 0 || n < sizeof(ans) || n > sizeof(ans) + TEXT_MAX || !understand(&q, nr, a))
+		return;
+	memcpy(&ans, from, sizeof(ans));
+	target_len = n - (u32)sizeof(ans);
+	if (q.form == AS_OPEN && r >= 0) {
+		/* Closed meanwhile, by another thread: nobody knows what the number means now. */
+		if (r >= (long)SERIALS || ans.fd != (i32)r)
+			return;
+		about_fd(&q, (u64)r, AS_STAT, 0);
+		serial = serial_of((i32)r);
+		if (__atomic_load_n(&mm.names_closes, __ATOMIC_ACQUIRE) != t->ask_closes)
+			return;
+	} else {
+		serial = serial_of(q.kind == OPENED || q.dirfd >= 0 ? (i32)((u32)q.dirfd % SERIALS) : -1);
+		if (q.dirfd >= 0 && __atomic_load_n(&mm.names_closes, __ATOMIC_ACQUIRE) != t->ask_closes)
+			return;
+	}
+	/* The path as the server saw it: the guest's own memory may have changed. */
+	if (s->argoff[q.arg] > CARRICK_PAYLOAD_MAX - TEXT_MAX || !settle(&q, &ans, payload_of(t->slot) + s->argoff[q.arg]))
+		return;
+	if (q.dirfd < 0)
+		serial = 0;
+	store(t, &q, serial, &ans, from + sizeof(ans), target_len);
+}
+
+/* ---- calls that end answers ---- */
+
+static void advance_fds(u32 first, u32 last)
+{
+	if (mm.names != 2)
+		return;
+	__atomic_fetch_add(&mm.names_closes, 1, __ATOMIC_SEQ_CST);
+	for (u32 fd = first; fd <= last && fd < SERIALS; fd++)
+		__atomic_fetch_add(&memory()->serial[fd], 1, __ATOMIC_SEQ_CST);
+}
+
+/* Before and after a call that changes what the process sees. */
+static void advance(struct task *t, long nr, const u64 a[6])
+{
+	switch (nr) {
+	case __NR_close:
+		advance_fds((u32)a[0], (u32)a[0]);
+		return;
+	case __NR_dup2:
+	case __NR_dup3:
+		advance_fds((u32)a[1], (u32)a[1]);
+		return;
+	case __NR_close_range:
+		advance_fds((u32)a[0], (u32)a[1]);
+		return;
+	case __NR_chdir:
+	case __NR_fchdir:
+	case __NR_chroot:
+	case __NR_pivot_root:
+	case __NR_prlimit64:
+	case __NR_setrlimit:
+		__atomic_fetch_add(&mm.names_epoch, 1, __ATOMIC_SEQ_CST);
+		return;
+	case __NR_unshare:
+	case __NR_setns:
+		__atomic_fetch_add(&mm.names_epoch, 1, __ATOMIC_SEQ_CST);
+		/* fall through */
+	case __NR_setuid:
+	case __NR_setgid:
+	case __NR_setreuid:
+	case __NR_setregid:
+	case __NR_setresuid:
+	case __NR_setresgid:
+	case __NR_setfsuid:
+	case __NR_setfsgid:
+	case __NR_setgroups:
+	case __NR_capset:
+	case __NR_prctl:
+		t->view = __atomic_add_fetch(&mm.names_views, 1, __ATOMIC_SEQ_CST);
+		return;
+	}
+}
+
+/* A request is about to be posted. */
+void names_before(struct task *t, long nr, const u64 a[6])
+{
+	if (t->ask)
+		make_room(t, t->slot);
+	else
+		advance(t, nr, a);
+}
+
+/* It was answered. The slot still holds the reply. */
+void names_after(struct task *t, long nr, const u64 a[6], long r)
+{
+	if (!t->ask) {
+		advance(t, nr, a);
+		return;
+	}
+	t->ask = 0;
+	if (usable(t))
+		learn(t, t->slot, nr, a, r);
+}
+
+/* A clone with these flags is about to be made: what shares directories or fds with another address space remembers nothing. */
+void names_share(u32 flags)
+{
+	if (!(flags & CLONE_VM_BIT) && (flags & CLONE_FS_OR_FILES))
+		__atomic_store_n(&mm.names, 0, __ATOMIC_SEQ_CST);
+}
+
+/* A task that shares our memory. Only a thread that shares everything else too sees the same. */
+void names_child(struct task *child, const struct task *t, u32 flags)
+{
+	child->view = (flags & CLONE_SHARES_ALL) == CLONE_SHARES_ALL ? t->view : __atomic_add_fetch(&mm.names_views, 1, __ATOMIC_SEQ_CST);
+}

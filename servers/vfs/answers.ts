@@ -1,0 +1,140 @@
+/**
+ * What processes may remember of names and attributes, and how they learn that it no longer holds.
+ *
+ * A reply to a path call carries an `answer` (shared/layout): what the path means, with the values of the cells that this depends on. The stub repeats the
+ * answer to the same process for as long as the cells have these values (native/stub/names.c). Cells are counters in memory that all guests can read:
+ *
+ *   cell 0          what paths lead through: directories and symlinks moved or removed, rights on directories, mounts
+ *   name cells      one for a dentry that an answer was given about: the name came into being, went, moved, or its dentry was dropped
+ *   inode cells     one for an inode whose attributes were told
+ *
+ * Cells are dealt out in turn, so that two names share one only when more are remembered than there are cells; that ends an answer early, never
+ * late. Whoever changes an object advances its cell *first* (forgetName, touched, waysChanged) and in the same handler: nothing is answered in
+ * between, and a process that sees an effect of the change (bytes in a file) cannot find the old answer valid any more. The object then has no cell until somebody asks again, so
+ * changes to what nobody remembers cost nothing.
+ *
+ * Only what changes by this worker alone is answered: settled inodes (Inode.isSettled) found through settled directories (SuperBlock.isSettled). Not: volumes,
+ * which others may change on the host; /proc, /sys, terminals; files of the upper layer that are open or mapped, since guests write them by
+ * themselves. And only two results: it is there, or it is not (ENOENT).
+ */
+import { E } from '../../shared/errno.js';
+import type { Frame } from '../../shared/frame.js';
+import { nofile } from '../../shared/fdtable.js';
+import * as L from '../../shared/gen/layout.js';
+import { native } from '../../shared/native.js';
+import type { Dentry, Inode } from './inode.js';
+import type { Nameidata } from './namei.js';
+
+/** The cells' values: this worker alone writes them. */
+const values = new Uint32Array(L.NAMES_CELLS);
+let next = 0;
+
+/** Value of a cell, for tests. */
+export const cellValue = (cell: number): number => values[cell] as number;
+
+/** A cell to be known by. Cell 0 is taken. */
+function deal(): number {
+  next = next + 1 < L.NAMES_CELLS ? next + 1 : 1;
+  return next;
+}
+
+function advance(cell: number): void {
+  values[cell] = (values[cell] as number) + 1;
+  native.namesStore(cell, values[cell] as number);
+}
+
+/** The name that a dentry stands for is about to mean something else, or its dentry is dropped. */
+export function forgetName(d: Dentry): void {
+  advance(d.cell);
+  d.cell = 0;
+}
+
+/** Attributes of an inode are about to change. */
+export function touched(i: Inode): void {
+  if (i.cell === 0) return;
+  advance(i.cell);
+  i.cell = 0;
+}
+
+/** Something that paths lead through is about to change: every answer about a path ends. */
+export function waysChanged(): void { advance(0); }
+
+function put64(v: DataView, off: number, n: number): void {
+  v.setUint32(off, n >>> 0, true);
+  v.setUint32(off + 4, Math.floor(n / 4294967296) >>> 0, true);
+}
+
+/** Cells and limits at offset o of the frame's bytes. fd: -1 = about the path. */
+function putCells(f: Frame, o: number, kind: number, name: Dentry | undefined, inode: Inode | undefined, fd: number): void {
+  const v = f.view;
+  const n = name === undefined ? 0 : name.cell !== 0 ? name.cell : (name.cell = deal());
+  const i = inode === undefined ? 0 : inode.cell !== 0 ? inode.cell : (inode.cell = deal());
+  v.setUint32(o + L.ANSWER_KIND, kind, true);
+  v.setUint32(o + L.ANSWER_GEN, values[0] as number, true);
+  v.setUint32(o + L.ANSWER_NAME_CELL, n, true);
+  v.setUint32(o + L.ANSWER_NAME_VAL, values[n] as number, true);
+  v.setUint32(o + L.ANSWER_INODE_CELL, i, true);
+  v.setUint32(o + L.ANSWER_INODE_VAL, values[i] as number, true);
+  v.setInt32(o + L.ANSWER_FD, fd, true);
+  v.setUint32(o + L.ANSWER_NOFILE, Math.min(nofile(f.tg), 0xffffffff), true);
+}
+
+function putAttributes(v: DataView, o: number, i: Inode, mask: number, mntId: number): void {
+  v.setUint32(o + L.ANSWER_MASK, mask, true);
+  v.setUint32(o + L.ANSWER_BLKSIZE, i.blksize, true);
+  v.setUint32(o + L.ANSWER_NLINK, i.nlink, true);
+  v.setUint32(o + L.ANSWER_UID, i.uid, true);
+  v.setUint32(o + L.ANSWER_GID, i.gid, true);
+  v.setUint32(o + L.ANSWER_MODE, i.mode, true);
+  v.setUint32(o + L.ANSWER_MNT_ID, mntId, true);
+  v.setUint32(o + L.ANSWER_DEV, i.dev, true);
+  v.setUint32(o + L.ANSWER_RDEV, i.rdev, true);
+  put64(v, o + L.ANSWER_INO, i.ino);
+  put64(v, o + L.ANSWER_LENGTH, i.size);
+  put64(v, o + L.ANSWER_BLOCKS, i.blocks);
+  put64(v, o + L.ANSWER_ATIME, i.atime);
+  put64(v, o + L.ANSWER_BTIME, i.btime);
+  put64(v, o + L.ANSWER_CTIME, i.ctime);
+  put64(v, o + L.ANSWER_MTIME, i.mtime);
+  v.setUint32(o + L.ANSWER_NSEC, i.atimeNsec, true);
+  v.setUint32(o + L.ANSWER_NSEC + 4, i.btimeNsec, true);
+  v.setUint32(o + L.ANSWER_NSEC + 8, i.ctimeNsec, true);
+  v.setUint32(o + L.ANSWER_NSEC + 12, i.mtimeNsec, true);
+}
+
+/** STATX_BASIC_STATS | STATX_MNT_ID; STATX_BTIME where the birth time is known. linux/stat.h */
+export const statxMask = (i: Inode): number => (i.btimeKnown ? 0x1fff : 0x17ff);
+
+/**
+ * Let the caller remember what a walk found. name: dentry that the path ended at, in directories that are all settled; inode: up to date (refresh).
+ * target: of a symlink that was not followed, '' = not told.
+ */
+export function answerFound(f: Frame, name: Dentry, inode: Inode, mntId: number, target = ''): void {
+  const o = f.answerOff(L.ANSWER_SIZE + target.length);
+  if (o < 0 || !inode.isSettled) return;
+  putCells(f, o, L.ANSWER_FOUND, name, inode, -1);
+  putAttributes(f.view, o, inode, statxMask(inode), mntId);
+  if (target !== '') f.bytes.latin1Write(target, o + L.ANSWER_SIZE);
+  f.setOut(5, L.ANSWER_SIZE + target.length);
+}
+
+/** A walk has failed with `errno`: if a name was not there, let the caller remember that. Returns errno. */
+export function missing(f: Frame, nd: Nameidata, errno: number): number {
+  const name = nd.absent;
+  if (errno !== -E.ENOENT || name?.hashed !== true) return errno;
+  const o = f.answerOff(L.ANSWER_SIZE);
+  if (o < 0) return errno;
+  putCells(f, o, L.ANSWER_ABSENT, name, undefined, -1);
+  f.setOut(5, L.ANSWER_SIZE);
+  return errno;
+}
+
+/** Let the caller remember the attributes of what it has open at fd. */
+export function answerOpen(f: Frame, fd: number, inode: Inode, mntId: number): void {
+  if (!inode.isSettled || L.filesSharedUnlike(L.taskFiles(f.task)) !== 0) return;
+  const o = f.answerOff(L.ANSWER_SIZE);
+  if (o < 0) return;
+  putCells(f, o, L.ANSWER_FOUND, undefined, inode, fd);
+  putAttributes(f.view, o, inode, statxMask(inode), mntId);
+  f.setOut(5, L.ANSWER_SIZE);
+}
