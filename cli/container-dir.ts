@@ -16,6 +16,7 @@ import { chmodSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSyn
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { RunSpec } from '../shared/spec.js';
+import { Lock, tryLock } from '../image/lock.js';
 import { EXIT_SIGNAL, Failure, why } from './failure.js';
 
 export interface State {
@@ -123,6 +124,7 @@ export class ContainerDir {
   readonly path: string;
   readonly upper: string;
   private namePath = '';
+  private mine: Lock | undefined = undefined;
 
   private constructor(private readonly home: string, private state: State) {
     this.path = join(home, 'containers', state.id);
@@ -151,19 +153,24 @@ export class ContainerDir {
     return dir;
   }
 
-  /** Take a directory over from the process that made it, which waits for that. */
-  static adopt(id: string): ContainerDir {
+  /** Take a directory over: from the process that made it, which waits for that, or of a container that has ended. */
+  static adopt(id: string, detached: boolean): ContainerDir {
     const home = carrickHome();
     const state = readState(join(home, 'containers', id));
     if (state === undefined) throw new Failure(`no container ${id}`);
-    const dir = new ContainerDir(home, { ...state, pid: process.pid, startTime: startTime(process.pid) });
+    const path = join(home, 'containers', id);
+    const mine = tryLock(path, 'exclusive');
+    if (!(mine instanceof Lock)) throw new Failure(`container ${id} is running`);
+    const { exitStatus: _, finished: __, ...rest } = state;
+    const dir = new ContainerDir(home, { ...rest, detached: detached || rest.detached === true, status: 'running', pid: process.pid, startTime: startTime(process.pid) });
+    // Held as long as this process lives: of two that start it again, one does.
+    dir.mine = mine;
     if (state.name !== id) dir.namePath = join(home, 'names', state.name);
     dir.write();
     return dir;
   }
 
   get config(): RunSpec | undefined { return this.state.config; }
-  get keep(): boolean { return this.state.keep === true; }
 
   private write(): void { writeState(this.path, this.state); }
 
@@ -196,7 +203,7 @@ export class ContainerDir {
    * an exit status to ask for; otherwise nothing remains.
    */
   finish(keep: boolean, exitStatus: number): void {
-    if (keep && (this.state.detached === true || readdirSync(this.upper).length > 0)) {
+    if (keep && isWorthKeeping(this.path, this.state)) {
       this.state = ended(this.state, exitStatus);
       this.write();
       return;
@@ -205,6 +212,9 @@ export class ContainerDir {
     if (this.namePath !== '') unlinkSync(this.namePath);
   }
 }
+
+/** With -d there is a log and an exit status to ask for, else only what was written. */
+const isWorthKeeping = (dir: string, state: State): boolean => state.detached === true || readdirSync(join(dir, 'upper')).length > 0;
 
 function ended(state: State, exitStatus: number): State { return { ...state, status: 'exited', exitStatus, finished: new Date().toISOString() }; }
 
@@ -254,7 +264,7 @@ function remove(dir: string): void {
   removeTree(dir);
 }
 
-/** Remove what containers whose carrick was killed have left behind; with -d only note that they have ended. Errors are not this container's business: the next start tries again. */
+/** Remove what containers whose carrick was killed have left behind; of those that are kept only note that they have ended. Errors are not this container's business: the next start tries again. */
 export function sweep(): void {
   const containers = join(carrickHome(), 'containers');
   for (const name of namesOf(containers)) {
@@ -264,7 +274,7 @@ export function sweep(): void {
       const age = Date.now() - lstatSync(dir).mtimeMs;
       if (state === undefined || name.endsWith('.new')) { if (age > UNFINISHED_MS) remove(dir); continue; }
       if (state.status !== 'running' || isAlive(state)) continue;
-      if (state.detached === true && state.keep === true) writeState(dir, ended(state, EXIT_SIGNAL + SIGKILL)); else remove(dir);
+      if (state.keep === true && isWorthKeeping(dir, state)) writeState(dir, ended(state, EXIT_SIGNAL + SIGKILL)); else remove(dir);
     } catch (error) {
       if (errorCode(error) === '') throw error;
     }

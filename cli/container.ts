@@ -137,8 +137,8 @@ class Container {
   private done: (outcome: Outcome) => void = () => undefined;
 
   /** dir: made before (-d); onStarted: told when the first process runs. */
-  constructor(spec: RunSpec, private readonly keep: boolean, dir?: ContainerDir, private readonly onStarted: () => void = () => undefined, private readonly observer?: Observer) {
-    this.dir = dir ?? createDir(spec, { keep, config: spec });
+  constructor(spec: RunSpec, dir?: ContainerDir, private readonly onStarted: () => void = () => undefined, private readonly observer?: Observer) {
+    this.dir = dir ?? createDir(spec, { keep: spec.keep, config: spec });
     this.spec = { ...spec, upperDir: Buffer.from(this.dir.upper, 'utf8').toString('latin1') };
   }
 
@@ -251,11 +251,11 @@ class Container {
       if (state !== TG_FREE && state !== TG_ZOMBIE) native.killProcess(row, constants.signals.SIGKILL);
     }
     // With --rm nothing of the layer is kept; a terminal's last output, though, has to be written.
-    if (status !== EXIT_CARRICK && (this.keep || this.spec.tty)) await this.flush();
+    if (status !== EXIT_CARRICK && (this.spec.keep || this.spec.tty)) await this.flush();
     this.terminal.restore();
     this.observer?.ended();
     try {
-      this.dir.finish(this.keep, status);
+      this.dir.finish(this.spec.keep, status);
     } catch (error) {
       complain(`carrick: cannot tidy up ${this.dir.path}: ${error instanceof Error ? error.message : String(error)}\n`);
     }
@@ -272,7 +272,7 @@ class Container {
 }
 
 /** Run a container to its end. The caller then reports and calls exitNow: the workers are still there. */
-export function runContainer(spec: RunSpec, keep: boolean, more: { readonly dir?: ContainerDir; readonly onStarted?: () => void; readonly observer?: Observer } = {}): Promise<Outcome> {
+export function runContainer(spec: RunSpec, more: { readonly dir?: ContainerDir; readonly onStarted?: () => void; readonly observer?: Observer } = {}): Promise<Outcome> {
   loadAddon();
-  return new Container(spec, keep, more.dir, more.onStarted, more.observer).run();
+  return new Container(spec, more.dir, more.onStarted, more.observer).run();
 }

@@ -60,14 +60,14 @@ type Finish = (status: number) => void;
 interface Way {
   trace(): TraceSpec;
   /** To its end; the exit status. */
-  run(spec: RunSpec, keep: boolean): Promise<number>;
+  run(spec: RunSpec): Promise<number>;
 }
 
-const PLAIN: Way = { trace: () => NO_TRACE, run: async (spec, keep) => (await runContainer(spec, keep)).status };
+const PLAIN: Way = { trace: () => NO_TRACE, run: async (spec) => (await runContainer(spec)).status };
 
 /** `run` and `run-elf`, on the program itself and below `trace` and `profile`. */
 function addRunCommands(parent: Command, way: Way, finish: Finish): void {
-  const run = async (spec: RunSpec, keep: boolean): Promise<void> => { finish(await way.run(spec, keep)); };
+  const run = async (spec: RunSpec): Promise<void> => { finish(await way.run(spec)); };
   addRunFlags(parent.command('run'))
     .summary('run a program in a container')
     .description('Run a program on ROOTFS: "host" (the host\'s own root, never changed), "rootfs:DIR", or an image: its name (fetched when it is not here), '
@@ -87,9 +87,9 @@ function addRunCommands(parent: Command, way: Way, finish: Finish): void {
       let spec = runSpec(flags, rootfs, operands, caller(), way.trace(), image);
       if (flags.stopSignal !== undefined) spec = { ...spec, stopSignal: String((await import('./life/lookup.js')).signalNumber(flags.stopSignal)) };
       if (flags.init === true) spec = (await import('./life/init.js')).withInit(spec);
-      if (flags.detach !== true) await run(spec, flags.rm !== true);
+      if (flags.detach !== true) await run(spec);
       else if (way !== PLAIN) throw new Failure('a container that is watched stays in the foreground; leave -d out');
-      else finish(await (await import('./life/detach.js')).runDetached(spec, flags.rm !== true));
+      else finish(await (await import('./life/detach.js')).runDetached(spec));
     });
   addRunFlags(parent.command('run-elf'))
     .summary('run one ELF file as if it were started here')
@@ -97,7 +97,7 @@ function addRunCommands(parent: Command, way: Way, finish: Finish): void {
     .argument('<FILE>').argument('[ARG...]')
     .passThroughOptions()
     .action(async (file: string, args: string[], flags: RunFlags) => {
-      await run(runElfSpec(flags, file, args, caller(), way.trace()), false);
+      await run(runElfSpec(flags, file, args, caller(), way.trace()));
     });
 }
 
@@ -152,8 +152,8 @@ function program(finish: Finish): Command {
     .enablePositionalOptions();
   addRunCommands(trace, {
     trace: () => traceSpec(trace.opts<TraceFlags>()),
-    run: async (spec, keep) => {
-      const { status, stats } = await runContainer(spec, keep);
+    run: async (spec) => {
+      const { status, stats } = await runContainer(spec);
       if (spec.trace.mode === 'summary') (await import('./trace-summary.js')).printSummary(stats, spec.trace.fd);
       return status;
     },
@@ -172,12 +172,12 @@ function program(finish: Finish): Command {
     .passThroughOptions();
   const profiled: Way = {
     trace: () => NO_TRACE,
-    run: async (spec, keep) => (await import('./profile/command.js')).profileRun(spec, keep, profile.opts<ProfileFlags>()),
+    run: async (spec) => (await import('./profile/command.js')).profileRun(spec, profile.opts<ProfileFlags>()),
   };
   addRunCommands(profile, profiled, finish);
   profile.action(async (argv: string[]) => {
     if (argv.length === 0) throw new Failure('profile: no command; for example: carrick profile -- make');
-    finish(await profiled.run(hereSpec({}, argv, caller(), NO_TRACE), false));
+    finish(await profiled.run(hereSpec({}, argv, caller(), NO_TRACE)));
   });
 
   addImageCommands(root);

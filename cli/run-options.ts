@@ -247,6 +247,7 @@ export function runSpec(flags: RunFlags, rootfsArg: string, operands: readonly s
   return {
     ...base, ...mounts(flags, caller), rootfs, argv, env, hostname,
     name: flags.name === undefined ? base.id : checkName(flags.name),
+    keep: flags.rm !== true,
     cwd: posix.normalize(`/${cwd}`),
     cwdMake: cwd !== '',
     ...(user === '' ? { user: '', uid: 0, gid: 0 } : parseUser(user)),
@@ -277,6 +278,7 @@ export function hereSpec(flags: RunFlags, argv: readonly string[], caller: Calle
   return {
     ...base, ...mounts(flags, caller),
     name: base.id,
+    keep: false,
     rootfs: { kind: 'host', dir: '/' },
     argv,
     env: mergeEnv(caller.env, flags.env ?? [], caller.env),

@@ -51,6 +51,8 @@ export interface RunSpec {
   readonly rootfs: RootfsSpec;
   /** Host directory (absolute, latin1) of the writable layer, made and empty. */
   readonly upperDir: string;
+  /** What is written there outlives the container (no --rm), so it must outlive carrick, too. */
+  readonly keep: boolean;
   /** The root is mounted read-only (--read-only). */
   readonly readOnly: boolean;
   readonly binds: readonly BindSpec[];

@@ -1,4 +1,4 @@
-/** The commands for containers that run elsewhere: ps, exec, logs, stop, kill, wait, rm, top, inspect. */
+/** The commands for containers that run elsewhere: ps, exec, logs, start, stop, kill, wait, rm, top, inspect. */
 import { type Command, Option } from 'commander';
 import { toText } from '../bytes.js';
 import { Failure } from '../failure.js';
@@ -36,6 +36,12 @@ export function addLifeCommands(root: Command, caller: () => Caller, finish: (st
     .option('-f, --follow', 'go on until it ends')
     .addOption(new Option('-n, --tail <LINES>', 'only the last ones').argParser(count))
     .action(async (ref: string, flags: { follow?: boolean; tail?: number }) => { await (await import('./logs.js')).logsCommand(toText(ref), { follow: flags.follow, lines: flags.tail }); });
+  root.command('start')
+    .summary('run an ended container again')
+    .description('Run the first program of a container that has ended again, on what it left in its layer (which is there unless --rm was given).')
+    .argument('<CONTAINER>')
+    .option('-a, --attach', 'here, with your standard input and output, instead of in the background')
+    .action(async (ref: string, flags: { attach?: boolean }) => { finish(await (await import('./detach.js')).startCommand(toText(ref), flags.attach === true, caller())); });
   root.command('stop')
     .description('end containers: the image\'s stop signal or SIGTERM first, then SIGKILL')
     .argument('<CONTAINER...>')

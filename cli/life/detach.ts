@@ -4,27 +4,58 @@
  *   run -d ── makes the directory ── starts `run-detached ID`, output to the directory's log ──► adopts the directory, runs the container
  *     │◄──────────── a byte on fd 3: the first process runs ───────────────────────────────────────┘
  *     └─ prints the id                 (end of file instead: it failed; the log says why)
+ *
+ * `carrick start` does the same with the directory of a container that has ended.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RunSpec } from '../../shared/spec.js';
-import { createDir, runContainer } from '../container.js';
-import { ContainerDir, readState, removeContainer } from '../container-dir.js';
+import { createDir, loadAddon, runContainer } from '../container.js';
+import { ContainerDir, directoryOf, readState, removeContainer } from '../container-dir.js';
 import { EXIT_CARRICK, Failure, complain } from '../failure.js';
+import { find } from './lookup.js';
 
 export const LOG = 'log';
 const REPORT_FD = 3;
 
 /** Start it; the exit status of the command. */
-export async function runDetached(spec: RunSpec, keep: boolean): Promise<number> {
+export async function runDetached(spec: RunSpec): Promise<number> {
   // It reads nothing: fd 0 is /dev/null, a terminal has no keys.
   const config: RunSpec = { ...spec, stdio: [-1, 1, 2], interactive: false };
-  const dir = createDir(config, { detached: true, keep, config });
-  const log = openSync(join(dir.path, LOG), 'a', 0o600);
+  const dir = createDir(config, { detached: true, keep: spec.keep, config });
+  const status = await launch(spec.id, dir.path);
+  if (status === 0) { process.stdout.write(`${spec.id}\n`); return 0; }
+  const state = readState(dir.path);
+  if (state !== undefined) removeContainer(state);
+  return status;
+}
+
+/**
+ * `carrick start`: run an ended container's first program again, on what it has left in its layer. attach: here, with this process's own standard input and output; else in
+ * the background. The exit status of the command.
+ */
+export async function startCommand(ref: string, attach: boolean, window: { readonly rows: number; readonly cols: number }): Promise<number> {
+  const state = find(ref);
+  if (state.status === 'running') throw new Failure(`container ${ref} is running`);
+  if (state.config === undefined) throw new Failure(`container ${ref} has no configuration`);
+  if (!attach) {
+    const status = await launch(state.id, directoryOf(state));
+    if (status === 0) process.stdout.write(`${ref}\n`);
+    return status;
+  }
+  loadAddon();
+  const dir = ContainerDir.adopt(state.id, false);
+  const { rows, cols } = window;
+  return (await runContainer({ ...state.config, stdio: [0, 1, 2], interactive: true, rows, cols }, { dir })).status;
+}
+
+/** Start the process that stays; 0 once the first program runs, else the exit status that says why not, with its words on standard error. */
+async function launch(id: string, dir: string): Promise<number> {
+  const log = openSync(join(dir, LOG), 'a', 0o600), begin = fstatSync(log).size;
   const bundle = resolve(dirname(fileURLToPath(import.meta.url)), 'carrick.mjs');
-  const child = spawn(process.execPath, [...process.execArgv, bundle, 'run-detached', spec.id], { detached: true, stdio: ['ignore', log, log, 'pipe'] });
+  const child = spawn(process.execPath, [...process.execArgv, bundle, 'run-detached', id], { detached: true, stdio: ['ignore', log, log, 'pipe'] });
   closeSync(log);
   const started = await new Promise<boolean>((done) => {
     child.on('error', () => { done(false); });
@@ -33,26 +64,22 @@ export async function runDetached(spec: RunSpec, keep: boolean): Promise<number>
     report?.on('error', () => { done(false); });
     report?.on('close', () => { done(false); });
   });
-  if (started) {
-    process.stdout.write(`${spec.id}\n`);
-    return 0;
-  }
+  if (started) return 0;
   const status = child.exitCode ?? await new Promise<number>((done) => { child.on('exit', (code) => { done(code ?? EXIT_CARRICK); }); child.on('error', () => { done(EXIT_CARRICK); }); });
   try {
-    complain(readFileSync(join(dir.path, LOG), 'utf8'));
+    complain(readFileSync(join(dir, LOG)).subarray(begin).toString('utf8'));
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error; // --rm: the log has gone with the rest
   }
-  const state = readState(dir.path);
-  if (state !== undefined) removeContainer(state);
   return status === 0 ? EXIT_CARRICK : status;
 }
 
 /** The process that stays: runs the container of a directory that was made for it. */
 export async function continueDetached(id: string): Promise<number> {
-  const dir = ContainerDir.adopt(id);
+  loadAddon();
+  const dir = ContainerDir.adopt(id, true);
   if (dir.config === undefined) throw new Failure(`container ${id} has no configuration`);
-  const { status } = await runContainer(dir.config, dir.keep, { dir, onStarted: () => {
+  const { status } = await runContainer({ ...dir.config, stdio: [-1, 1, 2], interactive: false }, { dir, onStarted: () => {
     try {
       writeSync(REPORT_FD, '.');
     } catch (error) {

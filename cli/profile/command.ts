@@ -101,13 +101,13 @@ class Recorder implements Observer {
 }
 
 /** Run and profile; the run's exit status. */
-export async function profileRun(spec: RunSpec, keep: boolean, flags: ProfileFlags): Promise<number> {
+export async function profileRun(spec: RunSpec, flags: ProfileFlags): Promise<number> {
   const hz = Number(flags.hz);
   if (!Number.isInteger(hz) || hz < 1 || hz > HZ_MAX) throw new Failure(`--hz ${toText(flags.hz)}: give a number from 1 to ${HZ_MAX}`);
   const as = FORMATS.find((one) => one === flags.format);
   if (as === undefined) throw new Failure(`--format ${toText(flags.format)}: give one of ${FORMATS.join(', ')}`);
   const recorder = new Recorder(hz);
-  const { status } = await runContainer({ ...spec, profileHz: hz }, keep, { observer: recorder });
+  const { status } = await runContainer({ ...spec, profileHz: hz }, { observer: recorder });
   if (recorder.collector === undefined) return status;
   write(recorder, spec, as, flags.output);
   return status;

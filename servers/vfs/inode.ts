@@ -103,6 +103,8 @@ export abstract class SuperBlock {
   abstract statfs(out: StatFs): number;
   /** Write out whatever is buffered. */
   sync(): number { return 0; }
+  /** Names and attributes are on the disk when it returns (fsync of a directory). 0 or -errno. */
+  commit(): number { return 0; }
 }
 
 let nextMinor = 0x20;

@@ -56,5 +56,6 @@ export class DirFile extends File implements DirList {
     return (this.pos = to);
   }
 
-  override fsync(_data: boolean): number { return 0; }
+  /** A directory: its names. */
+  override fsync(_data: boolean): number { return this.path.mnt.sb.commit(); }
 }

@@ -19,7 +19,8 @@ import { hostSuper } from './hostfs/hostfs.js';
 import type { Mount} from './inode.js';
 import { type Caller, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, Path, S_IFDIR, S_IFREG, type SuperBlock } from './inode.js';
 import { setDataDir } from './layered/data.js';
-import { loadTree, readIndex, removeStray, saveTree, writeIndex } from './layered/saved.js';
+import { Journal, removeJournal, replay } from './layered/journal.js';
+import { loadTree, readIndex, removeStray, writeIndex } from './layered/saved.js';
 import { ImageDir, openLayers } from './layered/image-lower.js';
 import { HostLower, type LowerDir } from './layered/lower.js';
 import { LayeredSuper } from './layered/super.js';
@@ -52,11 +53,8 @@ function openLower(rootfs: RootfsSpec): LowerDir {
 export class Tree {
   readonly root: Path;
   private readonly nd = new Nameidata();
-  /** The root's writable layer, and how many changes boot itself made there. */
+  /** The root's writable layer. */
   private readonly upper: LayeredSuper;
-  private readonly atBoot: number;
-  /** It has an index of an earlier run. */
-  private readonly wasSaved: boolean;
   /** carrick itself: may do everything. */
   readonly caller: Caller;
 
@@ -70,24 +68,29 @@ export class Tree {
     this.root = new Path(mnt, mnt.root);
     this.caller = { task: 0, tg: 0, cred: 0, fs: new FsStruct(this.root, this.root) };
     this.caller.fs.umask = 0;
-    const saved = readIndex(spec.upperDir, spec.rootfs.dir);
-    this.wasSaved = saved !== undefined;
-    if (saved !== undefined) {
-      removeStray(spec.upperDir, saved.nodes);
-      loadTree(sb, lower, saved, this.caller);
-    }
+    this.loadUpper(lower);
     this.standardMounts();
     for (const t of spec.tmpfs) this.mountTmpfs(t.target, t.mode, t.size, mountFlags(t.flags));
     for (const b of spec.binds) this.mountBind(b.source, b.target, b.readOnly);
     if (spec.readOnly) mnt.flags |= MNT_RDONLY;
-    this.atBoot = sb.changes;
+    sb.journal?.begin();
   }
 
-  /** Write the root's index if the guest has changed anything. Mount points that were made at boot are none of its doing. */
-  save(): void {
-    if (this.upper.changes > this.atBoot) writeIndex(this.spec.upperDir, saveTree(this.upper, this.spec.rootfs.dir));
-    else if (!this.wasSaved) removeStray(this.spec.upperDir, []);
+  /** Take up what an earlier run has left in the writable layer, and note from now on what changes, if it is to be kept. */
+  private loadUpper(lower: LowerDir): void {
+    const { upperDir, rootfs, keep } = this.spec;
+    const index = readIndex(upperDir, rootfs.dir);
+    const played = replay(upperDir, rootfs.dir, index);
+    let saved = played ?? index;
+    if (played !== undefined) writeIndex(upperDir, saved = { ...played, epoch: played.epoch + 1 });
+    removeJournal(upperDir);
+    removeStray(upperDir, saved?.nodes ?? []);
+    const nodes = saved === undefined ? [] : loadTree(this.upper, lower, saved, this.caller);
+    if (keep) this.upper.journal = new Journal(this.upper, upperDir, rootfs.dir, saved?.epoch ?? 0, nodes, this.ep.timers);
   }
+
+  /** The container ends: write the root's index if the guest has changed anything. Mount points that were made at boot are none of its doing. */
+  save(): void { this.upper.journal?.close(); }
 
   private standardMounts(): void {
     const locked = MNT_NOSUID | MNT_NODEV | MNT_NOEXEC;

@@ -43,7 +43,7 @@ export class LDir extends LNode {
 
   /** Enter the path from the root to here into `entries`, so that it survives the dentry cache. */
   override pin(): void {
-    this.sb.changes++;
+    this.sb.touch(this);
     let d: LDir = this;
     while (!d.pinned) {
       d.pinned = true;
@@ -66,7 +66,16 @@ export class LDir extends LNode {
     if (n instanceof LDir) n.place(this, name);
   }
 
-  private put(name: string, n: LNode | null): void { (this.entries ??= new Map()).set(name, n); }
+  private put(name: string, n: LNode | null): void {
+    this.sb.journal?.entry(this, name);
+    (this.entries ??= new Map()).set(name, n);
+  }
+
+  private drop(name: string): void {
+    this.sb.journal?.entry(this, name);
+    this.entries?.delete(name);
+  }
+
 
   private place(dir: LDir | undefined, name: string): void { this.up = dir; this.upName = name; }
 
@@ -147,7 +156,7 @@ export class LDir extends LNode {
   private leave(name: string, n: LNode): void {
     this.changed();
     if (this.lowerHas(name)) this.put(name, null);
-    else this.entries?.delete(name);
+    else this.drop(name);
     if (n instanceof LDir && this.nlink > 2) this.nlink--;
   }
 
@@ -220,6 +229,7 @@ export class LDir extends LNode {
   }
 
   private vanish(): void {
+    this.sb.touch(this);
     this.nlink = 0;
     this.entries = undefined;
     this.place(undefined, '');

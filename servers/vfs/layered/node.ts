@@ -26,6 +26,8 @@ export interface SavedAttr {
 export abstract class LNode extends Inode {
   /** Differs from the lower layer, or has no counterpart there: must not be forgotten while it has a name. */
   pinned: boolean;
+  /** Its number in the upper layer's index and journal, -1 = it is in neither (journal.ts). */
+  saved = -1;
   /** st_dev. */
   devNo: number;
   /** undefined = not looked yet (lower), or none. */
@@ -50,7 +52,7 @@ export abstract class LNode extends Inode {
   override get isSettled(): boolean { const type = this.mode & S_IFMT; return type !== S_IFIFO && type !== S_IFSOCK; }
 
   /** It is being changed: from now on the inode is the truth. */
-  override pin(): void { this.pinned = true; this.sb.changes++; }
+  override pin(): void { this.pinned = true; this.sb.touch(this); }
 
   override evict(): void {
     if (this.lower !== undefined && (this.nlink === 0 || !this.pinned)) this.sb.unlearn(this);

@@ -5,7 +5,7 @@ import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
 import * as host from '../../../shared/host.js';
 import { native } from '../../../shared/native.js';
-import { type File, O_ACCMODE, O_APPEND, O_RDONLY } from '../file.js';
+import { type File, O_ACCMODE, O_APPEND, O_RDONLY, O_SYNC } from '../file.js';
 import { HostFile } from '../host/host-file.js';
 import { $st, fillData } from '../host/stat.js';
 import { applyAttr, encodeInodeTimes, encodeTimes, TIMES, touchModified } from '../host/times.js';
@@ -45,7 +45,8 @@ export class LRegular extends LNode {
   protected override destroy(): void {
     if (this.data === undefined) return;
     if (this.sb.limit > 0 && this.refresh() === 0) this.sb.used -= this.size;
-    this.data.remove();
+    if (this.sb.journal === undefined) this.data.remove();
+    else this.sb.journal.discard(this, this.data);
     this.data = undefined;
   }
 
@@ -115,8 +116,12 @@ export class LRegular extends LNode {
       const r = this.copyUp(Infinity);
       if (r < 0) return r;
     }
-    const fd = this.data !== undefined ? this.data.open(acc | (flags & O_APPEND)) : this.openLower();
+    const { journal } = this.sb;
+    const sync = journal === undefined ? 0 : flags & O_SYNC;
+    const fd = this.data !== undefined ? this.data.open(acc | (flags & O_APPEND) | sync) : this.openLower();
     if (fd < 0) return fd;
+    // What is written is on the disk at once; so must its name be.
+    if (sync !== 0 && acc !== O_RDONLY) journal?.flush(true);
     const file = new LFile(path, flags, fd, this);
     if (this.data === undefined) (this.lowerReaders ??= new Set()).add(file);
     return file;
@@ -150,7 +155,7 @@ export class LRegular extends LNode {
   }
 }
 
-/** An open regular file. fsync has nothing to do: names and metadata end with the container, so data alone need no durability. */
+/** An open regular file. fsync has nothing to do where names and metadata end with the container: data alone need no durability. */
 export class LFile extends HostFile {
   constructor(path: Path, flags: number, hostFd: number, private readonly node: LRegular) {
     super(path, flags, hostFd);
@@ -158,7 +163,12 @@ export class LFile extends HostFile {
     if (node.sb.limit > 0 || (node.mode & (S_ISUID | S_ISGID)) !== 0) this.grantable &= ~L.HINT_WRITE;
   }
 
-  override fsync(_data: boolean): number { return 0; }
+  override fsync(data: boolean): number {
+    const { journal } = this.node.sb;
+    if (journal === undefined) return 0;
+    const r = this.node.dataName === '' ? 0 : super.fsync(data);
+    return r < 0 ? r : journal.flush(true);
+  }
 
   override write(f: Frame | undefined, off: number, len: number, pos: number): number {
     const sb = this.node.sb;

@@ -8,100 +8,42 @@ import * as host from '../../../shared/host.js';
 import { HostDir } from '../host/dir.js';
 import { HostLower } from './lower.js';
 import { hostStatFd } from '../host/stat.js';
-import { mountAt } from '../mounts.js';
-import { Out, World } from '../test-kit.js';
+import { World } from '../test-kit.js';
 import { loadTree, readIndex, removeStray, saveTree, writeIndex } from './saved.js';
 import { LayeredSuper } from './super.js';
+import { Files, ok } from './tree-kit.js';
 
-const O_WRONLY = 1, O_CREAT = 0o100, O_TRUNC = 0o1000, O_APPEND = 0o2000, O_DIRECTORY = 0o200000, O_PATH = 0o10000000;
-const S_IFMT = 0o170000, S_IFDIR = 0o040000, S_IFREG = 0o100000, S_IFLNK = 0o120000, S_IFIFO = 0o010000;
+const O_WRONLY = 1, O_CREAT = 0o100, O_TRUNC = 0o1000, O_APPEND = 0o2000, O_PATH = 0o10000000;
+const S_IFIFO = 0o010000;
 
-let w: World;
+let w: World, f: Files;
 const FILES = {
   'plain': 'untouched', 'a': 'lower a', 'gone': 'x', 'mode': 'm', 'cut': '0123456789', 'd/x': 'xx', 'd/y': 'yyy', 'd/sub/z': 'z', 'moved/deep/f': 'f', 'swap1/p': '1', 'swap2/q': '2',
   'opaque/old': 'old', 'ln/one': 'linked', 'mnt/': '',
 };
 beforeEach(() => {
   w = new World(FILES);
+  f = new Files(w);
   linkSync(join(w.lower, 'ln/one'), join(w.lower, 'ln/two'));
 });
 afterEach(() => { w.end(); });
 
-const ok = (r: number): number => { assert.ok(r >= 0, `errno ${-r}`); return r; };
+const write = (path: string, text: string, flags?: number): void => { f.write(path, text, flags); };
+const read = (path: string): string => f.read(path);
+const names = (path: string): string[] => f.names(path);
+const picture = (top: string): Map<string, string> => f.picture(top);
 
-function write(path: string, text: string, flags = O_CREAT | O_TRUNC): void {
-  const fd = ok(w.call(NR.NR_open, path, O_WRONLY | flags, 0o640));
-  ok(w.call(NR.NR_write, fd, Buffer.from(text), text.length));
-  ok(w.call(NR.NR_close, fd));
-}
-
-function read(path: string): string {
-  const fd = ok(w.call(NR.NR_open, path, 0, 0));
-  const out = new Out(4096);
-  const n = ok(w.call(NR.NR_read, fd, out, 4096));
-  ok(w.call(NR.NR_close, fd));
-  return out.data.latin1Slice(0, n);
-}
-
-function names(path: string): string[] {
-  const fd = ok(w.call(NR.NR_open, path, O_DIRECTORY, 0));
-  const found: string[] = [];
-  for (;;) {
-    const out = new Out(1024);
-    const n = ok(w.call(NR.NR_getdents64, fd, out, 1024));
-    if (n === 0) break;
-    for (let at = 0; at < n; at += out.data.readUInt16LE(at + 16)) found.push(out.data.latin1Slice(at + 19, out.data.indexOf(0, at + 19)));
-  }
-  ok(w.call(NR.NR_close, fd));
-  return found.filter((n) => n !== '.' && n !== '..').sort();
-}
-
-function xattr(path: string): string {
-  const out = new Out(64);
-  const n = w.call(NR.NR_lgetxattr, path, 'user.note', out, 64);
-  return n < 0 ? `errno ${-n}` : out.data.latin1Slice(0, n);
-}
-
-/** Everything a guest can see below `top`, by name. `inodes`: whose numbers must be equal to each other. */
-function picture(top: string): Map<string, string> {
-  const seen = new Map<string, string>();
-  const groups = new Map<string, string>();
-  const look = (path: string, name: string): void => {
-    const out = new Out(144);
-    ok(w.call(NR.NR_lstat, path, out));
-    const b = out.data;
-    const mode = b.readUInt32LE(24), type = mode & S_IFMT;
-    const ino = `${b.readBigUInt64LE(0)}:${b.readBigUInt64LE(8)}`;
-    if (!groups.has(ino)) groups.set(ino, name);
-    let what = '';
-    if (type === S_IFREG) what = read(path);
-    if (type === S_IFLNK) {
-      const t = new Out(256);
-      const n = ok(w.call(NR.NR_readlink, path, t, 256));
-      what = t.data.latin1Slice(0, n);
-    }
-    // atime is left out: reading changes it.
-    seen.set(name, [mode.toString(8), b.readUInt32LE(28), b.readUInt32LE(32), b.readBigUInt64LE(16), b.readBigUInt64LE(40), b.readBigUInt64LE(48), b.readBigUInt64LE(88), b.readBigUInt64LE(96),
-      b.readBigUInt64LE(104), b.readBigUInt64LE(112), groups.get(ino), xattr(path), what].join(' '));
-    if (type === S_IFDIR) for (const n of names(path)) if (`${name}/${n}` !== '/mnt') look(`${path}/${n}`, `${name}/${n}`);
-  };
-  look(top, '');
-  return seen;
-}
-
-/** A second superblock over the same lower directory, with what was saved, mounted at /mnt. */
 function reload(): void {
   const tree = readIndex(w.upper, 'lower');
   assert.ok(tree !== undefined);
-  const fd = ok(host.openat(host.AT_FDCWD, w.lower, O_PATH));
-  const dir = new HostLower(new HostDir(undefined, '', fd));
-  ok(hostStatFd(fd));
-  const sb = new LayeredSuper('overlay', dir, 0);
-  loadTree(sb, dir, tree, { task: 0, tg: 0, cred: 0, fs: undefined as never });
-  mountAt(sb, undefined, w.pathOf('/mnt'), 0);
+  f.mount(tree);
 }
 
-const save = (): void => { writeIndex(w.upper, saveTree(w.sb, 'lower')); };
+function save(): void {
+  const tree = saveTree(w.sb, 'lower');
+  writeIndex(w.upper, tree);
+  removeStray(w.upper, tree.nodes);
+}
 
 function change(): void {
   write('/a', 'new contents');

@@ -1,10 +1,11 @@
 /**
  * The upper layer's index: everything about it but file data, as one file, so that a container can be started again.
  *
- *   upper/index   msgpack of SavedTree; written when the container ends, read when one starts on the same upper directory
- *   upper/N       data of regular files (data.ts)
+ *   upper/index     msgpack of SavedTree; written when the container ends, read when one starts on the same upper directory
+ *   upper/journal   what has changed since (journal.ts); gone when the container has ended by itself
+ *   upper/N         data of regular files (data.ts)
  *
- * Written beside its name, synced and renamed, so there is always a whole index or none; after a crash the previous one counts. Nothing is written when
+ * Written beside its name, synced and renamed, so there is always a whole index or none; after a crash the previous one counts, and the journal. Nothing is written when
  * nothing was changed. Numbered files that no index names (of unlinked files, of tmpfs) are removed with it.
  *
  * What is saved: the tree of `entries` from the root, whiteouts included, and the changed lower files that are known by inode only. Lower objects are found
@@ -23,10 +24,10 @@ import { type LNode, LSpecial, LSymlink, type SavedAttr } from './node.js';
 import { LRegular } from './regular.js';
 import type { LayeredSuper } from './super.js';
 
-const VERSION = 1;
+export const SAVED_VERSION = 2;
 const INDEX = 'index', DRAFT = 'index.new';
-/** Number of a whiteout among a directory's entries. */
-const WHITEOUT = -1;
+/** Numbers among a directory's entries: a whiteout; in the journal, an entry that is no more. */
+export const WHITEOUT = -1, REMOVED = -2;
 
 export interface SavedNode {
   readonly attr: SavedAttr;
@@ -44,6 +45,8 @@ export interface SavedNode {
 
 export interface SavedTree {
   readonly version: number;
+  /** Grows with every index that is written; the journal names the one that it continues. */
+  readonly epoch: number;
   /** Host directory of the lower layer. */
   readonly lower: string;
   readonly nextIno: number;
@@ -55,8 +58,9 @@ export interface SavedTree {
 
 /** Numbers nodes in the order in which they are met. */
 class Numbering {
-  readonly order: LNode[] = [];
   private readonly numbers = new Map<LNode, number>();
+
+  constructor(readonly order: LNode[]) {}
 
   of(n: LNode): number {
     const have = this.numbers.get(n);
@@ -67,13 +71,16 @@ class Numbering {
   }
 }
 
-function saveNode(n: LNode, numbers: Numbering): SavedNode {
+/** A node as plain data. `numberOf` names the node of an entry; `only`: of a directory these entries, those that are not there any more as REMOVED. */
+export function saveNode(n: LNode, numberOf: (n: LNode) => number, only?: ReadonlySet<string>): SavedNode {
   n.refresh();
   const lower = n.lower;
   const common = { attr: n.saveAttr(), ...(lower === undefined ? {} : { lower: n.isDir ? lower.dir.path : join(lower.dir.path, lower.name) }) };
   if (n instanceof LDir) {
     const entries: Array<readonly [string, number]> = [];
-    for (const [name, child] of n.upperEntries) entries.push([name, child === null ? WHITEOUT : numbers.of(child)]);
+    const add = (name: string, child: LNode | null | undefined): void => { entries.push([name, child === undefined ? REMOVED : child === null ? WHITEOUT : numberOf(child)]); };
+    if (only === undefined) n.upperEntries.forEach((child, name) => { add(name, child); });
+    else for (const name of only) add(name, n.upperEntries.get(name));
     return { ...common, ...(n.isHidden ? { hidden: true } : {}), ...(entries.length > 0 ? { entries } : {}) };
   }
   if (n instanceof LRegular) return n.dataName === '' ? common : { ...common, data: n.dataName };
@@ -83,15 +90,15 @@ function saveNode(n: LNode, numbers: Numbering): SavedNode {
 
 const join = (dir: string, name: string): string => (dir === '' ? name : `${dir}/${name}`);
 
-/** The whole upper layer as plain data. lower: what the lower layer is called, checked when it is loaded. */
-export function saveTree(sb: LayeredSuper, lower: string): SavedTree {
-  const numbers = new Numbering();
+/** The whole upper layer as plain data. lower: what the lower layer is called, checked when it is loaded. order: receives the nodes as they are numbered. */
+export function saveTree(sb: LayeredSuper, lower: string, epoch = 1, order: LNode[] = []): SavedTree {
+  const numbers = new Numbering(order);
   numbers.of(sb.root);
   sb.eachKnown((n) => { if (n.pinned && n.nlink > 0) numbers.of(n); });
   const nodes: SavedNode[] = [];
   // Grows while it is walked: directories bring in their entries.
-  for (let i = 0; i < numbers.order.length; i++) nodes.push(saveNode(numbers.order[i] as LNode, numbers));
-  return { version: VERSION, lower, nextIno: sb.inoCounter, nodes };
+  for (let i = 0; i < numbers.order.length; i++) nodes.push(saveNode(numbers.order[i] as LNode, (n) => numbers.of(n)));
+  return { version: SAVED_VERSION, epoch, lower, nextIno: sb.inoCounter, nodes };
 }
 
 // ---- and back ----
@@ -147,11 +154,13 @@ class Loader {
     const n = i === 0 ? this.sb.root : this.make(s);
     this.made[i] = n;
     n.restoreAttr(s.attr);
+    n.saved = i;
     if (n.lower !== undefined && !n.isDir) this.sb.learn(n);
     return n;
   }
 
-  load(c: Caller): void {
+  /** The nodes by their numbers. */
+  load(c: Caller): ReadonlyArray<LNode | undefined> {
     const { nodes } = this.tree;
     // Counted from here: a node that is in a directory has a place of its own.
     const placed = new Set<number>([0]);
@@ -166,6 +175,7 @@ class Loader {
       if (s.data !== undefined || s.target !== undefined) this.rescue(c, this.node(i), s.lower);
     });
     this.sb.inoCounter = Math.max(this.sb.inoCounter, this.tree.nextIno);
+    return this.made;
   }
 
   /** A changed file that was known by its lower one, which has gone: it keeps its name if the directories on the way are still there. */
@@ -184,9 +194,9 @@ class Loader {
   }
 }
 
-/** Put a saved upper layer into a fresh superblock over the same lower directory. */
-export function loadTree(sb: LayeredSuper, lowerDir: LowerDir, tree: SavedTree, c: Caller): void {
-  new Loader(sb, lowerDir, tree).load(c);
+/** Put a saved upper layer into a fresh superblock over the same lower directory. The nodes by their numbers. */
+export function loadTree(sb: LayeredSuper, lowerDir: LowerDir, tree: SavedTree, c: Caller): ReadonlyArray<LNode | undefined> {
+  return new Loader(sb, lowerDir, tree).load(c);
 }
 
 // ---- the file ----
@@ -203,13 +213,13 @@ export function readIndex(upperDir: string, lower: string): SavedTree | undefine
     throw error;
   }
   const tree = unpack(bytes) as Partial<SavedTree>;
-  if (tree.version !== VERSION || !Array.isArray(tree.nodes)) throw new Error('the writable layer was made by another version of carrick');
+  if (tree.version !== SAVED_VERSION || !Array.isArray(tree.nodes)) throw new Error('the writable layer was made by another version of carrick');
   if (tree.lower !== lower) throw new Error(`the writable layer belongs to the root ${tree.lower ?? '?'}`);
   return tree as SavedTree;
 }
 
-/** Replace the index, then remove data that it does not name. */
-export function writeIndex(upperDir: string, tree: SavedTree): void {
+/** Replace the index; its size in bytes. Data that it does not name are removeStray's. */
+export function writeIndex(upperDir: string, tree: SavedTree): number {
   const bytes = pack(tree);
   const fd = openSync(pathIn(upperDir, DRAFT), 'w', 0o600);
   try {
@@ -222,7 +232,7 @@ export function writeIndex(upperDir: string, tree: SavedTree): void {
   const dir = openSync(Buffer.from(upperDir, 'latin1'), 'r');
   fsyncSync(dir);
   closeSync(dir);
-  removeStray(upperDir, tree.nodes);
+  return bytes.length;
 }
 
 /** Remove numbered files that no node names. */

@@ -22,6 +22,7 @@ import { $st } from '../host/stat.js';
 import { type StatFs, SuperBlock } from '../inode.js';
 import { dataDir } from './data.js';
 import { LDir } from './dir.js';
+import type { Journal } from './journal.js';
 import type { LowerDir } from './lower.js';
 import type { LNode } from './node.js';
 
@@ -62,6 +63,8 @@ export class LayeredSuper extends SuperBlock {
   used = 0;
   /** Grows with every change of the tree: is there anything to save? */
   changes = 0;
+  /** Only of a writable layer that is kept (journal.ts). */
+  journal: Journal | undefined = undefined;
   private nextIno: number;
 
   /** lower: undefined for tmpfs; its attributes are in $st then. limit: bytes, 0 = none. */
@@ -74,6 +77,15 @@ export class LayeredSuper extends SuperBlock {
 
   /** tmpfs: data belong in memory. */
   get inMemory(): boolean { return this.fstype === 'tmpfs'; }
+
+  /** A node is about to change. */
+  touch(n: LNode): void {
+    this.changes++;
+    this.journal?.touch(n);
+  }
+
+  override sync(): number { return this.journal?.syncAll() ?? 0; }
+  override commit(): number { return this.journal?.flush(true) ?? 0; }
 
   newIno(): number { return this.nextIno++; }
   /** Number of the next new inode; saved with the tree. */
