@@ -59,6 +59,10 @@ esac
 case ${1:-} in
 --e2e)
 	need_file /usr/lib/python3.11/test/test_os.py libpython3.11-testsuite
+	need docker-registry docker-registry
+	need skopeo skopeo
+	need umoci umoci
+	need script bsdutils
 	;;
 esac
 if [ -n "$packages" ]; then

@@ -35,7 +35,7 @@ export function docCommands(text: string): DocCommand[] {
 export function outputMatches(expected: readonly string[], actual: string): boolean {
   const quote = (s: string): string => s.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   let pattern = '';
-  for (const line of expected) pattern += line.trim() === '...' ? '(?:.*\n)*?' : `${line.trimEnd().split('...').map(quote).join('.*')}[ \t\r]*\n`;
+  for (const line of expected) pattern += line.trim() === '...' ? '(?:[^\n]*\n)*?' : `${line.trimEnd().split('...').map(quote).join('[^\n]*')}[ \t\r]*\n`;
   const text = actual === '' || actual.endsWith('\n') ? actual : `${actual}\n`;
   return new RegExp(`^${pattern}$`).test(text);
 }
