@@ -13,15 +13,17 @@ import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { isatty } from 'node:tty';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Piscina } from 'piscina';
 import { type LocalSource, openArchive, openDockerArchive, openOciArchive, openOciDir } from '../image/archive.js';
 import { type Digest, digestOf, hexOf, isDigest, shortId } from '../image/digest.js';
 import { ImageError } from '../image/error.js';
 import type { ExtractResult } from '../image/extract.js';
 import { type HeldImage, holdStored, type ImportConfig, importTar, pull, take, type Tools } from '../image/get.js';
+import { login, logout } from '../image/login.js';
 import { bars, humanSize, lines, silent } from '../image/progress.js';
 import { canonical, familiar, familiarName, parseReference, type Reference } from '../image/reference.js';
+import type { Fetch } from '../image/registry.js';
 import { Store, type StoredRef } from '../image/store.js';
 import { native } from '../shared/native.js';
 import { toBytes } from './bytes.js';
@@ -48,6 +50,16 @@ async function told<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Set in the environment of somebody who is behind a proxy. */
+const PROXY_VARIABLES = ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'] as const;
+
+/** A fetch for this environment; undefined: Node's own will do. */
+async function fetchFor(env: NodeJS.ProcessEnv): Promise<Fetch | undefined> {
+  if (!PROXY_VARIABLES.some((name) => (env[name] ?? '') !== '')) return undefined;
+  const { proxyFetch } = await import(pathToFileURL(join(here, 'image-proxy.mjs')).href) as { proxyFetch: (env: NodeJS.ProcessEnv) => Fetch };
+  return proxyFetch(env);
+}
+
 /** Run `work` with the store, a pool that is started when it is needed, and progress on stderr. */
 async function withTools<T>(quiet: boolean, work: (t: Tools) => Promise<T>): Promise<T> {
   loadAddon();
@@ -63,7 +75,10 @@ async function withTools<T>(quiet: boolean, work: (t: Tools) => Promise<T>): Pro
   };
   const progress = quiet ? silent : isatty(2) ? bars(process.stderr) : lines(complain);
   try {
-    return await told(() => work({ store: new Store(carrickHome()), extract, progress, env: process.env }));
+    return await told(async () => {
+      const fetch = await fetchFor(process.env);
+      return work({ store: new Store(carrickHome()), extract, progress, env: process.env, ...(fetch === undefined ? {} : { fetch }) });
+    });
   } finally {
     progress.end();
     await pool?.destroy();
@@ -159,6 +174,29 @@ function parsed(text: string): Reference {
     if (error instanceof ImageError) throw new Failure(error.message, undefined, { cause: error });
     throw error;
   }
+}
+
+/** The registry's own name: what comes before the first slash of an image's. */
+function registryName(text: string): string {
+  if (!/^[A-Za-z0-9.-]+(:\d+)?$|^\[[0-9a-fA-F:]+\](:\d+)?$/.test(text)) throw new Failure(`bad registry "${text}"; a host name, with :PORT if need be`);
+  return text;
+}
+
+export async function loginCommand(registry: string, user: string): Promise<void> {
+  const name = registryName(registry);
+  if (isatty(0)) throw new Failure('give the password on standard input, for example: carrick login -u USER REGISTRY <FILE');
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) chunks.push(chunk);
+  const password = Buffer.concat(chunks).toString('utf8').replace(/\r?\n$/, '');
+  if (user === '' || user.includes(':') || password === '') throw new Failure('a user (without ":") and a password are needed');
+  await told(async () => { await login(name, user, password, process.env, await fetchFor(process.env)); });
+  process.stdout.write(`logged in to ${name}\n`);
+}
+
+export async function logoutCommand(registry: string): Promise<void> {
+  const name = registryName(registry);
+  if (!await told(() => Promise.resolve(logout(name, process.env)))) throw new Failure(`not logged in to ${name}`);
+  process.stdout.write(`logged out of ${name}\n`);
 }
 
 interface Listed { readonly repository: string; readonly tag: string; readonly digest: string; readonly id: string; readonly created: string; readonly size: number }

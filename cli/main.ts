@@ -107,6 +107,16 @@ function addImageCommands(root: Command): void {
     .argument('<IMAGE>')
     .option('-q, --quiet', 'show no progress')
     .action(async (image: string, flags: { quiet?: boolean }) => { await (await import('./images.js')).pullCommand(toText(image), flags.quiet === true); });
+  root.command('login')
+    .description('remember a name and password for a registry, if it takes them; the password is read from standard input')
+    .argument('[REGISTRY]', 'host[:port]', 'docker.io')
+    .requiredOption('-u, --username <USER>', 'who you are there')
+    .option('--password-stdin', 'as it is done in any case; for scripts written for docker')
+    .action(async (registry: string, flags: { username: string }) => { await (await import('./images.js')).loginCommand(toText(registry), toText(flags.username)); });
+  root.command('logout')
+    .description('forget them')
+    .argument('[REGISTRY]', 'host[:port]', 'docker.io')
+    .action(async (registry: string) => { await (await import('./images.js')).logoutCommand(toText(registry)); });
   root.command('images')
     .description('list the images that are here')
     .option('-q, --quiet', 'only their ids')

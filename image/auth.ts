@@ -1,15 +1,16 @@
 /**
- * Names and passwords for registries, from where docker, podman and skopeo keep them:
+ * Names and passwords for registries: carrick's own, and those where docker, podman and skopeo keep them:
  *
  *   CARRICK_REGISTRY_USER, CARRICK_REGISTRY_PASSWORD     for the registry of the image that is asked for
+ *   $CARRICK_HOME/auth.json                              what `carrick login` was told (login.ts)
  *   $REGISTRY_AUTH_FILE, $DOCKER_CONFIG/config.json, ~/.docker/config.json, $XDG_RUNTIME_DIR/containers/auth.json, ~/.config/containers/auth.json
  *
- * and from docker's credential helpers that these files name. carrick stores none of its own. The first that knows the registry counts.
+ * and from docker's credential helpers that these files name. The first that knows the registry counts.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { errorCode } from './error.js';
 
 /** Either user and password, or a refresh token (docker's "identity token"). */
@@ -22,23 +23,28 @@ const HUB_KEY = 'https://index.docker.io/v1/';
 /** docker's mark of a refresh token that a helper gives. */
 const TOKEN_USER = '<token>';
 
-interface AuthEntry { readonly auth?: unknown; readonly username?: unknown; readonly password?: unknown; readonly identitytoken?: unknown }
-interface AuthFile {
+export interface AuthEntry { readonly auth?: unknown; readonly username?: unknown; readonly password?: unknown; readonly identitytoken?: unknown }
+export interface AuthFile {
   readonly auths?: Readonly<Record<string, AuthEntry>>;
   readonly credHelpers?: Readonly<Record<string, string>>;
   readonly credsStore?: string;
 }
 
+/** Where `carrick login` keeps what it is told. */
+export function ownAuthFile(env: Env): string {
+  return join(resolve(env['CARRICK_HOME'] || join(env['HOME'] ?? homedir(), '.carrick')), 'auth.json');
+}
+
 function files(env: Env): string[] {
   const home = env['HOME'] ?? homedir();
   return [
-    env['REGISTRY_AUTH_FILE'], join(env['DOCKER_CONFIG'] ?? join(home, '.docker'), 'config.json'),
+    ownAuthFile(env), env['REGISTRY_AUTH_FILE'], join(env['DOCKER_CONFIG'] ?? join(home, '.docker'), 'config.json'),
     env['XDG_RUNTIME_DIR'] === undefined ? undefined : join(env['XDG_RUNTIME_DIR'], 'containers', 'auth.json'),
     join(env['XDG_CONFIG_HOME'] ?? join(home, '.config'), 'containers', 'auth.json'),
   ].filter((f): f is string => f !== undefined && f !== '');
 }
 
-function readAuthFile(path: string): AuthFile {
+export function readAuthFile(path: string): AuthFile {
   try {
     const v: unknown = JSON.parse(readFileSync(path, 'utf8'));
     return typeof v === 'object' && v !== null ? v : {};

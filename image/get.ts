@@ -12,7 +12,7 @@ import type { Lock } from './lock.js';
 import { checkPlatform, type Descriptor, hostPlatform, type ImageConfig, isIndex, parseConfig, parseIndex, parseJson, parseManifest, selectManifest } from './manifest.js';
 import type { Bar, Progress } from './progress.js';
 import { canonical, type Reference } from './reference.js';
-import { Registry } from './registry.js';
+import { type Fetch, Registry } from './registry.js';
 import type { Extractor, LayerFile, Store, StoredRef } from './store.js';
 
 /** Layers that are fetched or unpacked at a time. */
@@ -31,7 +31,7 @@ export interface HeldImage {
   release(): void;
 }
 
-export interface Tools { readonly store: Store; readonly extract: Extractor; readonly progress: Progress; readonly env: Env }
+export interface Tools { readonly store: Store; readonly extract: Extractor; readonly progress: Progress; readonly env: Env; /** Node's, if it is not given. */ readonly fetch?: Fetch }
 
 /** Run `work` for every item, some at a time, in order. The first failure stops what has not begun, and is thrown when all have ended. */
 export async function each<T, R>(items: readonly T[], work: (item: T, ix: number) => Promise<R>, parallel = PARALLEL): Promise<R[]> {
@@ -131,7 +131,7 @@ async function fetchManifest(t: Tools, registry: Registry, ref: Reference): Prom
 
 /** Get an image from its registry; layers that are here already are not fetched. Its name then leads to it. */
 export async function pull(t: Tools, ref: Reference): Promise<HeldImage> {
-  const registry = new Registry(ref.registry, t.env);
+  const registry = new Registry(ref.registry, t.env, t.fetch);
   const using = await t.store.beginUse();
   try {
     const { bytes, digest } = await fetchManifest(t, registry, ref);

@@ -2,15 +2,18 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { findCredentials } from './auth.js';
 import { type Digest, digestOf, hexOf } from './digest.js';
 import { ImageError } from './error.js';
 import { holdStored, pull } from './get.js';
+import { login, logout } from './login.js';
 import { MEDIA, parseIndex, selectManifest } from './manifest.js';
+import { proxyFetch } from './proxy.js';
 import { canonical, parseReference } from './reference.js';
 import { isInsecure, parseChallenges } from './registry.js';
 import { type Bench, bench, type MadeImage, makeImage, tar } from './test-kit.js';
@@ -144,6 +147,64 @@ describe('pull', () => {
     await fails(/refuses access to a\/b/);
     const held = await pull({ ...w.tools, env: { ...w.tools.env, CARRICK_REGISTRY_USER: 'u', CARRICK_REGISTRY_PASSWORD: 'right' } }, ref());
     held.release();
+  });
+
+  it('logs in with a name and password that the registry takes, keeps them for their owner only, and forgets them', async () => {
+    const name = `127.0.0.1:${registry.port}`, env = { ...w.tools.env, CARRICK_HOME: join(w.dir, 'carrick') }, file = join(w.dir, 'carrick/auth.json');
+    registry.before = (request, response) => {
+      if (request.headers.authorization !== `Basic ${Buffer.from('u:right').toString('base64')}`) { response.writeHead(401, { 'www-authenticate': 'Basic realm="r"' }).end(); return true; }
+      if (request.url !== '/v2/') return false;
+      response.end('{}');
+      return true;
+    };
+    await assert.rejects(login(name, 'u', 'wrong', env), /does not take this name and password/);
+    assert.ok(!existsSync(file));
+    await login(name, 'u', 'right', env);
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    (await pull({ ...w.tools, env }, ref())).release();
+    assert.deepEqual([logout(name, env), logout(name, env)], [true, false]);
+    await assert.rejects(pull({ ...w.tools, env }, ref()), /refuses access/);
+  });
+
+  it('logs in at the token server of a registry that has one', async () => {
+    const name = `127.0.0.1:${registry.port}`, env = { ...w.tools.env, CARRICK_HOME: join(w.dir, 'carrick') };
+    registry.before = (request, response) => {
+      if (request.url?.startsWith('/token') === true) {
+        if (request.headers.authorization === `Basic ${Buffer.from('u:right').toString('base64')}`) response.end('{"token":"secret"}');
+        else response.writeHead(401).end();
+        return true;
+      }
+      if (request.headers.authorization === 'Bearer secret') { response.end('{}'); return true; }
+      response.writeHead(401, { 'www-authenticate': `Bearer realm="http://${name}/token",service="r"` }).end();
+      return true;
+    };
+    await assert.rejects(login(name, 'u', 'wrong', env), /does not take this name and password/);
+    await login(name, 'u', 'right', env);
+  });
+
+  it('goes by the proxy of the environment, but not to this machine', async () => {
+    const asked: string[] = [];
+    const proxy = createServer((_, response) => { response.writeHead(405).end(); });
+    proxy.on('connect', (request: IncomingMessage, client: Duplex) => {
+      asked.push(request.url ?? '');
+      // Whatever the name, it is the registry here.
+      const there = connect(registry.port, '127.0.0.1', () => { client.write('HTTP/1.1 200 OK\r\n\r\n'); there.pipe(client).pipe(there); });
+      for (const end of [there, client]) end.on('error', () => { there.destroy(); client.destroy(); });
+    });
+    await new Promise<void>((done) => { proxy.listen(0, '127.0.0.1', done); });
+    try {
+      const { port } = proxy.address() as AddressInfo;
+      const env = { ...w.tools.env, HTTP_PROXY: `http://127.0.0.1:${port}`, https_proxy: `http://127.0.0.1:${port}`, no_proxy: 'elsewhere', CARRICK_INSECURE_REGISTRIES: 'registry.example:5000' };
+      const tools = { ...w.tools, env, fetch: proxyFetch(env) };
+      (await pull(tools, parseReference('registry.example:5000/a/b:v1'))).release();
+      assert.ok(asked.length > 0 && asked.every((host) => host === 'registry.example:5000'), asked.join());
+      const before = asked.length;
+      (await pull(tools, ref())).release();
+      assert.equal(asked.length, before);
+    } finally {
+      proxy.closeAllConnections();
+      await new Promise((done) => { proxy.close(done); });
+    }
   });
 
   it('sends no password in the open to a token server elsewhere', async () => {

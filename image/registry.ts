@@ -18,6 +18,9 @@ const HUB = 'docker.io', HUB_HOST = 'registry-1.docker.io';
 const SILENCE_MS = 60_000;
 const USER_AGENT = 'carrick';
 
+/** Node's fetch, or one that goes by a proxy (proxy.ts). */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
 export interface Fetched { readonly bytes: Buffer; readonly mediaType: string; readonly digest: Digest }
 
 /** The registry said no, or could not be reached; `retry`: trying again may help. */
@@ -76,9 +79,23 @@ export class Registry {
   private authorization = '';
   private readonly credentials: Credentials | undefined;
 
-  constructor(private readonly name: string, private readonly env: Env) {
+  /** credentials: instead of those that are kept somewhere. */
+  constructor(private readonly name: string, private readonly env: Env, private readonly send: Fetch = fetch, credentials?: Credentials) {
     this.host = name === HUB ? HUB_HOST : name;
-    this.credentials = findCredentials(name, env);
+    this.credentials = credentials ?? findCredentials(name, env);
+  }
+
+  /** Does the registry take the credentials? Throws when not. */
+  async check(): Promise<void> {
+    let response = await this.request('/v2/', {});
+    if (response.status === 401) {
+      await response.body?.cancel();
+      await this.authorize(response.headers.get('www-authenticate') ?? '', undefined);
+      response = await this.request('/v2/', {});
+    }
+    await response.body?.cancel();
+    if (response.status === 401 || response.status === 403) throw new RegistryError(`${this.name} does not take this name and password`, response.status, false);
+    if (!response.ok) throw new RegistryError(`${this.name} answers ${response.status}; is it a registry?`, response.status, false);
   }
 
   /** Manifest or index by tag or digest, checked against the digest. */
@@ -128,7 +145,7 @@ export class Registry {
     const { status } = response;
     const said = await this.complaint(response);
     const image = `${this.name}/${ref.repository}`;
-    if (status === 401 || status === 403) return new RegistryError(`${this.name} refuses access to ${ref.repository}${said}; docker login stores a password where carrick finds it`, status, false);
+    if (status === 401 || status === 403) return new RegistryError(`${this.name} refuses access to ${ref.repository}${said}; carrick login stores a password`, status, false);
     if (status === 404 && path.startsWith('manifests/')) return new RegistryError(`there is no image ${image}${ref.digest === undefined ? `:${ref.tag}` : `@${ref.digest}`}${said}`, status, false);
     return new RegistryError(`${this.name} answers ${status} to ${path}${said}`, status, status >= 500 || status === 429);
   }
@@ -155,7 +172,7 @@ export class Registry {
 
   private async fetch(url: string, init: RequestInit): Promise<Response> {
     try {
-      return await fetch(url, { signal: AbortSignal.timeout(SILENCE_MS), ...init });
+      return await this.send(url, { signal: AbortSignal.timeout(SILENCE_MS), ...init });
     } catch (error) {
       throw new RegistryError(`cannot reach ${new URL(url).host}: ${networkText(error)}`, 0, true, { cause: error });
     }
@@ -166,7 +183,7 @@ export class Registry {
     const secure = `https://${this.host}`;
     if (!isInsecure(this.host, this.env)) { this.base = secure; return; }
     try {
-      await (await fetch(`${secure}/v2/`, { signal: AbortSignal.timeout(SILENCE_MS) })).body?.cancel();
+      await (await this.send(`${secure}/v2/`, { signal: AbortSignal.timeout(SILENCE_MS) })).body?.cancel();
       this.base = secure;
     } catch (error) {
       if (!(error instanceof Error)) throw error;
@@ -181,7 +198,7 @@ export class Registry {
     return c === undefined || c.user === '' ? '' : `Basic ${Buffer.from(`${c.user}:${c.password}`).toString('base64')}`;
   }
 
-  private async authorize(header: string, ref: Reference): Promise<void> {
+  private async authorize(header: string, ref: Reference | undefined): Promise<void> {
     const challenges = parseChallenges(header);
     const bearer = challenges.find((c) => c.scheme === 'bearer');
     if (bearer !== undefined) { this.authorization = `Bearer ${await this.token(bearer, ref)}`; return; }
@@ -190,9 +207,9 @@ export class Registry {
   }
 
   /** Docker registry token authentication: GET with Basic, or POST with a refresh token. */
-  private async token(challenge: Challenge, ref: Reference): Promise<string> {
+  private async token(challenge: Challenge, ref: Reference | undefined): Promise<string> {
     const { realm = '', service = '' } = challenge.params;
-    const scope = challenge.params['scope'] ?? `repository:${ref.repository}:pull`;
+    const scope = challenge.params['scope'] ?? (ref === undefined ? '' : `repository:${ref.repository}:pull`);
     const url = URL.canParse(realm) ? new URL(realm) : undefined;
     if (url === undefined || !/^https?:$/.test(url.protocol)) throw new ImageError(`${this.name} names no token server`);
     if (url.protocol === 'http:' && !isInsecure(url.host, this.env)) {
@@ -201,7 +218,8 @@ export class Registry {
     const refresh = this.credentials?.refreshToken ?? '';
     const response = refresh !== '' ? await this.fetch(url.href, { method: 'POST', body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: refresh, service, scope, client_id: 'carrick' }) })
       : await this.fetch(tokenUrl(url, service, scope), { headers: { 'user-agent': USER_AGENT, ...(this.basic() === '' ? {} : { authorization: this.basic() }) } });
-    if (!response.ok) throw await this.refusal(response, ref, 'the request for a token');
+    if (!response.ok && ref === undefined) throw new RegistryError(`${this.name} does not take this name and password`, response.status, false);
+    if (!response.ok && ref !== undefined) throw await this.refusal(response, ref, 'the request for a token');
     const doc = JSON.parse((await this.body(response)).toString('utf8')) as { token?: unknown; access_token?: unknown };
     const token = doc.token ?? doc.access_token;
     if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) throw new ImageError(`the token server of ${this.name} sends no token`);
@@ -212,6 +230,6 @@ export class Registry {
 function tokenUrl(url: URL, service: string, scope: string): string {
   const u = new URL(url);
   if (service !== '') u.searchParams.set('service', service);
-  for (const one of scope.split(' ')) u.searchParams.append('scope', one);
+  for (const one of scope.split(' ')) if (one !== '') u.searchParams.append('scope', one);
   return u.href;
 }

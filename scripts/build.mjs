@@ -14,6 +14,7 @@ const ENTRIES = [
   ['servers/ipc/main.ts', 'dist/ipc.mjs'],
   ['servers/signal/main.ts', 'dist/signal.mjs'],
   ['image/worker.ts', 'dist/image-worker.mjs'],
+  ['image/proxy.ts', 'dist/image-proxy.mjs'],
 ];
 const SOURCES = ['shared', 'kernel', 'servers', 'image', 'cli', 'native/index.d.ts', 'scripts/build.mjs', 'scripts/bundle.mjs', 'package-lock.json'];
 
