@@ -37,7 +37,7 @@ const KNOWN: ReadonlyMap<string, Known> = new Map<string, Known>([
   ['mountns', { item: 'mount namespaces', level: 'degraded', lost: 'guest processes keep the host\'s root behind the filter; allow unshare(2) with CLONE_NEWNS' }],
   ['ipcns', { item: 'ipc namespaces', level: 'degraded', lost: 'host SysV ipc is not separated behind the filter; allow unshare(2) with CLONE_NEWIPC' }],
   ['utsns', { item: 'uts namespaces', level: 'degraded', lost: 'the host name is separated by the filter alone; allow unshare(2) with CLONE_NEWUTS' }],
-  ['netns', { item: 'network namespaces', level: 'absent', lost: 'not used yet' }],
+  ['netns', { item: 'network namespaces', level: 'degraded', lost: '--network none shares the host\'s ports and shows its interfaces, and lets nothing out; allow unshare(2) with CLONE_NEWNET' }],
   ['fsgsbase', { item: 'FSGSBASE', level: 'absent', lost: 'not needed: the stub sets GS by arch_prctl' }],
   ['avx512', { item: 'AVX-512', level: 'info', lost: '' }],
   ['amx', { item: 'AMX', level: 'info', lost: '' }],

@@ -80,6 +80,9 @@ function addRunCommands(parent: Command, way: Way, finish: Finish): void {
     .option('--rm', 'keep nothing of what the program writes')
     .option('--name <NAME>', 'name of the container')
     .option('--hostname <NAME>', 'host name inside the container')
+    .option('--network <MODE>', 'host: the host\'s network (default); none: only a loopback')
+    .addOption(new Option('--add-host <NAME:ADDRESS>', 'one more line of /etc/hosts; ADDRESS host-gateway is the host').argParser(collect))
+    .addOption(new Option('--dns <ADDRESS>', 'name server, in place of the host\'s').argParser(collect))
     .option('--entrypoint <PROGRAM>', 'program to run; COMMAND becomes its arguments')
     .passThroughOptions()
     .action(async (rootfs: string, operands: string[], flags: RunFlags) => {

@@ -10,9 +10,10 @@ import { NAMESPACES_DEFAULT } from '../shared/spec.js';
 import type { BindSpec, RootfsSpec, RunSpec, TmpfsSpec, TraceSpec } from '../shared/spec.js';
 import { lookupEnv, toPath, toText } from './bytes.js';
 import { Failure, why } from './failure.js';
+import { type NetworkFlags, hostFiles, networkSpec } from './network.js';
 
 /** As commander hands them over. */
-export interface RunFlags {
+export interface RunFlags extends NetworkFlags {
   readonly env?: readonly string[];
   readonly workdir?: string;
   readonly user?: string;
@@ -245,7 +246,7 @@ export function runSpec(flags: RunFlags, rootfsArg: string, operands: readonly s
   const cwd = flags.workdir ?? image?.workdir ?? '';
   const user = flags.user ?? image?.user ?? '';
   return {
-    ...base, ...mounts(flags, caller), rootfs, argv, env, hostname,
+    ...base, ...mounts(flags, caller), ...networkSpec(flags, hostname, base.namespaces, hostFiles()), rootfs, argv, env, hostname,
     name: flags.name === undefined ? base.id : checkName(flags.name),
     keep: flags.rm !== true,
     cwd: posix.normalize(`/${cwd}`),
@@ -279,6 +280,7 @@ export function hereSpec(flags: RunFlags, argv: readonly string[], caller: Calle
     ...base, ...mounts(flags, caller),
     name: base.id,
     keep: false,
+    network: 'host', files: [],
     rootfs: { kind: 'host', dir: '/' },
     argv,
     env: mergeEnv(caller.env, flags.env ?? [], caller.env),

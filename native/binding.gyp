@@ -11,6 +11,7 @@
         "addon/memory.cc",
         "addon/module.cc",
         "addon/names.cc",
+        "addon/netns.cc",
         "addon/perf.cc",
         "addon/probe.cc",
         "addon/process.cc",

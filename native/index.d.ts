@@ -135,6 +135,9 @@ export function spawn(options: SpawnOptions): number;
  *  that it has forked lives any more. -EAGAIN: it lives; -ECHILD: no such process. */
 export function reapSpawned(hostPid: number): number;
 export function namespacesGot(): number;
+/** socket(2), close-on-exec, in the network namespace that the container's first process was given: a host fd, or -errno; -ENONET when it has none of its own.
+ *  Any worker, once the first process has been spawned. */
+export function guestSocket(domain: number, type: number, protocol: number): number;
 /** Guest pid of the process just spawned, in its own namespace. */
 export function spawnedNsPid(): number;
 /** Send a host signal: to the whole process by pidfd, or to one task. */

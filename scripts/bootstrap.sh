@@ -46,6 +46,16 @@ case ${1:-} in
 	need tmux tmux
 	need perl perl
 	need ps procps
+	need curl curl
+	need wget wget
+	need git git
+	need openssl openssl
+	need nginx nginx-light
+	need redis-server redis-server
+	need sqlite3 sqlite3
+	need ip iproute2
+	need netstat net-tools
+	need lsof lsof
 	need stress-ng stress-ng
 	need_file /usr/share/zoneinfo/America/Los_Angeles tzdata
 	need_file /usr/lib/python3.11/test/test_os.py libpython3.11-testsuite

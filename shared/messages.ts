@@ -82,4 +82,8 @@ export const enum Msg {
   UNIX_NAME = 72,
   /** vfs → net. [slot, inode key > 0 or -errno] */
   UNIX_NAMED = 73,
+  /** vfs → net. A file of /proc/net: [serial]; bytes its name. Answer PROC_NET_TEXT. */
+  PROC_NET = 74,
+  /** net → vfs. [serial, 1 = more pieces follow]; bytes a piece of the content. */
+  PROC_NET_TEXT = 75,
 }

@@ -23,6 +23,16 @@ export interface BindSpec {
   readonly readOnly: boolean;
 }
 
+/** A small file that carrick makes and lays over the root, root's and mode 644: /etc/hosts and its kin. */
+export interface FileSpec {
+  /** Guest path, absolute; latin1. Made when it is missing. */
+  readonly target: string;
+  readonly text: string;
+}
+
+/** `host`: guest sockets are in the host's network; `none`: only a loopback, in a network namespace of its own where the host gives one. */
+export type NetworkMode = 'host' | 'none';
+
 /** --tmpfs DIR[:size=N,mode=M,...] */
 export interface TmpfsSpec {
   /** Guest path, absolute; latin1. */
@@ -57,6 +67,8 @@ export interface RunSpec {
   readonly readOnly: boolean;
   readonly binds: readonly BindSpec[];
   readonly tmpfs: readonly TmpfsSpec[];
+  readonly files: readonly FileSpec[];
+  readonly network: NetworkMode;
   /** Program and arguments, at least one; looked up in the guest's PATH when argv[0] has no slash. latin1. */
   readonly argv: readonly string[];
   /** Full environment of the first program, "K=V"; latin1. */
@@ -101,5 +113,7 @@ export interface RunSpec {
   readonly grants: boolean;
 }
 
-/** Namespaces asked for by default: user, pid, mount, ipc, uts; net is left to the net server, since guest sockets are host sockets. */
+/** Namespaces asked for by default: user, pid, mount, ipc, uts. */
 export const NAMESPACES_DEFAULT = 1 | 2 | 4 | 8 | 16;
+/** A network namespace, asked for with --network none. */
+export const NAMESPACE_NET = 32;

@@ -16,7 +16,7 @@
 	X(procBind) X(procFree) X(hostPid) X(hostTid) X(killProcess) X(kickTask) \
 	X(ctlPair) X(lastFd) X(ctlSend) X(ctlReceiveFd) X(pidfdGuestPid) X(hintSet) X(hintGet) \
 	X(namesFd) X(namesStore) \
-	X(stubFd) X(spawn) X(reapSpawned) X(namespacesGot) X(spawnedNsPid) X(probeHost) \
+	X(stubFd) X(spawn) X(reapSpawned) X(namespacesGot) X(spawnedNsPid) X(guestSocket) X(probeHost) \
 	X(perfOpen) X(perfRead)
 
 #define CARRICK_DECLARE(name) napi_value js_##name(napi_env env, napi_callback_info info);

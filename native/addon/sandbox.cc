@@ -7,6 +7,7 @@
  *   ids        in a new user namespace, its own uid and gid mapped to themselves, nothing else; setgroups denied
  *   session    a session and process group of its own, away from carrick's terminal
  *   name, root host name; an empty read-only tmpfs instead of the host's file system
+ *   loopback   of a network namespace: set up
  *              (a process that joins the first one's namespaces finds all that done)
  *   fds        stdio and the reserved fds in their places, everything else closed
  *   rights     capabilities dropped for good (bounding set, securebits, no_new_privs)
@@ -208,6 +209,8 @@ int sandbox_child(void *arg)
 		raw(SYS_sethostname, s->hostname, raw_strlen(s->hostname));
 	if (make && (s->namespaces & NS_MOUNT) != 0 && sandbox_empty_root() < 0)
 		got &= ~static_cast<uint32_t>(NS_MOUNT);
+	if (make && (s->namespaces & NS_NET) != 0 && sandbox_loopback_up() < 0)
+		got &= ~static_cast<uint32_t>(NS_NET);
 	s->got = got;
 	s->pid = static_cast<int>(raw(SYS_getpid));
 	if ((r = place_fds(s)) < 0)

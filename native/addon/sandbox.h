@@ -72,7 +72,14 @@ int sandbox_join(void *sandbox);
 
 /* Make an empty read-only root and enter it; needs a mount namespace of its own. Raw system calls only. 0 or -errno. */
 int sandbox_empty_root();
+/* Set the loopback interface of a network namespace of its own up. Raw system calls only. 0 or -errno. */
+int sandbox_loopback_up();
 /* Map the ids of a process that is new in a user namespace. 0 or -errno. */
 int sandbox_map_ids(const char *uid_map, const char *gid_map);
+
+/* Namespaces that the first process has got. */
+uint32_t namespaces_had();
+/* Open those of the first process's namespaces that were made and are among `which` (NS_*) as fds, in the order of Sandbox.join. 0 or -errno. */
+int open_namespaces(int fds[NS_KINDS], uint32_t which);
 
 #endif

@@ -48,6 +48,11 @@ static int first_pid;
 /* Joined processes that were not reaped yet. */
 static std::vector<int> joined;
 
+uint32_t namespaces_had()
+{
+	return namespaces_got.load();
+}
+
 int stub_memfd()
 {
 	return stub_fd.load(std::memory_order_acquire);
@@ -204,7 +209,7 @@ static int spawn_with(Sandbox *s, uint32_t wanted, int *pidfd)
 /* ---- joining the first process's namespaces ---- */
 
 /* Fds of what there is to enter; -errno when something cannot be opened. The first process lives, or is a zombie: its pid is its own. */
-static int open_namespaces(int fds[NS_KINDS])
+int open_namespaces(int fds[NS_KINDS], uint32_t which)
 {
 	static const struct {
 		uint32_t bit;
@@ -213,7 +218,7 @@ static int open_namespaces(int fds[NS_KINDS])
 	char path[48];
 
 	for (int i = 0; i < NS_KINDS; i++) {
-		if ((namespaces_made & kinds[i].bit) == 0)
+		if ((namespaces_made & which & kinds[i].bit) == 0)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/ns/%s", first_pid, kinds[i].name);
 		fds[i] = open(path, O_RDONLY | O_CLOEXEC);
@@ -255,7 +260,7 @@ static int spawn_joined(Sandbox *s, int *pidfd)
 
 	if (stacks == MAP_FAILED)
 		return -errno;
-	int r = open_namespaces(fds);
+	int r = open_namespaces(fds, NS_ALL);
 
 	if (r == 0) {
 		s->join = fds;
@@ -424,7 +429,7 @@ napi_value js_spawn(napi_env env, napi_callback_info info)
 
 napi_value js_namespacesGot(napi_env env, napi_callback_info)
 {
-	return num(env, namespaces_got.load());
+	return num(env, namespaces_had());
 }
 
 napi_value js_spawnedNsPid(napi_env env, napi_callback_info)

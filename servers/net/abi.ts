@@ -17,10 +17,10 @@ export const SOL_SOCKET = 1;
 export const SCM_RIGHTS = 1, SCM_CREDENTIALS = 2;
 /** Most fds in one message. unix(7), SCM_MAX_FD. */
 export const SCM_MAX_FD = 253;
-export const SO_PEERCRED = 17, SO_RCVTIMEO = 20, SO_SNDTIMEO = 21;
+export const SO_TYPE = 3, SO_PROTOCOL = 38, SO_DOMAIN = 39, SO_PEERCRED = 17, SO_RCVTIMEO = 20, SO_SNDTIMEO = 21;
 
-/** sizeof(struct sockaddr_un), sizeof(struct sockaddr_storage). */
-export const SOCKADDR_UN = 110, SOCKADDR_MAX = 128;
+/** sizeof of struct sockaddr_in, sockaddr_in6, sockaddr_un, sockaddr_storage. */
+export const SOCKADDR_IN = 16, SOCKADDR_IN6 = 28, SOCKADDR_UN = 110, SOCKADDR_MAX = 128;
 export const SIGPIPE = 13;
 
 /** Capability numbers. capabilities(7). */

@@ -4,6 +4,7 @@ import type { Frame } from '../../shared/frame.js';
 import * as host from '../../shared/host.js';
 import { AF_UNIX, SOCKADDR_MAX } from './abi.js';
 import * as h from './hostcalls.js';
+import { confineDestination } from './network.js';
 import { NAME_LOOKUP } from './path-names.js';
 import type { Sock, Socks } from './sock.js';
 import { type UnixName, UnixNames } from './unix-names.js';
@@ -22,9 +23,10 @@ export function addressArg(f: Frame, i: number, len: number): number {
 /** Who a guest AF_UNIX address at NAME means; the destination found by the last `toHost`. */
 export let destination: UnixName | undefined;
 
-/** Turn the guest's destination address at NAME into the host's: its length, -errno, or Ret.BLOCKED while vfs looks for a path. */
+/** Turn the guest's destination address at NAME into the host's: its length, -errno (-ENETUNREACH: there is no network, and it is elsewhere), or Ret.BLOCKED while vfs looks for a path. */
 export function toHost(f: Frame, socks: Socks, self: Sock, len: number): number {
   destination = undefined;
+  if (socks.network.confined && confineDestination(host.scratch, h.NAME, len) < 0) return -E.ENETUNREACH;
   if (self.domain !== AF_UNIX || len < 2 || host.scratchView.getUint16(h.NAME, true) !== AF_UNIX) return len;
   const path = UnixNames.parse(host.scratch, h.NAME, len);
   if (typeof path === 'number') return path;

@@ -108,6 +108,9 @@ export function sendmsg(fd: number, len: number, nameBytes: number, ctrlBytes: n
 export let gotFlags = 0;
 export let gotCtrl = 0;
 
+/** More msg_flags for the guest. */
+export function addFlags(flags: number): void { gotFlags |= flags; }
+
 export function recvmsg(fd: number, len: number, ctrlRoom: number, flags: number): number {
   message(len, 128, ctrlRoom);
   const r = native.sys(H.recvmsg, 0b10, fd, MSGHDR, flags | MSG_DONTWAIT);
@@ -131,3 +134,9 @@ export function restoreFlags(fd: number, flags: number): void {
 /** sizeof(struct stat) on x86-64. */
 export const STAT_BYTES = 144;
 export const fstat = (fd: number): number => native.sys(H.fstat, 0b10, fd, STRUCT);
+
+/** st_ino of a host fd, or -errno. */
+export function inodeOf(fd: number): number {
+  const r = fstat(fd);
+  return r < 0 ? r : scratchView.getUint32(STRUCT + 8, true) + scratchView.getUint32(STRUCT + 12, true) * 4294967296;
+}

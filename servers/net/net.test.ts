@@ -12,7 +12,7 @@ import { messagesTo, MiniGuest, PARKED, setUpServer } from '../../shared/testing
 import { installNet } from './server.js';
 
 const rig = setUpServer(L.SRV_NET);
-installNet(rig.ep, `test${process.pid}`);
+installNet(rig.ep, `test${process.pid}`, 'host');
 const g = new MiniGuest(rig);
 const g2 = new MiniGuest(rig, g);
 L.setCredEuid(1, 1000);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { E } from '../../shared/errno.js';
 import { cmsgSpace, eachCmsg, parseControl, putHeader } from './control.js';
-import { checkNetlink } from './netlink.js';
+import { NETLINK_ROUTE, checkNetlink } from './netlink.js';
 import { checkOption } from './option-list.js';
 import { type UnixName, UnixNames } from './unix-names.js';
 
@@ -65,11 +65,11 @@ test('netlink: every message of a batch is looked at', () => {
   const put = (at: number, len: number, type: number): void => { b.writeUInt32LE(len, at); b.writeUInt16LE(type, at + 4); };
   put(0, 20, 18);
   put(20, 20, 22);
-  assert.equal(checkNetlink(b, 0, 40), 0);
+  assert.equal(checkNetlink(b, 0, 40, NETLINK_ROUTE), 0);
   put(20, 20, 24);
-  assert.equal(checkNetlink(b, 0, 40), -E.EPERM);
+  assert.equal(checkNetlink(b, 0, 40, NETLINK_ROUTE), -E.EPERM);
   put(0, 0, 18);
-  assert.equal(checkNetlink(b, 0, 40), 0);
+  assert.equal(checkNetlink(b, 0, 40, NETLINK_ROUTE), 0);
 });
 
 test('options: filters with pointers, packet filter tables and privileged ones stop here', () => {

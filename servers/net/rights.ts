@@ -1,7 +1,7 @@
 /**
  * Descriptors in flight (SCM_RIGHTS). What travels is not host fds but tickets.
  *
- * A message that carries guest fds carries one host fd instead: the write end of a fresh pipe, the ticket. Its inode number names the list of
+ * A message that carries guest fds carries one host fd instead: the write end of a fresh pipe, the ticket. Its inode number (pipes share one file system) names the list of
  * OFDs, each of which the message holds a reference of. The receiver's ticket leads back to the same OFDs, whatever server owns them, with or
  * without a host fd. Only messages hold the write end; so when it has been received, or the message was thrown away (socket closed, datagram
  * dropped, read without control data, garbage-collected cycle), the read end that we keep reports hang-up, and the references are dropped. MSG_PEEK finds
@@ -13,7 +13,7 @@ import { filesOf } from '../../shared/fdcalls.js';
 import { fdLookup, ofdRef, ofdUnref } from '../../shared/fdtable.js';
 import type { Frame } from '../../shared/frame.js';
 import * as host from '../../shared/host.js';
-import { fstat } from './hostcalls.js';
+import { inodeOf } from './hostcalls.js';
 
 const EPOLLHUP = 16;
 /** Tickets looked at in one sweep; the watch finds the others. */
@@ -46,7 +46,7 @@ export class Rights {
     if (r < 0) return r;
     const readEnd = host.scratchView.getInt32(host.STRUCT, true);
     const writeEnd = host.scratchView.getInt32(host.STRUCT + 4, true);
-    const ino = inode(readEnd);
+    const ino = inodeOf(readEnd);
     const ticket: Ticket = { ino, readEnd, token: -1, rows: rows.slice() };
     // Hang-up is all that can come: nobody writes. It is reported once, and ends the watch.
     ticket.token = this.ep.watch(readEnd, EPOLLHUP, () => { this.retire(ticket); });
@@ -62,7 +62,7 @@ export class Rights {
 
   /** OFD rows of a received host fd, each with a reference for the caller; empty for an fd that is no ticket. Closes the fd. */
   redeem(fd: number): readonly number[] {
-    const ticket = this.byIno.get(inode(fd));
+    const ticket = this.byIno.get(inodeOf(fd));
     if (ticket !== undefined) for (const row of ticket.rows) ofdRef(row);
     host.close(fd);
     return ticket?.rows ?? [];
@@ -89,11 +89,4 @@ export class Rights {
     host.close(t.readEnd);
     for (const row of t.rows) ofdUnref(this.ep, row);
   }
-}
-
-/** st_ino of a pipe; pipes share one file system, so it identifies them. */
-function inode(fd: number): number {
-  const r = fstat(fd);
-  if (r < 0) return r;
-  return host.scratchView.getUint32(host.STRUCT + 8, true) + host.scratchView.getUint32(host.STRUCT + 12, true) * 4294967296;
 }

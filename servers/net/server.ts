@@ -3,8 +3,11 @@ import type { Endpoint } from '../../shared/endpoint.js';
 import { E } from '../../shared/errno.js';
 import { installFdCalls } from '../../shared/fdcalls.js';
 import { dropHeld } from '../../shared/held.js';
+import type { NetworkMode } from '../../shared/spec.js';
 import { initSockets } from './hostcalls.js';
+import { Network } from './network.js';
 import { PathNames } from './path-names.js';
+import { installProcNet } from './proc-net.js';
 import { Rights } from './rights.js';
 import { Socks } from './sock.js';
 import { installFileCalls } from './syscalls/file.js';
@@ -16,10 +19,10 @@ import { installSockoptCalls } from './syscalls/sockopt.js';
 import { UnixNames } from './unix-names.js';
 
 /** container: its id, which keeps its AF_UNIX names apart from others' on the host. */
-export function installNet(ep: Endpoint, container: string): void {
+export function installNet(ep: Endpoint, container: string, mode: NetworkMode): void {
   initSockets();
   installFdCalls(ep, () => -E.EINVAL);
-  const socks = new Socks(ep, new UnixNames(container), new PathNames(ep));
+  const socks = new Socks(ep, new UnixNames(container), new PathNames(ep), new Network(mode));
   const rights = new Rights(ep);
   installSocketCalls(socks);
   installSendCalls(socks, rights);
@@ -27,5 +30,6 @@ export function installNet(ep: Endpoint, container: string): void {
   installSockoptCalls(socks);
   installFileCalls(socks);
   new Settling(ep, rights);
+  installProcNet(ep, socks);
   ep.onDropped = (f) => { dropHeld(ep, f); };
 }

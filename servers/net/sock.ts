@@ -1,6 +1,6 @@
 /**
- * Sockets: one host socket each, in this worker's (the host's) network. ofd.host_fd is the socket, pollable, and granted for receiving and
- * sending, but a netlink socket's messages are looked at before they are sent.
+ * Sockets: one host socket each (network.ts: in whose network). ofd.host_fd is the socket, pollable, and granted for receiving and sending, but
+ * a netlink socket's messages are looked at before they are sent, and of one protocol when they come.
  *
  * The server never blocks in the host. A call that would is parked on the host fd's readiness (`waitFor`), with the guest's SO_RCVTIMEO or
  * SO_SNDTIMEO as deadline. Frame.p: [0] bytes done, [1] deadline of the whole call, [2] wakes in a row that came at once and
@@ -16,8 +16,10 @@ import * as host from '../../shared/host.js';
 import { HostWatches } from '../../shared/hostwatch.js';
 import { Msg } from '../../shared/messages.js';
 import { Why } from '../../shared/wait.js';
-import { AF_INET, AF_INET6, AF_NETLINK, O_NONBLOCK, O_RDWR, SIGPIPE, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_STREAM, SOL_SOCKET } from './abi.js';
-import { getsockopt } from './hostcalls.js';
+import { AF_INET, AF_INET6, AF_NETLINK, O_NONBLOCK, O_RDWR, SIGPIPE, SO_DOMAIN, SO_PROTOCOL, SO_RCVTIMEO, SO_SNDTIMEO, SO_TYPE, SOCK_STREAM, SOL_SOCKET } from './abi.js';
+import { getsockopt, inodeOf } from './hostcalls.js';
+import { NETLINK_SOCK_DIAG } from './netlink.js';
+import type { Network } from './network.js';
 import type { PathNames } from './path-names.js';
 import type { UnixName, UnixNames } from './unix-names.js';
 
@@ -41,7 +43,13 @@ export class Sock {
   listener: Ucred | undefined;
   /** Credentials of connections not accepted yet, oldest first. AF_UNIX. */
   readonly pending: Ucred[] = [];
+  private inode = 0;
   constructor(readonly domain: number, readonly type: number, readonly protocol: number, readonly hostFd: number, readonly uid: number, readonly gid: number) {}
+
+  /** Its messages are about other sockets (sock-diag.ts). */
+  get isDiag(): boolean { return this.domain === AF_NETLINK && this.protocol === NETLINK_SOCK_DIAG; }
+  /** st_ino, the host's. */
+  get ino(): number { return (this.inode ||= inodeOf(this.hostFd)); }
 }
 
 export const ucredOf = (f: Frame): Ucred => {
@@ -54,7 +62,7 @@ export class Socks {
   private nextId = 1;
   readonly watches: HostWatches;
 
-  constructor(readonly ep: Endpoint, readonly names: UnixNames, readonly paths: PathNames) {
+  constructor(readonly ep: Endpoint, readonly names: UnixNames, readonly paths: PathNames, readonly network: Network) {
     this.watches = new HostWatches(ep);
     ep.on(Msg.RELEASE, (m) => { if (m.w[1] === Ofd.SOCKET) this.release(m.w[0] as number, m.w[2] as number); });
   }
@@ -62,28 +70,44 @@ export class Socks {
   /** An OFD for a host socket; takes hostFd over (closed on failure). */
   adopt(f: Frame, domain: number, type: number, protocol: number, hostFd: number, nonblock: boolean): number {
     const c = L.taskCred(f.task);
-    const id = this.nextId;
-    this.nextId = (this.nextId % 0x7fffffff) + 1;
-    const row = ofdAlloc(L.SRV_NET, Ofd.SOCKET, id, O_RDWR | (nonblock ? O_NONBLOCK : 0), hostFd);
+    const row = ofdAlloc(L.SRV_NET, Ofd.SOCKET, 0, O_RDWR | (nonblock ? O_NONBLOCK : 0), hostFd);
     if (row < 0) { host.close(hostFd); return row; }
-    this.socks.set(id, new Sock(domain, type, protocol, hostFd, L.credFsuid(c), L.credFsgid(c)));
+    L.setOfdObj(row, this.add(new Sock(domain, type, protocol, hostFd, L.credFsuid(c), L.credFsgid(c))));
     L.setOfdPollable(row, 1);
-    const inet = domain === AF_INET || domain === AF_INET6;
-    L.setOfdGrantable(row, L.HINT_READ | (domain === AF_NETLINK ? 0 : L.HINT_WRITE) | (inet ? L.HINT_INET : 0) | (type === SOCK_STREAM ? L.HINT_STREAM : 0));
+    L.setOfdGrantable(row, grants(domain, type, protocol));
     return row;
   }
 
   /** The socket behind an OFD; undefined when the OFD is none. */
-  of(ofd: number): Sock | undefined { return L.ofdKind(ofd) === Ofd.SOCKET ? this.socks.get(L.ofdObj(ofd)) : undefined; }
+  of(ofd: number): Sock | undefined {
+    if (L.ofdKind(ofd) !== Ofd.SOCKET) return undefined;
+    const id = L.ofdObj(ofd);
+    return id === 0 ? this.inherited(ofd) : this.socks.get(id);
+  }
+
+  /** One that was carrick's own standard input or output: vfs has made its OFD, obj 0 until it is first used. */
+  private inherited(ofd: number): Sock {
+    const fd = L.ofdHostFd(ofd);
+    const s = new Sock(intOption(fd, SO_DOMAIN), intOption(fd, SO_TYPE), intOption(fd, SO_PROTOCOL), fd, 0, 0);
+    L.setOfdObj(ofd, this.add(s));
+    return s;
+  }
+
+  all(): Iterable<Sock> { return this.socks.values(); }
+
+  private add(s: Sock): number {
+    const id = this.nextId;
+    this.nextId = (this.nextId % 0x7fffffff) + 1;
+    this.socks.set(id, s);
+    return id;
+  }
 
   private release(ofd: number, id: number): void {
     const s = this.socks.get(id);
     this.socks.delete(id);
     this.watches.drop(ofd);
-    if (s !== undefined) {
-      if (s.name !== undefined) this.names.remove(s.name);
-      host.close(s.hostFd);
-    }
+    if (s?.name !== undefined) this.names.remove(s.name);
+    host.close(L.ofdHostFd(ofd));
     ofdFree(ofd);
   }
 
@@ -125,6 +149,16 @@ export class Socks {
     f.setReplyFlag(L.RF_SIGNAL);
   }
 }
+
+/** HINT_* bits: what the stub may do with such a socket by itself. */
+function grants(domain: number, type: number, protocol: number): number {
+  if (domain === AF_NETLINK) return protocol === NETLINK_SOCK_DIAG ? 0 : L.HINT_READ;
+  const inet = domain === AF_INET || domain === AF_INET6;
+  return L.HINT_READ | L.HINT_WRITE | (inet ? L.HINT_INET : 0) | (type === SOCK_STREAM ? L.HINT_STREAM : 0);
+}
+
+/** An int option of SOL_SOCKET, asked of the host; 0 when it has none. */
+const intOption = (fd: number, opt: number): number => (getsockopt(fd, SOL_SOCKET, opt, 4) === 4 ? host.scratchView.getInt32(host.DATA, true) : 0);
 
 /** SO_RCVTIMEO or SO_SNDTIMEO as ns, asked of the host; Infinity = none. */
 function timeout(fd: number, opt: number): number {

@@ -65,6 +65,12 @@ export class UnixNames {
     this.byHost.delete(name.hostPath);
   }
 
+  /** The guest's sun_path for a host's, both latin1; '' = no such name. */
+  guestPath(hostPath: string): string { return this.byHost.get(hostPath)?.guestPath ?? ''; }
+
+  /** A name as /proc/net/unix shows it ('@' for every NUL): the guest's for the host's, '' = none. */
+  shown(hostShown: string): string { return this.guestPath(`\0${hostShown.slice(1)}`).replaceAll('\0', '@'); }
+
   /** Who is bound there (an abstract name, or pathKey); -ECONNREFUSED when nobody is. */
   lookup(key: string): UnixName | number { return this.byGuest.get(key) ?? -E.ECONNREFUSED; }
 

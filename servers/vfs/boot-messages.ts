@@ -4,7 +4,7 @@
  */
 import { E } from '../../shared/errno.js';
 import type { Endpoint } from '../../shared/endpoint.js';
-import { fdInstall } from '../../shared/fdtable.js';
+import { Ofd, fdInstall, ofdAlloc } from '../../shared/fdtable.js';
 import * as L from '../../shared/gen/layout.js';
 import * as host from '../../shared/host.js';
 import { Msg } from '../../shared/messages.js';
@@ -12,7 +12,7 @@ import { StdioFile } from './anon.js';
 import { permission } from './dac.js';
 import { type File, O_NOCTTY, O_RDONLY, O_RDWR, O_WRONLY } from './file.js';
 import { FsStruct, fsClone, fsDrop, fsSet } from './fs-struct.js';
-import { type Caller, MAY_EXEC } from './inode.js';
+import { type Caller, MAY_EXEC, S_IFMT, S_IFSOCK } from './inode.js';
 import { makeOfd } from './open-file.js';
 import { Console, type ConsoleSpec, consoles } from './tty/console.js';
 import { giveTo } from './tty/job.js';
@@ -55,13 +55,27 @@ export function readGuestFile(tree: Tree, name: string): string | number {
   return out;
 }
 
-/** The file for fd n, 0..2, without a terminal: over the host's fd `src`, or /dev/null. */
-function hostStdio(tree: Tree, src: number, n: number): File | number {
+/** An open file description for fd n, 0..2, without a terminal: over the host's fd `src`, or of /dev/null. Its row, or -errno. */
+function hostStdio(tree: Tree, src: number, n: number): number {
   const fd = src < 0 ? -E.EBADF : host.dup(src);
-  if (fd < 0) return nullFile(tree);
+  if (fd < 0) return rowOf(nullFile(tree));
   // The caller's description says how it was opened; it is shared with others, so its flags are only looked at.
   const flags = host.fcntl(fd, F_GETFL);
-  return new StdioFile(fd, flags < 0 ? (n === 0 ? O_RDONLY : O_WRONLY) : flags, n);
+  return isSocket(fd) ? socketRow(fd, flags) : rowOf(new StdioFile(fd, flags < 0 ? (n === 0 ? O_RDONLY : O_WRONLY) : flags, n));
+}
+
+const rowOf = (file: File | number): number => (typeof file === 'number' ? file : makeOfd(file));
+
+/** statx(2): stx_mode is at 28. */
+const isSocket = (fd: number): boolean => host.statx(fd, '', host.AT_EMPTY_PATH) >= 0 && (host.scratchView.getUint16(host.STRUCT + 28, true) & S_IFMT) === S_IFSOCK;
+
+/** A socket is net's, which gives it its object when it first hears of it (sock.ts): the guest may ask for its name or shut it down. Takes fd over. */
+function socketRow(fd: number, flags: number): number {
+  const row = ofdAlloc(L.SRV_NET, Ofd.SOCKET, 0, flags < 0 ? O_RDWR : flags, fd);
+  if (row < 0) { host.close(fd); return row; }
+  L.setOfdPollable(row, 1);
+  L.setOfdGrantable(row, L.HINT_READ | L.HINT_WRITE);
+  return row;
 }
 
 function nullFile(tree: Tree): File | number {
@@ -72,9 +86,7 @@ function nullFile(tree: Tree): File | number {
 /** Files for fds 0, 1, 2. With a terminal: its index. */
 function bootStdio(tree: Tree, files: number, con: Console | undefined, fds: readonly number[]): number {
   for (let n = 0; n < 3; n++) {
-    const file = con !== undefined ? ttyFile(tree, con.pty.index) : hostStdio(tree, fds[n] as number, n);
-    if (typeof file === 'number') return file;
-    const row = makeOfd(file);
+    const row = con !== undefined ? rowOf(ttyFile(tree, con.pty.index)) : hostStdio(tree, fds[n] as number, n);
     if (row < 0) return row;
     const fd = fdInstall(files, row, false, FD_ROOM, n);
     if (fd < 0) return fd;

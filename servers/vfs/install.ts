@@ -22,6 +22,7 @@ import { installRw } from './syscalls/rw.js';
 import { installSeek } from './syscalls/seek.js';
 import { installStat } from './syscalls/stat.js';
 import { installXattr } from './syscalls/xattr.js';
+import { installProcNet } from './procfs/net.js';
 import { installUnixNames } from './unix-name.js';
 
 export function installVfs(ep: Endpoint): void {
@@ -41,6 +42,7 @@ export function installVfs(ep: Endpoint): void {
   ep.on(Msg.PEER_REPLY, fifoReply);
   installExec(ep);
   installUnixNames(ep);
+  installProcNet(ep);
   installOpen(ep);
   installRw(ep);
   installSeek(ep);

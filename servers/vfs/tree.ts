@@ -3,21 +3,23 @@
  *
  *   /          layered over the host's root, a directory or the layers of an image
  *   /proc /sys /dev /dev/pts /dev/shm /tmp /run    carrick's own
+ *   /etc/hosts, /etc/hostname, /etc/resolv.conf    files that the command line brings, each a mount of its own, as with docker
  *   --tmpfs, -v in the order given, over all of these
  *
  * A missing mount point is made in the layer below it (in the root's upper layer, never on the host).
  */
+import { posix } from 'node:path';
 import { E } from '../../shared/errno.js';
 import type { Endpoint } from '../../shared/endpoint.js';
 import * as host from '../../shared/host.js';
-import type { RootfsSpec, RunSpec } from '../../shared/spec.js';
-import { dinstantiate, dlookup } from './dcache.js';
+import type { FileSpec, RootfsSpec, RunSpec } from '../../shared/spec.js';
+import { dinstantiate, dlookup, rootDentry } from './dcache.js';
 import { populateDev } from './devfs/dev.js';
 import { FsStruct } from './fs-struct.js';
 import { HostDir } from './host/dir.js';
 import { hostSuper } from './hostfs/hostfs.js';
 import type { Mount} from './inode.js';
-import { type Caller, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, Path, S_IFDIR, S_IFREG, type SuperBlock } from './inode.js';
+import { type Caller, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, Path, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, type SuperBlock } from './inode.js';
 import { setDataDir } from './layered/data.js';
 import { Journal, removeJournal, replay } from './layered/journal.js';
 import { loadTree, readIndex, removeStray, writeIndex } from './layered/saved.js';
@@ -31,7 +33,9 @@ import { mountFlags } from './syscalls/mount.js';
 import { SysFs } from './sysfs/sysfs.js';
 import { DevptsFs } from './tty/devpts.js';
 
-const O_PATH = 0o10000000, O_DIRECTORY = 0o200000;
+const O_WRONLY = 1, O_PATH = 0o10000000, O_DIRECTORY = 0o200000;
+/** Symlinks without a target on the way to a mount point. */
+const LINKS_MAX = 40;
 
 /** Boot cannot go on: named step and path; ends the worker with this message. */
 function fail(what: string, path: string, errno: number): never {
@@ -70,6 +74,7 @@ export class Tree {
     this.caller.fs.umask = 0;
     this.loadUpper(lower);
     this.standardMounts();
+    this.mountFiles(spec.files, spec.readOnly);
     for (const t of spec.tmpfs) this.mountTmpfs(t.target, t.mode, t.size, mountFlags(t.flags));
     for (const b of spec.binds) this.mountBind(b.source, b.target, b.readOnly);
     if (spec.readOnly) mnt.flags |= MNT_RDONLY;
@@ -119,6 +124,27 @@ export class Tree {
     return this.mount(sb, target, flags);
   }
 
+  /** What the guest writes to them is in memory, and gone with the run. */
+  private mountFiles(files: readonly FileSpec[], readOnly: boolean): void {
+    if (files.length === 0) return;
+    const sb = new LayeredSuper('tmpfs', undefined, S_IFDIR | 0o755, 0);
+    sb.source = 'tmpfs';
+    for (const [i, { target, text }] of files.entries()) {
+      const inode = sb.root.create(this.caller, String(i), S_IFREG | 0o644);
+      if (typeof inode === 'number') fail('making', target, inode);
+      const dentry = rootDentry(inode);
+      const file = inode.open(this.caller, new Path(this.root.mnt, dentry), O_WRONLY);
+      if (typeof file === 'number') fail('writing', target, file);
+      host.scratch.latin1Write(text, host.DATA);
+      const n = host.write(file.hostFd, host.DATA, text.length);
+      host.close(file.hostFd);
+      if (n !== text.length) fail('writing', target, n < 0 ? n : -E.EIO);
+      const at = this.makePath(target, false);
+      if (at.inode.isDir) fail('laying a file over', target, -E.EISDIR);
+      mountAt(sb, dentry, at, MNT_NODEV | MNT_NOSUID | (readOnly ? MNT_RDONLY : 0));
+    }
+  }
+
   private mountBind(source: string, target: string, readOnly: boolean): void {
     const sb = hostSuper(host.AT_FDCWD, source);
     if (typeof sb === 'number') fail('the volume', source, sb);
@@ -128,17 +154,30 @@ export class Tree {
     mountAt(sb, undefined, at, readOnly ? MNT_RDONLY : 0);
   }
 
-  /** Path of a guest directory (or file), made with its parents when it is missing. Symlinks on the way are followed. */
-  makePath(target: string, isDir: boolean): Path {
+  /** Path of a guest directory (or file), made with its parents when it is missing. Symlinks are followed, and what they lead to is made too. */
+  makePath(target: string, isDir: boolean, links = 0): Path {
     const have = this.walk(target);
     if (typeof have !== 'number') return have;
     const parts = target.split('/').filter((p) => p !== '' && p !== '.');
     let at = this.root;
     for (const [i, name] of parts.entries()) {
-      const next = this.walk(`/${parts.slice(0, i + 1).join('/')}`);
-      at = typeof next !== 'number' ? next : this.makeOne(at, name, isDir || i < parts.length - 1, target);
+      const above = `/${parts.slice(0, i).join('/')}`;
+      const here = posix.join(above, name);
+      const next = this.walk(here);
+      if (typeof next !== 'number') { at = next; continue; }
+      const below = isDir || i < parts.length - 1;
+      const link = this.nowhere(at, name);
+      if (link !== '' && links >= LINKS_MAX) fail('the mount point', target, -E.ELOOP);
+      at = link === '' ? this.makeOne(at, name, below, target) : this.makePath(posix.resolve(above, link), below, links + 1);
     }
     return at;
+  }
+
+  /** Text of a symlink that leads nowhere, '' when there is none. */
+  private nowhere(parent: Path, name: string): string {
+    const d = parent.inode.isDir ? dlookup(this.caller, parent.dentry, name) : undefined;
+    const text = typeof d === 'object' && d.inode !== undefined && (d.inode.mode & S_IFMT) === S_IFLNK ? d.inode.readlink(this.caller) : '';
+    return typeof text === 'string' ? text : '';
   }
 
   private makeOne(parent: Path, name: string, isDir: boolean, target: string): Path {

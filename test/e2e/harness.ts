@@ -1,6 +1,6 @@
 /** Running carrick from the end-to-end tests, and looking for what a run may have left behind. */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { AS_ORDINARY, ORDINARY_UID, publicCommand } from '../public.js';
@@ -25,12 +25,16 @@ export function carrickCommand(ordinary: boolean): string[] {
   return ordinary ? [...AS_ORDINARY, ...publicCommand(CARRICK)] : [process.execPath, CARRICK];
 }
 
-/** `carrick ARGS`, to its end. */
+/** `carrick ARGS`, to its end. Its input is a file: Node's own would be a socket, on which bash takes itself for one that rshd has started, and reads ~/.bashrc. */
 export function carrick(args: readonly string[], o: RunOptions = {}): Result {
   const [command = '', ...first] = carrickCommand(o.ordinary === true);
+  const input = join(HOME, `input-${process.pid}`);
+  writeFileSync(input, o.input ?? '');
+  const stdin = openSync(input, 'r');
   const r: SpawnSyncReturns<string> = spawnSync(command, [...first, ...args], {
-    encoding: 'utf8', input: o.input ?? '', env: testEnv(o.env, o.home), timeout: o.timeoutMs ?? 120000, killSignal: 'SIGKILL', maxBuffer: 64 << 20,
+    encoding: 'utf8', stdio: [stdin, 'pipe', 'pipe'], env: testEnv(o.env, o.home), timeout: o.timeoutMs ?? 120000, killSignal: 'SIGKILL', maxBuffer: 64 << 20,
   });
+  closeSync(stdin);
   return { status: r.status, signal: r.signal, out: r.stdout, err: r.stderr };
 }
 

@@ -29,7 +29,7 @@ function setUp(srv: number, install: (ep: Endpoint) => void): Endpoint {
 const endpoints: Endpoint[] = [
   setUp(L.SRV_KERNEL, (ep) => { installKernel(new Kernel(ep), -1); }),
   setUp(L.SRV_VFS, (ep) => { setEndpoint(ep); installVfs(ep); }),
-  setUp(L.SRV_NET, (ep) => { installNet(ep, 'test'); }),
+  setUp(L.SRV_NET, (ep) => { installNet(ep, 'test', 'host'); }),
   setUp(L.SRV_IPC, (ep) => { installIpc(ep, tmpdir()); }),
   setUp(L.SRV_SIGNAL, (ep) => { installSignal(ep); }),
 ];

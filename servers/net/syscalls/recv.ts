@@ -20,6 +20,7 @@ import * as h from '../hostcalls.js';
 import { hdr, MMSGHDR_BYTES, readHdr, writeHdr } from '../msghdr.js';
 import { onSocket } from '../on-socket.js';
 import type { Rights } from '../rights.js';
+import { receiveDiag } from '../sock-diag.js';
 import { P_DONE, P_IDLE, type Sock, type Socks } from '../sock.js';
 
 const P_COUNT = 4;
@@ -39,7 +40,8 @@ export class Receiving {
     const all = (flags & MSG_WAITALL) !== 0 && s.type === SOCK_STREAM && (flags & (MSG_PEEK | MSG_OOB)) === 0;
     let done = f.p[P_DONE] as number;
     for (;;) {
-      const n = h.recvmsg(s.hostFd, Math.min(len - done, IO_MAX), ctrlRoom, flags & ~MSG_CMSG_CLOEXEC);
+      const room = Math.min(len - done, IO_MAX);
+      const n = s.isDiag ? receiveDiag(this.socks, s, room, ctrlRoom, flags & ~MSG_CMSG_CLOEXEC) : h.recvmsg(s.hostFd, room, ctrlRoom, flags & ~MSG_CMSG_CLOEXEC);
       if (n === -E.EAGAIN) break;
       if (n <= 0) return done > 0 ? this.end(f, done) : n;
       // MSG_TRUNC lets a datagram's length exceed the buffer.

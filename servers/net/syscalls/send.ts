@@ -71,7 +71,7 @@ export class Sending {
 
   private once(s: Sock, n: number, nameBytes: number, ctrlBytes: number, rows: readonly number[], flags: number): number {
     if (s.domain === AF_NETLINK) {
-      const r = checkNetlink(host.scratch, host.DATA, n);
+      const r = checkNetlink(host.scratch, host.DATA, n, s.protocol);
       if (r < 0) return r;
     }
     const keep = flags & ~(MSG_ZEROCOPY | MSG_CMSG_CLOEXEC);

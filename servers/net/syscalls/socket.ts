@@ -11,13 +11,19 @@ import { EPOLLIN, EPOLLOUT } from '../../../shared/hostwatch.js';
 import { structRoom } from '../../../shared/iobuf.js';
 import {
   AF_INET, AF_INET6, AF_MAX, AF_NETLINK, AF_PACKET, AF_UNIX, CAP_NET_RAW, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_MAX, SOCK_NONBLOCK, SOCK_RAW, SOCK_TYPE_MASK,
+  SOCKADDR_IN, SOCKADDR_IN6,
 } from '../abi.js';
 import * as addr from '../address.js';
 import * as h from '../hostcalls.js';
 import { onSocket } from '../on-socket.js';
 import { type Sock, type Socks, ucredOf } from '../sock.js';
+import { NETLINK_ROUTE, NETLINK_SOCK_DIAG } from '../netlink.js';
+import { confineBinding } from '../network.js';
 import { NAME_BIND } from '../path-names.js';
 import { UnixNames } from '../unix-names.js';
+
+/** Connections. net/core/somaxconn was this for decades. */
+const BACKLOG_MIN = 128;
 
 /** May the guest make such a socket? 0, or the errno an unprivileged program gets. */
 function mayCreate(f: Frame, domain: number, type: number, protocol: number): number {
@@ -28,8 +34,8 @@ function mayCreate(f: Frame, domain: number, type: number, protocol: number): nu
     case AF_INET:
     case AF_INET6:
       return type === SOCK_RAW && (L.credCapEff(L.taskCred(f.task), 0) & (1 << CAP_NET_RAW)) === 0 ? -E.EPERM : 0;
-    // Only the routing family, and of it only questions (send.ts): answers come from the host's own tables.
-    case AF_NETLINK: return protocol === 0 ? 0 : -E.EPROTONOSUPPORT;
+    // Only what asks about routes and sockets, and of that only questions (netlink.ts): answers come from the host's own tables.
+    case AF_NETLINK: return protocol === NETLINK_ROUTE || protocol === NETLINK_SOCK_DIAG ? 0 : -E.EPROTONOSUPPORT;
     case AF_PACKET: return -E.EPERM;
     default: return -E.EAFNOSUPPORT;
   }
@@ -44,7 +50,7 @@ function publish(socks: Socks, f: Frame, row: number, cloexec: boolean): number 
 
 /**
  * socket(2). Errors in order: -EINVAL (flags), -EAFNOSUPPORT, -EINVAL (type), -EPERM, -EPROTONOSUPPORT, -ESOCKTNOSUPPORT, -EMFILE, -ENFILE.
- * Source: man-pages 6.9 socket(2). Deviations: families other than unix, inet, inet6 and netlink route are unknown.
+ * Source: man-pages 6.9 socket(2). Deviations: families other than unix, inet, inet6 and netlink (routes, sockets) are unknown.
  */
 function socket(socks: Socks, f: Frame): number {
   const domain = f.argInt(0);
@@ -54,7 +60,7 @@ function socket(socks: Socks, f: Frame): number {
   if ((flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) !== 0) return -E.EINVAL;
   const may = mayCreate(f, domain, type, protocol);
   if (may < 0) return may;
-  const fd = h.socket(domain, type | (flags & SOCK_NONBLOCK), protocol);
+  const fd = socks.network.socket(domain, type | (flags & SOCK_NONBLOCK), protocol);
   if (fd < 0) return fd === -E.EMFILE ? -E.ENFILE : fd;
   // unix(7): SOCK_RAW means SOCK_DGRAM there.
   const row = socks.adopt(f, domain, domain === AF_UNIX && type === SOCK_RAW ? SOCK_DGRAM : type, protocol, fd, (flags & SOCK_NONBLOCK) !== 0);
@@ -106,7 +112,10 @@ function publishPair(socks: Socks, f: Frame, a: number, b: number, cloexec: bool
 function bind(socks: Socks, f: Frame, ofd: number, s: Sock): number {
   const len = addr.addressArg(f, 1, f.argInt(2));
   if (len < 0) return len;
-  if (s.domain !== AF_UNIX) return h.bind(s.hostFd, len);
+  if (s.domain !== AF_UNIX) {
+    const may = socks.network.confined ? confineBinding(host.scratch, h.NAME, len) : 0;
+    return may < 0 ? may : h.bind(s.hostFd, len);
+  }
   const path = UnixNames.parse(host.scratch, h.NAME, len);
   if (typeof path === 'number') return path;
   if (s.name !== undefined) return path === '' ? 0 : -E.EINVAL;
@@ -120,9 +129,27 @@ function bind(socks: Socks, f: Frame, ofd: number, s: Sock): number {
   return r;
 }
 
-/** listen(2). -EINVAL, -EOPNOTSUPP, -EADDRINUSE: the host's. */
-function listen(f: Frame, s: Sock): number {
-  const r = h.listen(s.hostFd, f.argInt(1));
+/** A socket that was never bound would listen on all addresses. One that was refuses, which is as well. */
+function bindLoopback(s: Sock): void {
+  const len = s.domain === AF_INET ? SOCKADDR_IN : s.domain === AF_INET6 ? SOCKADDR_IN6 : 0;
+  if (len === 0) return;
+  host.scratch.fill(0, h.NAME, h.NAME + len);
+  host.scratch.writeUInt16LE(s.domain, h.NAME);
+  confineBinding(host.scratch, h.NAME, len);
+  h.bind(s.hostFd, len);
+}
+
+/**
+ * Length of the host's queue of connections. A short one (http.server asks for 5) that is just long enough for a program that accepts in microseconds overflows
+ * when each accept takes carrick a few times as long, and a connection that finds it full waits a second and more for TCP to try again. 0 and 1 stay:
+ * who asks for those means to see it full.
+ */
+const backlog = (s: Sock, asked: number): number => (s.domain === AF_UNIX || asked < 2 ? asked : Math.max(asked, BACKLOG_MIN));
+
+/** listen(2). -EINVAL, -EOPNOTSUPP, -EADDRINUSE: the host's. Deviations: see backlog. */
+function listen(socks: Socks, f: Frame, s: Sock): number {
+  if (socks.network.confined) bindLoopback(s);
+  const r = h.listen(s.hostFd, backlog(s, f.argInt(1)));
   if (r === 0) {
     s.listener = ucredOf(f);
     h.unblock(s.hostFd);
@@ -202,7 +229,7 @@ export function installSocketCalls(socks: Socks): void {
   ep.handle(NR.NR_socket, (f) => socket(socks, f));
   ep.handle(NR.NR_socketpair, (f) => socketpair(socks, f));
   on(NR.NR_bind, (f, ofd, s) => bind(socks, f, ofd, s));
-  on(NR.NR_listen, (f, _ofd, s) => listen(f, s));
+  on(NR.NR_listen, (f, _ofd, s) => listen(socks, f, s));
   on(NR.NR_connect, (f, ofd, s) => connect(socks, f, ofd, s));
   on(NR.NR_accept, (f, ofd, s) => accept(socks, f, ofd, s, 0));
   on(NR.NR_accept4, (f, ofd, s) => accept(socks, f, ofd, s, f.argInt(3)));

@@ -29,7 +29,8 @@ class GenFile extends TextFile {
   protected override store(_f: Frame, text: string, pos: number): number { return this.put === undefined ? -E.EIO : this.put(this.opener, text, pos); }
 }
 
-function stamp(i: Inode, sb: SuperBlock): void {
+/** Times of a new node. */
+export function stamp(i: Inode, sb: SuperBlock): void {
   const { born } = sb as SuperBlock & { born?: number };
   i.atime = i.mtime = i.ctime = i.btime = born ?? Math.floor(Date.now() / 1000);
   i.blksize = 1024;
