@@ -4,22 +4,26 @@
  *
  * The stub has its part (docs/internals.md §7): it closes a granted host fd before it posts close, and mirrors dup and FD_CLOEXEC after success.
  */
-import { E } from './errno.js';
+import { E, Ret } from './errno.js';
 import type { Endpoint } from './endpoint.js';
 import { FD_CLOEXEC, FD_LIMIT, fdFlags, fdInstall, fdLookup, fdRemove, fdReplace, filesClose, nofile, Ofd, ofdRef, ofdUnref, setFdFlags } from './fdtable.js';
 import type { Frame } from './frame.js';
 import * as L from './gen/layout.js';
 import * as NR from './gen/syscalls.js';
 import * as host from './host.js';
+import { Msg } from './messages.js';
 import { native } from './native.js';
+import { pgrpExists, taskByTid, tgByPid } from './tasks.js';
 
 export const O_CLOEXEC = 0o2000000;
 export const O_NONBLOCK = 0o4000;
 export const O_APPEND = 0o2000;
-const O_ASYNC = 0o20000;
+export const O_ASYNC = 0o20000;
+const INT_MIN = -0x80000000;
 const O_DIRECT = 0o40000;
 const O_NOATIME = 0o1000000;
-const SETFL_MASK = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
+/** What F_SETFL changes besides O_ASYNC. */
+const SETFL_MASK = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
 const O_PATH = 0o10000000;
 
 const F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_SETOWN = 8, F_GETOWN = 9, F_SETSIG = 10, F_GETSIG = 11, F_DUPFD_CLOEXEC = 1030, F_SETPIPE_SZ = 1031, F_GETPIPE_SZ = 1032;
@@ -140,6 +144,37 @@ function sys_close_range(ep: Endpoint, f: Frame): number {
   return 0;
 }
 
+/** What has events to tell of; on all else F_SETFL leaves O_ASYNC unset, as Linux does. */
+const ASYNC_KINDS: ReadonlySet<number> = new Set([Ofd.PIPE_R, Ofd.PIPE_W, Ofd.FIFO, Ofd.SOCKET, Ofd.TTY, Ofd.STDIO, Ofd.INOTIFY]);
+
+/** ipc's own way to hear of O_ASYNC: it need not tell itself by message. */
+let asyncHook: ((o: number, fd: number, on: boolean) => void) | undefined;
+export function setAsyncHook(h: (o: number, fd: number, on: boolean) => void): void { asyncHook = h; }
+
+/** Set or clear O_ASYNC of an OFD that `fd` leads to. 0, or Ret.NO_RETURN: the answer comes when ipc watches, so that nothing that happens after it is missed. */
+export function setAsync(ep: Endpoint, f: Frame, o: number, fd: number, on: boolean): number {
+  if (!ASYNC_KINDS.has(L.ofdKind(o))) return 0;
+  const old = on ? Atomics.or(L.ofdI32(), L.OFD_FLAGS_AT(o), O_ASYNC) : Atomics.and(L.ofdI32(), L.OFD_FLAGS_AT(o), ~O_ASYNC);
+  if (((old & O_ASYNC) !== 0) === on) return 0;
+  if (asyncHook !== undefined) { asyncHook(o, fd, on); return 0; }
+  ep.send(L.SRV_IPC, Msg.ASYNC, [o, fd, on ? 1 : 0]);
+  ep.fence(1 << L.SRV_IPC, () => { ep.finish(f, 0); });
+  return Ret.NO_RETURN;
+}
+
+/** Whom SIGIO goes to: `who` as fcntl(F_SETOWN) has it, a task with `tid`. 0; -EINVAL, -ESRCH: there is nobody of that number. */
+export function setOwner(f: Frame, o: number, who: number, tid = false): number {
+  if (who === INT_MIN) return -E.EINVAL;
+  if (who > 0 && tgByPid(who) === 0 && taskByTid(who) === 0 && !pgrpExists(who)) return -E.ESRCH;
+  if (who < 0 && !pgrpExists(-who)) return -E.ESRCH;
+  const cred = L.taskCred(f.task);
+  L.setOfdSigUid(o, L.credUid(cred));
+  L.setOfdSigEuid(o, L.credEuid(cred));
+  L.setOfdSigTid(o, tid ? 1 : 0);
+  L.setOfdSigOwner(o, who);
+  return 0;
+}
+
 /** F_SETFL: the settable status flags, on the host fd too, because granted reads use it directly. */
 function setStatusFlags(o: number, arg: number): number {
   const old = L.ofdFlags(o);
@@ -161,14 +196,13 @@ function setOwnerEx(f: Frame, o: number): number {
   const type = host.scratchView.getInt32(host.STRUCT, true);
   const pid = host.scratchView.getInt32(host.STRUCT + 4, true);
   if (type < F_OWNER_TID || type > F_OWNER_PGRP) return -E.EINVAL;
-  L.setOfdSigOwner(o, type === F_OWNER_PGRP ? -pid : pid);
-  return 0;
+  return setOwner(f, o, type === F_OWNER_PGRP ? -pid : pid, type === F_OWNER_TID);
 }
 
 /** F_GETOWN_EX, which glibc uses for F_GETOWN too. -EFAULT. */
 function ownerEx(f: Frame, o: number): number {
   const owner = L.ofdSigOwner(o);
-  host.scratchView.setInt32(host.STRUCT, owner < 0 ? F_OWNER_PGRP : F_OWNER_PID, true);
+  host.scratchView.setInt32(host.STRUCT, owner < 0 ? F_OWNER_PGRP : L.ofdSigTid(o) !== 0 ? F_OWNER_TID : F_OWNER_PID, true);
   host.scratchView.setInt32(host.STRUCT + 4, Math.abs(owner), true);
   const r = f.copyOut(f.argU64(2), host.STRUCT, 8);
   return r < 0 ? r : 0;
@@ -191,8 +225,11 @@ function sys_fcntl(ep: Endpoint, f: Frame, extra: (f: Frame, ofd: number, cmd: n
   }
   if ((L.ofdFlags(o) & O_PATH) !== 0) return -E.EBADF;
   switch (cmd) {
-    case F_SETFL: return setStatusFlags(o, f.argInt(2));
-    case F_SETOWN: L.setOfdSigOwner(o, f.argInt(2)); return 0;
+    case F_SETFL: {
+      const r = setStatusFlags(o, f.argInt(2));
+      return r < 0 ? r : setAsync(ep, f, o, fd, (f.argInt(2) & O_ASYNC) !== 0);
+    }
+    case F_SETOWN: return setOwner(f, o, f.argInt(2));
     case F_GETOWN: return L.ofdSigOwner(o);
     case F_SETOWN_EX: return setOwnerEx(f, o);
     case F_GETOWN_EX: return ownerEx(f, o);

@@ -59,6 +59,7 @@ export function ofdAlloc(owner: number, kind: Ofd, obj: number, flags: number, h
   L.setOfdPollable(row, 0);
   L.setOfdGiven(row, 0);
   L.setOfdSigOwner(row, 0);
+  L.setOfdSigTid(row, 0);
   L.setOfdSig(row, 0);
   return row;
 }

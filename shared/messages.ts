@@ -74,6 +74,8 @@ export const enum Msg {
   WATCH = 60,
   /** owner → ipc. ofd.ready changed; [ofd, mask] */
   READY = 61,
+  /** any → ipc. O_ASYNC of an ofd has changed; sent before the answer of who changed it (a fence). [ofd, fd that it was done by, 1 = set] */
+  ASYNC = 62,
   /** any → ipc / net / vfs. fifo_open, unix path binding and the like: [slot, op, ino key, flags]; answer by PEER_REPLY. */
   PEER_CALL = 70,
   /** [slot, ret, w2, w3] */

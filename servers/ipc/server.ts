@@ -2,6 +2,7 @@
 import type { Endpoint } from '../../shared/endpoint.js';
 import { installFdCalls } from '../../shared/fdcalls.js';
 import { dropHeld } from '../../shared/held.js';
+import { AsyncIo } from './async.js';
 import { Epolls } from './epoll.js';
 import { EventFds } from './eventfd.js';
 import { Fifos } from './fifo.js';
@@ -20,6 +21,7 @@ import { holdsSplice, installSpliceCalls, releaseSplice } from './syscalls/splic
 export function installIpc(ep: Endpoint, dir: string): void {
   const ready = new Readiness(ep);
   installFdCalls(ep, extraFcntl);
+  new AsyncIo(ep, ready);
   const pipes = new Pipes(ep, ready);
   new Fifos(ep, pipes, dir);
   const events = new EventFds(ready);

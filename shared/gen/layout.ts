@@ -606,16 +606,31 @@ export const ofdGiven = (row: number): number => $ofd.i32[row * 16 + 10] as numb
 export const setOfdGiven = (row: number, v: number): void => { $ofd.i32[row * 16 + 10] = v; };
 /** Index into ofdI32() for Atomics. */
 export const OFD_GIVEN_AT = (row: number): number => row * 16 + 10;
-/** F_SETOWN. Writer: any. */
+/** F_SETOWN: whom SIGIO goes to, a process, -process group, or (sig_tid) a task; 0 = nobody. Writer: any. */
 export const ofdSigOwner = (row: number): number => $ofd.i32[row * 16 + 11] as number;
 export const setOfdSigOwner = (row: number, v: number): void => { $ofd.i32[row * 16 + 11] = v; };
 /** Index into ofdI32() for Atomics. */
 export const OFD_SIG_OWNER_AT = (row: number): number => row * 16 + 11;
-/** F_SETSIG. Writer: any. */
-export const ofdSig = (row: number): number => $ofd.i32[row * 16 + 12] as number;
-export const setOfdSig = (row: number, v: number): void => { $ofd.i32[row * 16 + 12] = v; };
+/** 1 when sig_owner is a task (F_OWNER_TID). Writer: any. */
+export const ofdSigTid = (row: number): number => $ofd.i32[row * 16 + 12] as number;
+export const setOfdSigTid = (row: number, v: number): void => { $ofd.i32[row * 16 + 12] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_SIG_AT = (row: number): number => row * 16 + 12;
+export const OFD_SIG_TID_AT = (row: number): number => row * 16 + 12;
+/** Real user of who set it. Writer: any. */
+export const ofdSigUid = (row: number): number => $ofd.i32[row * 16 + 13] as number;
+export const setOfdSigUid = (row: number, v: number): void => { $ofd.i32[row * 16 + 13] = v; };
+/** Index into ofdI32() for Atomics. */
+export const OFD_SIG_UID_AT = (row: number): number => row * 16 + 13;
+/** Its effective user. Writer: any. */
+export const ofdSigEuid = (row: number): number => $ofd.i32[row * 16 + 14] as number;
+export const setOfdSigEuid = (row: number, v: number): void => { $ofd.i32[row * 16 + 14] = v; };
+/** Index into ofdI32() for Atomics. */
+export const OFD_SIG_EUID_AT = (row: number): number => row * 16 + 14;
+/** F_SETSIG. Writer: any. */
+export const ofdSig = (row: number): number => $ofd.i32[row * 16 + 15] as number;
+export const setOfdSig = (row: number, v: number): void => { $ofd.i32[row * 16 + 15] = v; };
+/** Index into ofdI32() for Atomics. */
+export const OFD_SIG_AT = (row: number): number => row * 16 + 15;
 // ---- task: A guest thread.
 export const TASK_ROWS = 8192;
 const $task: Views = noViews();

@@ -1,6 +1,6 @@
 /** ioctl(2), fstat(2), fcntl(2) beyond the descriptor, on sockets. */
 import { E } from '../../../shared/errno.js';
-import { filesOf } from '../../../shared/fdcalls.js';
+import { filesOf, setAsync, setOwner } from '../../../shared/fdcalls.js';
 import { FD_CLOEXEC, fdFlags, setFdFlags } from '../../../shared/fdtable.js';
 import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
@@ -8,7 +8,7 @@ import * as NR from '../../../shared/gen/syscalls.js';
 import * as host from '../../../shared/host.js';
 import { structRoom } from '../../../shared/iobuf.js';
 import { native } from '../../../shared/native.js';
-import { O_ASYNC, O_NONBLOCK } from '../abi.js';
+import { O_NONBLOCK } from '../abi.js';
 import * as h from '../hostcalls.js';
 import { onSocket } from '../on-socket.js';
 import type { Sock, Socks } from '../sock.js';
@@ -36,7 +36,7 @@ function give(f: Frame, n: number): number {
 }
 
 /** ioctl(2) on sockets: -ENOTTY for what is unknown, -EPERM for settings, -EFAULT. Sources: socket(7), netdevice(7), tcp(7), unix(7). */
-function ioctl(f: Frame, ofd: number, s: Sock): number {
+function ioctl(socks: Socks, f: Frame, ofd: number, s: Sock): number {
   const request = f.argU32(1);
   switch (request) {
     case FIOCLEX:
@@ -47,7 +47,7 @@ function ioctl(f: Frame, ofd: number, s: Sock): number {
       return 0;
     }
     case FIONBIO: return fionbio(f, ofd, s);
-    case FIOASYNC: return fioasync(f, ofd);
+    case FIOASYNC: return fioasync(socks, f, ofd);
     case FIONREAD:
     case SIOCOUTQ:
     case SIOCATMARK: {
@@ -58,8 +58,7 @@ function ioctl(f: Frame, ofd: number, s: Sock): number {
     case SIOCSPGRP: {
       const r = f.copyIn(f.argU64(2), host.STRUCT, 4);
       if (r < 0) return r;
-      L.setOfdSigOwner(ofd, host.scratchView.getInt32(host.STRUCT, true));
-      return 0;
+      return setOwner(f, ofd, host.scratchView.getInt32(host.STRUCT, true));
     }
     case FIOGETOWN:
     case SIOCGPGRP:
@@ -86,14 +85,10 @@ function fionbio(f: Frame, ofd: number, s: Sock): number {
   return s.listener !== undefined ? 0 : host.fcntl(s.hostFd, F_SETFL, flags & ~3);
 }
 
-/** FIOASYNC: as fcntl(F_SETFL, O_ASYNC). -EFAULT. FIXME: Linux then sends SIGIO to the owner at every event; here the flag is only kept. */
-function fioasync(f: Frame, ofd: number): number {
+/** FIOASYNC: as fcntl(F_SETFL, O_ASYNC). -EFAULT. */
+function fioasync(socks: Socks, f: Frame, ofd: number): number {
   const r = f.copyIn(f.argU64(2), host.STRUCT, 4);
-  if (r < 0) return r;
-  const on = host.scratchView.getInt32(host.STRUCT, true) !== 0;
-  const at = L.OFD_FLAGS_AT(ofd);
-  if (on) Atomics.or(L.ofdI32(), at, O_ASYNC); else Atomics.and(L.ofdI32(), at, ~O_ASYNC);
-  return 0;
+  return r < 0 ? r : setAsync(socks.ep, f, ofd, f.argInt(0), host.scratchView.getInt32(host.STRUCT, true) !== 0);
 }
 
 /** SIOCGIFCONF: struct ifconf {int len; ifreq *buf} names a buffer of the guest's; NULL asks for the length. */
@@ -132,6 +127,6 @@ function fstat(f: Frame, s: Sock): number {
 }
 
 export function installFileCalls(socks: Socks): void {
-  socks.ep.handle(NR.NR_ioctl, onSocket(socks, ioctl));
+  socks.ep.handle(NR.NR_ioctl, onSocket(socks, (f, ofd, s) => ioctl(socks, f, ofd, s)));
   socks.ep.handle(NR.NR_fstat, onSocket(socks, (f, _ofd, s) => fstat(f, s)));
 }
