@@ -161,6 +161,7 @@ class Container {
     L.setMetaFdrBase(1, fdrBase());
     L.setMetaTrace(1, this.spec.trace.mode === 'off' ? 0 : 1);
     L.setMetaNofast(1, this.spec.fastpath ? 0 : 1);
+    L.setMetaRewrite(1, this.spec.rewrite);
     L.setMetaNogrants(1, this.spec.grants ? 0 : 1);
     L.setMetaBootNs(1, nowNs());
     L.setMetaNproc(1, availableParallelism());

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { RW_AFTER } from '../shared/gen/layout.js';
 import { Failure } from './failure.js';
 import { type Caller, type RunFlags, mergeEnv, parseRootfs, parseTmpfs, parseUser, parseVolume, runElfSpec, runSpec } from './run-options.js';
 import { VERSION } from './version.js';
@@ -81,13 +82,21 @@ test('run-elf: the caller\'s own surroundings, the file never looked up in PATH'
 });
 
 test('switches from the environment', (t) => {
-  t.after(() => { for (const key of ['CARRICK_FASTPATH', 'CARRICK_NAMESPACES']) delete process.env[key]; });
+  t.after(() => { for (const key of ['CARRICK_FASTPATH', 'CARRICK_NAMESPACES', 'CARRICK_REWRITE']) delete process.env[key]; });
   assert.deepEqual([runSpec({}, 'host', [], caller, off).fastpath, runSpec({}, 'host', [], caller, off).namespaces], [true, 31]);
   process.env['CARRICK_FASTPATH'] = '0';
   process.env['CARRICK_NAMESPACES'] = 'none';
   assert.deepEqual([runSpec({}, 'host', [], caller, off).fastpath, runSpec({}, 'host', [], caller, off).namespaces], [false, 0]);
   process.env['CARRICK_FASTPATH'] = 'no';
   refuses(() => runSpec({}, 'host', [], caller, off), /CARRICK_FASTPATH/);
+  delete process.env['CARRICK_FASTPATH'];
+  assert.equal(runSpec({}, 'host', [], caller, off).rewrite, RW_AFTER);
+  for (const [text, n] of [['0', 0], ['1', 1], ['500', 500]] as const) {
+    process.env['CARRICK_REWRITE'] = text;
+    assert.equal(runSpec({}, 'host', [], caller, off).rewrite, n);
+  }
+  process.env['CARRICK_REWRITE'] = 'off';
+  refuses(() => runSpec({}, 'host', [], caller, off), /CARRICK_REWRITE/);
 });
 
 test('the version is that of package.json', () => {

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { statSync, realpathSync } from 'node:fs';
 import { hostname as hostHostname } from 'node:os';
 import { posix } from 'node:path';
+import { RW_AFTER } from '../shared/gen/layout.js';
 import { NAMESPACES_DEFAULT } from '../shared/spec.js';
 import type { BindSpec, RootfsSpec, RunSpec, TmpfsSpec, TraceSpec } from '../shared/spec.js';
 import { lookupEnv, toPath, toText } from './bytes.js';
@@ -188,6 +189,14 @@ function enabled(name: string): boolean {
   throw new Failure(`bad ${name}="${value}"; use 0 or 1`);
 }
 
+/** CARRICK_REWRITE: traps of a call site before it is rewritten, 0 = never; a small number is for tests. */
+function rewriteWanted(): number {
+  const value = process.env['CARRICK_REWRITE'];
+  if (value === undefined || value === '') return RW_AFTER;
+  if (!/^\d{1,4}$/.test(value)) throw new Failure(`bad CARRICK_REWRITE="${value}"; use 0 (never), or after how many traps, up to 9999`);
+  return Number(value);
+}
+
 function namespacesWanted(): number {
   const value = process.env['CARRICK_NAMESPACES'];
   if (value === undefined || value === '') return NAMESPACES_DEFAULT;
@@ -207,10 +216,10 @@ function checkHostname(name: string): string {
 }
 
 /** What is the same for `run` and `run-elf`; upperDir is filled in when the container's directory exists. */
-function baseSpec(caller: Caller, trace: TraceSpec): Pick<RunSpec, 'id' | 'upperDir' | 'stdio' | 'rows' | 'cols' | 'trace' | 'profileHz' | 'namespaces' | 'fastpath' | 'grants'> {
+function baseSpec(caller: Caller, trace: TraceSpec): Pick<RunSpec, 'id' | 'upperDir' | 'stdio' | 'rows' | 'cols' | 'trace' | 'profileHz' | 'namespaces' | 'fastpath' | 'rewrite' | 'grants'> {
   return {
     id: randomBytes(6).toString('hex'), upperDir: '', stdio: [0, 1, 2], rows: caller.rows, cols: caller.cols, trace, profileHz: 0,
-    namespaces: namespacesWanted(), fastpath: enabled('CARRICK_FASTPATH'), grants: enabled('CARRICK_GRANTS'),
+    namespaces: namespacesWanted(), fastpath: enabled('CARRICK_FASTPATH'), rewrite: rewriteWanted(), grants: enabled('CARRICK_GRANTS'),
   };
 }
 

@@ -3,7 +3,7 @@
  * included. Calls that the stubs answered by themselves are counted, without times.
  */
 import { writeSync } from 'node:fs';
-import { STAT_ROWS } from '../shared/endpoint.js';
+import { STAT_REWRITE, STAT_ROWS } from '../shared/endpoint.js';
 import { SRV_COUNT } from '../shared/gen/layout.js';
 import { SYSCALL_NAMES } from '../shared/gen/syscalls.js';
 import { SERVER_NAMES } from '../shared/server-names.js';
@@ -42,6 +42,20 @@ export function formatSummary(rows: readonly Row[]): string {
   return text + line('100.00', (total / 1e9).toFixed(6), '', String(calls), errors === 0 ? '' : String(errors), '', 'total');
 }
 
+/** Why sites stay as they are, by RW_*. */
+const DECLINED = ['calls from code that is in no file or may be written', 'sites followed by what cannot be moved', 'sites without room for a thunk',
+  'for want of table space', 'refused by the host', 'sites entered in their middle'];
+
+/** What became of call sites, and how calls came to the stub. */
+export function formatRewriting(stats: Float64Array): string {
+  const word = (i: number): number => stats[(SRV_COUNT * STAT_ROWS + STAT_REWRITE) * 3 + i] ?? 0;
+  const [thunks, traps] = [word(0), word(1)];
+  const declined = DECLINED.map((why, i) => ({ why, n: word(4 + i) })).filter((d) => d.n > 0);
+  const share = thunks + traps === 0 ? 0 : thunks / (thunks + traps) * 100;
+  return `\n${word(2)} call sites rewritten: ${thunks} calls came by them, ${traps} trapped (${share.toFixed(1)} % without a trap), ${word(3)} came to their middle\n` +
+    declined.map((d) => `not rewritten: ${d.n} ${d.why}\n`).join('');
+}
+
 export function printSummary(stats: Float64Array, fd: number): void {
-  writeSync(fd, formatSummary(summaryRows(stats)));
+  writeSync(fd, formatSummary(summaryRows(stats)) + formatRewriting(stats));
 }

@@ -174,6 +174,7 @@ export class Kernel {
 
   /** A process leaves its address space; the last one frees the area, others only their slots and pctx. */
   leaveMm(mm: Mm, pctx: number, slots: readonly number[]): void {
+    if (L.metaTrace(1) !== 0) this.countRewriting(mm.area, pctx);
     if (--mm.users === 0) { native.areaFree(mm.area); return; }
     for (const slotId of slots) {
       // Nobody runs on it any more, whatever its state word says; see slotFree.
@@ -181,6 +182,14 @@ export class Kernel {
       native.slotFree(mm.area, slotId & (L.SLOT_MAX - 1));
     }
     native.pctxFree(mm.area, pctx);
+  }
+
+  /** For trace -c: what a process has counted, modulo 2^32. */
+  private countRewriting(area: number, pctx: number): void {
+    const word = (off: number): number => native.pctxLoad(area, pctx, off) >>> 0;
+    const words = [word(L.PCTX_RW_CALLS), word(L.PCTX_RW_TRAPS), word(L.PCTX_RW_SITES), word(L.PCTX_RW_FIXUPS)];
+    for (let i = 0; i < L.RW_REASONS; i++) words.push(word(L.PCTX_RW_DECLINED + 4 * i));
+    this.ep.countRewriting(words);
   }
 
   /** Free what the program before the last exec left. */

@@ -30,6 +30,8 @@ export type TraceHook = (f: Frame, ret: number, ns: number) => void;
 
 /** Per number: calls, errors, ns. */
 export const STAT_ROWS = 1024;
+/** First of four rows among the stubs' that are no calls: calls through rewritten sites, trapped calls, sites, arrivals in their middle, declined by RW_*. */
+export const STAT_REWRITE = 1010;
 
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
@@ -188,6 +190,12 @@ export class Endpoint {
     const row = (L.SRV_COUNT * STAT_ROWS + nr) * 3;
     this.stats[row] = (this.stats[row] as number) + 1;
     if (ret < 0 && ret >= -4095) this.stats[row + 1] = (this.stats[row + 1] as number) + 1;
+  }
+
+  /** Count what one process did by rewriting; words in the order of STAT_REWRITE. */
+  countRewriting(words: readonly number[]): void {
+    const at = (L.SRV_COUNT * STAT_ROWS + STAT_REWRITE) * 3;
+    for (let i = 0; i < words.length; i++) this.stats[at + i] = (this.stats[at + i] as number) + (words[i] as number);
   }
 
   /** Give the record back without an answer. */

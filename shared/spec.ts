@@ -109,6 +109,8 @@ export interface RunSpec {
   readonly namespaces: number;
   /** False with CARRICK_FASTPATH=0: the stub posts every call. */
   readonly fastpath: boolean;
+  /** Traps of a call site before it is rewritten: CARRICK_REWRITE. 0: every call traps, no code of the guest's is changed. */
+  readonly rewrite: number;
   /** False with CARRICK_GRANTS=0: no host fd is ever given to a guest. */
   readonly grants: boolean;
 }

@@ -10,7 +10,8 @@
  *   copied memory    the child goes on in the copy of the parent's stub stack, at the same slot index, after it has mapped its own area over
  *                    the parent's. Until then it must not write to the area, which is still the parent's.
  *
- * ctl_lock is held over a copying clone, so that the child inherits no fd that another thread is just receiving.
+ * ctl_lock is held over a copying clone, so that the child inherits no fd that another thread is just receiving; the lock of rewriting, so that
+ * it inherits no half-written code.
  */
 #include "stub.h"
 
@@ -118,6 +119,7 @@ static u64 copy_frame(const struct task *t, const struct task *child, struct uco
 	uc_set_ret(to, 0);
 	if (stack != 0)
 		uc_set_sp(to, stack);
+	rewrite_resume(to);
 	return frame + delta;
 }
 
@@ -176,6 +178,7 @@ static void enter_new_area(const struct carrick_cloneplan *p, const int fds[2], 
 	slot_at(p->slot)->pctx = p->pctx;
 	t = task_bind(p->slot);
 	ctl_forget(p->pctx);
+	rewrite_begin(t);
 	if (mm.brk_lock != 0)
 		mm.brk_lock = 0;
 	brk_tell(t);
@@ -203,6 +206,7 @@ static long clone_copied(struct task *t, struct ucontext *uc, const struct carri
 		goto out;
 	}
 	lock(&t->pctx->ctl_lock);
+	rewrite_lock();
 	/* The host's clone takes either a pidfd or a parent tid at this pointer; the tid is stored below. */
 	pid = host(__NR_clone, flags, 0, &pidfd, q->ctid, q->tls);
 	if (pid == 0) {
@@ -215,6 +219,7 @@ static long clone_copied(struct task *t, struct ucontext *uc, const struct carri
 		ctl_send_fd(CTL_PIDFD, pidfd);
 		host(__NR_close, pidfd);
 	}
+	rewrite_unlock();
 	unlock(&t->pctx->ctl_lock);
 	own_pid = (int)pid;
 	if (pid > 0 && (p->flags & CLONE_PARENT_SETTID_BIT))

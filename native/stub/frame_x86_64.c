@@ -48,6 +48,23 @@ static u32 fp_size(const u8 *fp, bool *extended)
 	return *extended ? sw.extended_size : FX_SIZE;
 }
 
+struct ucontext *frame_move(const struct ucontext *uc, u64 top)
+{
+	u64 from = (u64)uc - 8, fp = (u64)uc->uc_mcontext.fpstate, end = from + sizeof(struct sigframe), delta;
+	struct ucontext *to;
+	bool extended;
+
+	if (fp != 0)
+		end = fp + fp_size((const u8 *)fp, &extended);
+	/* The extended state stays 64-byte aligned. */
+	delta = (top - end) & ~63ull;
+	memcpy((void *)(from + delta), (const void *)from, end - from);
+	to = (struct ucontext *)((u64)uc + delta);
+	if (fp != 0)
+		to->uc_mcontext.fpstate = (void *)(fp + delta);
+	return to;
+}
+
 /* A handler starts with the initial floating-point state. */
 static void fp_init(u8 *fp, bool extended)
 {

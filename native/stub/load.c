@@ -79,6 +79,7 @@ static void map_segment(const struct carrick_segment *s, u64 bias, int fd)
 
 	if (s->file_len != 0) {
 		map_at(addr, page_up(s->file_len), s->prot, 0, fd, s->file_off);
+		rewrite_text(addr, page_up(s->file_len), s->prot, MAP_PRIVATE_BIT);
 		anon = page_up(file_end);
 		/* The rest of the last page is zero. Linux does the same only where the segment can be written. */
 		if (s->mem_len > s->file_len && (s->prot & PROT_WRITE_BIT) && anon != file_end && guest_write(file_end, zeros, anon - file_end) != 0)

@@ -10,6 +10,8 @@
 #define MAP_ANON_BIT 0x20
 #define MAP_FIXED_NOREPLACE_BIT 0x100000
 #define MREMAP_FIXED_BIT 2
+#define PROT_EXEC_BIT 4
+#define MADV_DONTNEED_ADVICE 4
 
 static bool in_stub(u64 addr, u64 len)
 {
@@ -42,6 +44,11 @@ static long do_brk(struct task *t, u64 addr)
 	if (addr < mm.brk_start || want < addr || in_stub(mm.brk_start, want - mm.brk_start))
 		goto out;
 	if (want > old) {
+		if (rewrite_touches(old, want - old)) {
+			rewrite_lock();
+			rewrite_leave(old, want - old, false);
+			rewrite_unlock();
+		}
 		r = host(__NR_mmap, old, want - old, 3, 0x22 | MAP_FIXED_NOREPLACE_BIT, -1, 0);
 		if (r < 0)
 			goto out;
@@ -58,6 +65,48 @@ out:
 	addr = mm.brk;
 	unlock(&mm.brk_lock);
 	return (long)addr;
+}
+
+/* The host's mmap. Code that may be rewritten is noted, code that it replaces forgotten. */
+static long map(u64 addr, u64 len, u64 prot, u64 flags, u64 fd, u64 off)
+{
+	bool over = (flags & MAP_FIXED_BIT) && rewrite_touches(addr, len);
+	long r;
+
+	if (over) {
+		rewrite_lock();
+		rewrite_leave(addr, len, false);
+	}
+	r = host(__NR_mmap, addr, len, prot, flags, fd, off);
+	if (over) {
+		if (r >= 0)
+			rewrite_gone(addr, len);
+		rewrite_unlock();
+	}
+	if (r >= 0 && (prot & PROT_EXEC_BIT))
+		rewrite_text((u64)r, len, prot, flags);
+	return r;
+}
+
+/* The host's munmap, mprotect, mremap or madvise of memory where code was or may have been rewritten. */
+static long change_code(long nr, const u64 a[6])
+{
+	bool goes = nr == __NR_munmap;
+	long r;
+
+	rewrite_lock();
+	rewrite_leave(a[0], a[1], !goes);
+	if (nr == __NR_mremap && (a[3] & MREMAP_FIXED_BIT))
+		rewrite_leave(a[4], a[2], false);
+	r = host(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (r >= 0 && goes)
+		rewrite_gone(a[0], a[1]);
+	else if (nr == __NR_mprotect || nr == __NR_mremap)
+		rewrite_keep_out(a[0], a[1]);
+	if (r >= 0 && nr == __NR_mremap && (a[3] & MREMAP_FIXED_BIT))
+		rewrite_gone(a[4], a[2]);
+	rewrite_unlock();
+	return r;
 }
 
 /**
@@ -79,12 +128,12 @@ long do_mmap(struct task *t, const u64 a[6])
 		addr = 0;
 	}
 	if (a[3] & MAP_ANON_BIT)
-		return host(__NR_mmap, addr, a[1], a[2], a[3], -1, a[5]);
+		return map(addr, a[1], a[2], a[3], -1, a[5]);
 	for (int tries = 0; tries < 2; tries++) {
 		u8 hint = fd_hint(t, a[4]);
 
 		if ((u32)a[4] < mm.fdr && (hint & CARRICK_HINT_GRANTED) && (hint & CARRICK_HINT_MAP)) {
-			r = host(__NR_mmap, addr, a[1], a[2], a[3], a[4], a[5]);
+			r = map(addr, a[1], a[2], a[3], a[4], a[5]);
 			if (r != -EBADF)
 				return r;
 		}
@@ -96,7 +145,7 @@ long do_mmap(struct task *t, const u64 a[6])
 			n = ctl_take(t, CTL_MMAP, t->slot->ctl_need, fds);
 			if (n < 1)
 				return -ENOMEM;
-			r = host(__NR_mmap, addr, a[1], a[2], a[3], fds[0], a[5]);
+			r = map(addr, a[1], a[2], a[3], (u64)fds[0], a[5]);
 			host(__NR_close, fds[0]);
 			return r;
 		}
@@ -118,12 +167,17 @@ long mem_call(struct task *t, long nr, const u64 a[6])
 	case __NR_madvise:
 		if (in_stub(a[0], a[1]))
 			return -EINVAL;
+		/* Other advice leaves the bytes as they are. */
+		if ((nr != __NR_madvise || a[2] == MADV_DONTNEED_ADVICE) && rewrite_touches(a[0], a[1]))
+			return change_code(nr, a);
 		break;
 	case __NR_mremap:
 		if (in_stub(a[0], a[1]))
 			return -EFAULT;
 		if ((a[3] & MREMAP_FIXED_BIT) && in_stub(a[4], a[2]))
 			return -EINVAL;
+		if (rewrite_touches(a[0], a[1]) || ((a[3] & MREMAP_FIXED_BIT) && rewrite_touches(a[4], a[2])))
+			return change_code(nr, a);
 		break;
 	}
 	return host(nr, a[0], a[1], a[2], a[3], a[4], a[5]);

@@ -9,6 +9,23 @@ void offsets(void)
 {
 	OUT(TASK_SLOT, offsetof(struct task, slot));
 	OUT(TASK_PCTX, offsetof(struct task, pctx));
+	OUT(TASK_TOP, offsetof(struct task, top));
+	OUT(TASK_RAX, offsetof(struct task, g.rax));
+	OUT(TASK_RCX, offsetof(struct task, g.rcx));
+	OUT(TASK_RDX, offsetof(struct task, g.rdx));
+	OUT(TASK_RBX, offsetof(struct task, g.rbx));
+	OUT(TASK_RSP, offsetof(struct task, g.rsp));
+	OUT(TASK_RBP, offsetof(struct task, g.rbp));
+	OUT(TASK_RSI, offsetof(struct task, g.rsi));
+	OUT(TASK_RDI, offsetof(struct task, g.rdi));
+	OUT(TASK_R8, offsetof(struct task, g.r8));
+	OUT(TASK_R9, offsetof(struct task, g.r9));
+	OUT(TASK_R10, offsetof(struct task, g.r10));
+	OUT(TASK_R11, offsetof(struct task, g.r11));
+	OUT(TASK_R12, offsetof(struct task, g.r12));
+	OUT(TASK_R13, offsetof(struct task, g.r13));
+	OUT(TASK_R14, offsetof(struct task, g.r14));
+	OUT(TASK_R15, offsetof(struct task, g.r15));
 	OUT(SLOT_STATE, offsetof(slot_t, state));
 	OUT(SLOT_SIGPEND, offsetof(slot_t, sigpend));
 	OUT(SLOT_SIGMASK, offsetof(slot_t, sigmask));

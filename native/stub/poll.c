@@ -57,6 +57,7 @@ static void store_left(const struct limit *l, const struct wait *w)
 /* Deliver what interrupted a wait: true when a handler runs. */
 static bool interrupted(struct task *t, struct ucontext *uc)
 {
+	uc = take_frame(t, uc);
 	uc_set_ret(uc, -EINTR);
 	t->restart = ERESTARTNOHAND;
 	if (deliver(t, uc))

@@ -118,7 +118,9 @@ void deliver_late(struct ucontext *uc)
 	struct task *t = self();
 
 	t->restart = 0;
+	rewrite_hide(uc);
 	deliver(t, uc);
+	rewrite_resume(uc);
 }
 
 /* A call has its result: store it, deliver signals, restart if no handler ran. */
@@ -152,6 +154,7 @@ void guest_fault(struct task *t, int signo, const siginfo_t *info, struct uconte
 
 	if (info->si_code <= 0)
 		return; /* somebody's kill on the host, no fault */
+	rewrite_hide(uc);
 	if (t->pctx->sa_handler[signo - 1] <= 1 || (t->slot->sigmask & SIG_BIT(signo)))
 		fatal(t, signo, info->si_code, addr);
 	enter_handler(t, uc, signo, info);
@@ -231,7 +234,7 @@ long do_sigpending(struct task *t, const u64 a[6])
 long do_sigaltstack(struct task *t, const struct ucontext *uc, const u64 a[6])
 {
 	slot_t *s = t->slot;
-	bool on = on_altstack(uc_sp(uc), s->alt_sp, s->alt_size, s->alt_flags);
+	bool on = on_altstack(guest_sp(t, uc), s->alt_sp, s->alt_size, s->alt_flags);
 	stack_t ss, old = { .ss_sp = (void *)s->alt_sp, .ss_size = s->alt_size };
 	u32 mode;
 

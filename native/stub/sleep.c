@@ -71,6 +71,7 @@ long sleep_call(struct task *t, struct ucontext *uc, const struct hostcall *c, u
 			return r;
 		if (!deliverable(t))
 			continue;
+		uc = take_frame(t, uc);
 		uc_set_ret(uc, -EINTR);
 		t->restart = restart;
 		if (deliver(t, uc))
@@ -185,6 +186,7 @@ long do_nanosleep(struct task *t, struct ucontext *uc, int clock, bool absolute,
 		left = ts_sub(ts, ts_now(clock));
 		if (rem != 0 && guest_write(rem, &left, sizeof(left)) != 0)
 			return -EFAULT;
+		uc = take_frame(t, uc);
 		uc_set_ret(uc, -EINTR);
 		t->restart = ERESTART_RESTARTBLOCK;
 		if (deliver(t, uc))

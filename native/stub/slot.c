@@ -46,6 +46,9 @@ struct task *task_bind(u32 index)
 	t->raise = 0;
 	t->seen = t->skip = t->backoff = 0;
 	t->bell = 0;
+	t->top = (u64)t - mm.frame_room;
+	t->uc = NULL;
+	t->tried = 0;
 	return t;
 }
 

@@ -8,6 +8,9 @@
 #include "stub.h"
 #include <linux/auxvec.h>
 
+#ifndef AT_MINSIGSTKSZ
+#define AT_MINSIGSTKSZ 51
+#endif
 #define HWCAP2_FSGSBASE_BIT 2
 #define MAP_FIXED_NOREPLACE_BIT 0x100000
 #define MADV_NOHUGEPAGE_ADVICE 15
@@ -93,6 +96,7 @@ static void start_on_stub_stack(void *unused)
 	else if (host(__NR_arch_prctl, 0x1001 /* ARCH_SET_GS */, t) < 0)
 		die();
 	install_handlers(t);
+	rewrite_begin(t);
 	t->slot->tid = (i32)host(__NR_gettid);
 	t->slot->sigmask = p->sigmask & ~SIG_UNMASKABLE;
 	t->slot->alt_sp = t->slot->alt_size = 0;
@@ -127,9 +131,14 @@ void stub_start(u64 *sp)
 	while (*auxv != 0)
 		auxv++;
 	auxv++;
+	mm.frame_room = 0;
 	for (const u64 *v = auxv; v[0] != AT_NULL; v += 2)
 		if (v[0] == AT_HWCAP2)
 			mm.fsgsbase = v[1] & HWCAP2_FSGSBASE_BIT;
+		else if (v[0] == AT_MINSIGSTKSZ)
+			mm.frame_room = (u32)v[1];
+	/* Kernels that do not say (before 5.14) know no state larger than AVX-512. */
+	mm.frame_room = ((mm.frame_room != 0 ? mm.frame_room : 4096) + 2 * 64) & ~63u;
 	mm.fdr = fdr_of(envp);
 	if (mm.fdr == 0)
 		die();

@@ -58,6 +58,14 @@ enum { CTL_GRANT = 1, CTL_EXEC, CTL_CLONE, CTL_IMAGES, CTL_MMAP, CTL_PIDFD };
 /* Kernel-internal errors that become EINTR or a restart; include/linux/errno.h says what they mean, errno(3) does not. */
 enum { ERESTARTSYS = 512, ERESTARTNOINTR = 513, ERESTARTNOHAND = 514, ERESTART_RESTARTBLOCK = 516 };
 
+/*
+ * The guest's registers at a rewritten call (rewrite_x86_64.S). rax becomes the result. rcx names the thunk, to go back to; r11 are the flags, as
+ * `syscall` leaves them.
+ */
+struct regs {
+	u64 rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15;
+};
+
 /* A task's private record. */
 struct task {
 	struct task *self; /* %gs:0 */
@@ -76,9 +84,15 @@ struct task {
 	u32 view; /* by which answers are told apart: credentials, fd table, directories */
 	u32 ask_off, ask_epoch, ask_closes;
 	u64 raise; /* signals that the host raised in stub code (SIGXFSZ, SIGXCPU), bit signo-1; posted on the way out */
+	struct regs g; /* the guest's, of a call that came by a thunk */
+	u64 top;   /* where the stub's stack begins for such a call: below the room for a signal frame */
+	struct ucontext *uc; /* the guest's registers as a signal frame, once such a call needs one (take_frame) */
+	u64 tried_ip; /* where a trap was out of date last, and at which restoring (rewrite_fixup) */
+	u32 tried;
+	u32 evictions; /* rewrite_evictions() at the call's begin */
 };
 
-#define TASK_SIZE 256
+#define TASK_SIZE 384
 _Static_assert(sizeof(struct task) <= TASK_SIZE, "task record");
 
 /* Arguments of a host call that a kick may interrupt (stub_call_int). */
@@ -89,6 +103,9 @@ struct hostcall {
 
 #include "arch_x86_64.h"
 
+/* Stack pointer of the calling guest code. */
+static inline u64 guest_sp(const struct task *t, const struct ucontext *uc) { return uc != NULL ? uc_sp(uc) : t->g.rsp; }
+
 /* ---- state of the address space ---- */
 struct mm_state {
 	u32 fdr; /* first reserved host fd */
@@ -97,6 +114,7 @@ struct mm_state {
 	u64 brk_start, brk;
 	u32 names; /* names.c: 0 nothing is remembered, 1 the cells are mapped, 2 so is the memory, 3 it is being made */
 	u32 names_epoch, names_views, names_closes;
+	u32 frame_room; /* bytes that the host's signal frame needs at most */
 };
 extern struct mm_state mm;
 
@@ -115,6 +133,9 @@ long stub_clone_vm(u64 flags, u64 child_sp, u64 ptid, u64 ctid, u64 tls, struct 
 _Noreturn void stub_exit_thread(u32 *state, u64 status);
 _Noreturn void stub_jump(u64 entry, u64 sp);
 void stub_entry(void);
+/* rewrite_x86_64.S: where thunks jump to; the trap by which a call from there gets a signal frame. */
+void stub_thunk(void);
+void stub_take_frame(void);
 void stub_restorer(void);
 
 static inline u64 guest_read(void *to, u64 from, u64 n) { return stub_copy(to, (const void *)from, n); }
@@ -129,6 +150,34 @@ void unlock(u32 *word);
 /* ---- trap.c ---- */
 int signal_entry(int signo, siginfo_t *info, struct ucontext *uc);
 long call_server(struct task *t, long nr, const u64 a[6]);
+/* The guest's signal frame: of a call that trapped it is `uc`; else (NULL) it is made now. */
+struct ucontext *take_frame(struct task *t, struct ucontext *uc);
+/* The system call in a context whose rip is after it. */
+void trap_call(struct task *t, struct ucontext *uc);
+
+/* ---- rewrite.c ---- */
+
+/* A program begins, or a fork child. */
+void rewrite_begin(const struct task *t);
+/* The guest has mapped this; it is noted if it is code that may be rewritten. */
+void rewrite_text(u64 lo, u64 len, u64 prot, u64 flags);
+/* A call has trapped whose `syscall` ends at `after`. */
+void rewrite_trapped(struct task *t, u64 after, long nr);
+/* Before a guest sees a context: no thunk is in it. Before one is restored: it need not go by way of a trap. */
+void rewrite_hide(struct ucontext *uc);
+void rewrite_resume(struct ucontext *uc);
+/* The address after the `syscall` for which a thunk stands, by where the stub is to come back to; how often such an address may have lost its thunk. */
+u64 rewrite_after(u64 back);
+u32 rewrite_evictions(void);
+/* A fault in guest code: was it due to rewriting? Then the context is right again. */
+bool rewrite_fixup(struct task *t, int signo, const siginfo_t *info, struct ucontext *uc);
+/* Changes of memory where code was or may have been rewritten: under the lock, leave before the host's call, gone after it. */
+bool rewrite_touches(u64 lo, u64 len);
+void rewrite_lock(void);
+void rewrite_unlock(void);
+void rewrite_leave(u64 lo, u64 len, bool keep);
+void rewrite_gone(u64 lo, u64 len);
+void rewrite_keep_out(u64 lo, u64 len);
 
 /* ---- marshal.c ---- */
 struct marshalled {
@@ -232,6 +281,8 @@ struct frame_in {
 	u32 alt_flags;
 	const siginfo_t *info;
 };
+/* The frame that the host made at uc: its end. Move it to end at or below `top`; where its context is then. */
+struct ucontext *frame_move(const struct ucontext *uc, u64 top);
 /* Build a signal frame for *uc in guest memory and make *uc enter the handler: 0 or -EFAULT (uc unchanged). */
 int frame_build(struct ucontext *uc, const struct frame_in *in);
 /* What a guest's rt_sigreturn restores. */

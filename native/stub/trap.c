@@ -10,7 +10,7 @@
  */
 #include "stub.h"
 
-extern char final_begin[], final_end[], wait_begin[], wait_end[], call_begin[], call_end[];
+extern char final_begin[], final_end[], wait_begin[], wait_end[], call_begin[], call_end[], thunk_begin[], thunk_end[];
 extern char copy_begin[], copy_fixup[], str_begin[], str_end[], str_fixup[];
 
 #define SYS_SECCOMP_CODE 1 /* si_code of a seccomp trap; siginfo.h */
@@ -28,6 +28,8 @@ static void rewind(struct ucontext *uc)
 		uc->uc_mcontext.rip = (u64)wait_begin;
 	else if (between(ip, call_begin, call_end))
 		uc->uc_mcontext.rip = (u64)call_begin;
+	else if (between(ip, thunk_begin, thunk_end))
+		uc->uc_mcontext.rip = (u64)thunk_begin;
 }
 
 /* A fault in stub code: resume a faultable copy at its end; anything else is our bug and the process's death. */
@@ -157,12 +159,12 @@ static long slow_call(struct task *t, struct ucontext *uc, long nr, const u64 a[
 	return call_server(t, nr, a);
 }
 
-static void on_syscall(struct task *t, struct ucontext *uc)
+/* uc: the guest's context, or NULL when the call came by a thunk and does not need one yet. */
+static long answer(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 {
-	long nr = uc_nr(uc), r;
-	u64 a[6];
+	long r;
 
-	uc_args(uc, a);
+	t->uc = uc;
 	t->restart = 0;
 	t->fetch = 0;
 	t->restart_nr = (u32)nr;
@@ -172,8 +174,117 @@ static void on_syscall(struct task *t, struct ucontext *uc)
 		r = slow_call(t, uc, nr, a);
 	else if (r != R_DONE && (t->pctx->flags & CARRICK_PF_TRACE))
 		post_own(t, CARRICK_SRV_KERNEL, CARRICK_NR_TRACE, (u64)nr, a[0], a[1], a[2], a[3], (u64)r);
+	return r;
+}
+
+/* Only counted for a trace: threads would contend for the word. */
+static void count(const struct task *t, u64 *word)
+{
+	if (t->pctx->flags & CARRICK_PF_TRACE)
+		__atomic_fetch_add(word, 1, __ATOMIC_RELAXED);
+}
+
+void trap_call(struct task *t, struct ucontext *uc)
+{
+	long nr = uc_nr(uc), r;
+	u64 a[6], after = uc_ip(uc);
+
+	uc_args(uc, a);
+	count(t, &t->pctx->rw_traps);
+	r = answer(t, uc, nr, a);
 	finish_call(self(), uc, r);
 	self()->slot->insyscall = 0;
+	rewrite_trapped(self(), after, nr);
+	rewrite_resume(uc);
+}
+
+/* The frame of stub_take_frame's trap becomes the guest's: moved to the top of the stack, with the guest's registers in it. */
+static void frame_taken(struct task *t, struct ucontext *uc)
+{
+	struct ucontext *to = frame_move(uc, (u64)t);
+	struct sigcontext *sc = &to->uc_mcontext;
+
+	if ((u64)to - 8 < t->top)
+		die();
+	sc->rax = t->g.rax;
+	sc->rcx = sc->rip = rewrite_after(t->g.rcx);
+	sc->rdx = t->g.rdx;
+	sc->rbx = t->g.rbx;
+	sc->rsp = t->g.rsp;
+	sc->rbp = t->g.rbp;
+	sc->rsi = t->g.rsi;
+	sc->rdi = t->g.rdi;
+	sc->r8 = t->g.r8;
+	sc->r9 = t->g.r9;
+	sc->r10 = t->g.r10;
+	sc->r11 = sc->eflags = t->g.r11;
+	sc->r12 = t->g.r12;
+	sc->r13 = t->g.r13;
+	sc->r14 = t->g.r14;
+	sc->r15 = t->g.r15;
+	t->uc = to;
+	uc->uc_mcontext.rip += 2; /* over the ud2 */
+}
+
+struct ucontext *take_frame(struct task *t, struct ucontext *uc)
+{
+	if (uc != NULL)
+		return uc;
+	if (t->uc == NULL)
+		stub_take_frame();
+	return t->uc;
+}
+
+static bool needs_frame(long nr)
+{
+	return nr == __NR_clone || nr == __NR_clone3 || nr == __NR_fork || nr == __NR_vfork || nr == __NR_rt_sigreturn;
+}
+
+/* Results that only a signal frame can bring to the guest: a restart, a frame that is complete. */
+static inline bool is_result(long r) { return r != R_DONE && (r > -ERESTARTSYS || r < -ERESTART_RESTARTBLOCK); }
+
+/**
+ * thunk_call - a system call from a rewritten site; the guest's registers are in t->g.
+ * Return: 0 = t->g.rax is the result; else the signal frame through which the guest goes on.
+ */
+u64 thunk_call(struct task *t)
+{
+	const u64 a[6] = { t->g.rdi, t->g.rsi, t->g.rdx, t->g.r10, t->g.r8, t->g.r9 };
+	long nr = (long)(i32)t->g.rax, r;
+	struct ucontext *uc;
+
+	t->uc = NULL;
+	t->evictions = rewrite_evictions();
+	count(t, &t->pctx->rw_calls);
+	uc = needs_frame(nr) ? take_frame(t, NULL) : NULL;
+	r = answer(t, uc, nr, a);
+	t = self();
+	if (uc == NULL && is_result(r) && !t->fetch && t->raise == 0 && !t->slot->saved_mask_valid) {
+		t->slot->insyscall = 0;
+		t->g.rax = (u64)r;
+		/* Its thunk may be gone. */
+		if (t->evictions != rewrite_evictions())
+			t->g.rcx = rewrite_after(t->g.rcx);
+		return 0;
+	}
+	uc = take_frame(t, NULL);
+	finish_call(t, uc, r);
+	t->slot->insyscall = 0;
+	rewrite_resume(uc);
+	return (u64)uc - 8;
+}
+
+/* The call is over, and a signal has come: it is delivered through a frame, with the result that is in t->g. */
+u64 thunk_late(struct task *t)
+{
+	struct ucontext *uc;
+
+	t->uc = NULL;
+	uc = take_frame(t, NULL);
+	t->restart = 0;
+	deliver(t, uc);
+	rewrite_resume(uc);
+	return (u64)uc - 8;
 }
 
 /* Signals that the host raises on account of the process's own limits: the signal server decides what they do. */
@@ -198,7 +309,7 @@ int signal_entry(int signo, siginfo_t *info, struct ucontext *uc)
 	switch (signo) {
 	case SIGSYS:
 		if (!in_stub && info->si_code == SYS_SECCOMP_CODE)
-			on_syscall(self(), uc);
+			trap_call(self(), uc);
 		break;
 	case CARRICK_KICK_SIGNAL:
 		if (in_stub)
@@ -208,10 +319,16 @@ int signal_entry(int signo, siginfo_t *info, struct ucontext *uc)
 	case SIGXFSZ:
 		on_limit(signo, in_stub);
 		break;
+	case SIGILL:
+		if (uc_ip(uc) == (u64)stub_take_frame) {
+			frame_taken(self(), uc);
+			break;
+		}
+		/* fall through */
 	default:
 		if (in_stub)
 			stub_fault(signo, uc);
-		else
+		else if (!rewrite_fixup(self(), signo, info, uc))
 			guest_fault(self(), signo, info, uc);
 	}
 	return !in_stub;

@@ -82,6 +82,14 @@
 #define CARRICK_PF_NOFAST 2
 #define CARRICK_PF_FEW_FDS 4
 #define CARRICK_POLL_FAST 256
+#define CARRICK_RW_AFTER 12
+#define CARRICK_RW_NOT_TEXT 0
+#define CARRICK_RW_PATTERN 1
+#define CARRICK_RW_NO_ROOM 2
+#define CARRICK_RW_FULL 3
+#define CARRICK_RW_REFUSED 4
+#define CARRICK_RW_ENTERED 5
+#define CARRICK_RW_REASONS 6
 #define CARRICK_PLAN_FIRST 1
 /* An answer that holds as long as the cells that it names have the values that it names. A link's target follows it. */
 struct carrick_answer {
@@ -253,6 +261,16 @@ struct carrick_pctx {
 	uint32_t ctl_seen;
 	/* Not used by the stub; kept for the fast path of umask. Writer: vfs. */
 	uint32_t umask_;
+	/* Calls that came by a thunk, counted when PF_TRACE is set. @atomic. Writer: stub. Reader: kernel, for trace -c. */
+	uint64_t rw_calls;
+	/* Calls that trapped, the same. */
+	uint64_t rw_traps;
+	/* Call sites rewritten in this process. Writer: stub. */
+	uint32_t rw_sites;
+	/* Arrivals in the middle of a rewritten site, each a trap. Under the stub's lock of rewriting. */
+	uint32_t rw_fixups;
+	/* Per RW_* reason: sites, for RW_NOT_TEXT and RW_FULL calls. @atomic. Writer: stub. */
+	uint32_t rw_declined[6];
 	/* Disposition of signal i-1: SIG_DFL 0, SIG_IGN 1 or address. Writer: stub. */
 	uint64_t sa_handler[64];
 	/* SA_*. Writer: stub. */
@@ -267,9 +285,11 @@ struct carrick_pctx {
 	uint64_t brk_start;
 	/* The break. Writer: stub. */
 	uint64_t brk;
+	/* Traps of a call site before it is rewritten; 0 = never. Writer: kernel. Reader: stub. */
+	uint32_t rw_after;
 	/* 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. */
 	uint32_t exit_word;
-	uint8_t tail_[1996];
+	uint8_t tail_[1944];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_pctx) == 8192, "pctx");
 _Static_assert(offsetof(struct carrick_pctx, tgid) == 0, "pctx.tgid");
@@ -279,14 +299,20 @@ _Static_assert(offsetof(struct carrick_pctx, fdr_base) == 16, "pctx.fdr_base");
 _Static_assert(offsetof(struct carrick_pctx, ctl_lock) == 20, "pctx.ctl_lock");
 _Static_assert(offsetof(struct carrick_pctx, ctl_seen) == 24, "pctx.ctl_seen");
 _Static_assert(offsetof(struct carrick_pctx, umask_) == 28, "pctx.umask_");
-_Static_assert(offsetof(struct carrick_pctx, sa_handler) == 32, "pctx.sa_handler");
-_Static_assert(offsetof(struct carrick_pctx, sa_flags) == 544, "pctx.sa_flags");
-_Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1056, "pctx.sa_restorer");
-_Static_assert(offsetof(struct carrick_pctx, sa_mask) == 1568, "pctx.sa_mask");
-_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2080, "pctx.fdhint");
-_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6176, "pctx.brk_start");
-_Static_assert(offsetof(struct carrick_pctx, brk) == 6184, "pctx.brk");
-_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6192, "pctx.exit_word");
+_Static_assert(offsetof(struct carrick_pctx, rw_calls) == 32, "pctx.rw_calls");
+_Static_assert(offsetof(struct carrick_pctx, rw_traps) == 40, "pctx.rw_traps");
+_Static_assert(offsetof(struct carrick_pctx, rw_sites) == 48, "pctx.rw_sites");
+_Static_assert(offsetof(struct carrick_pctx, rw_fixups) == 52, "pctx.rw_fixups");
+_Static_assert(offsetof(struct carrick_pctx, rw_declined) == 56, "pctx.rw_declined");
+_Static_assert(offsetof(struct carrick_pctx, sa_handler) == 80, "pctx.sa_handler");
+_Static_assert(offsetof(struct carrick_pctx, sa_flags) == 592, "pctx.sa_flags");
+_Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1104, "pctx.sa_restorer");
+_Static_assert(offsetof(struct carrick_pctx, sa_mask) == 1616, "pctx.sa_mask");
+_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2128, "pctx.fdhint");
+_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6224, "pctx.brk_start");
+_Static_assert(offsetof(struct carrick_pctx, brk) == 6232, "pctx.brk");
+_Static_assert(offsetof(struct carrick_pctx, rw_after) == 6240, "pctx.rw_after");
+_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6244, "pctx.exit_word");
 /* How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. */
 struct carrick_plan {
 	/* PLAN_MAGIC 0x4e414c50. */

@@ -75,6 +75,14 @@ export const PF_TRACE = 1;
 export const PF_NOFAST = 2;
 export const PF_FEW_FDS = 4;
 export const POLL_FAST = 256;
+export const RW_AFTER = 12;
+export const RW_NOT_TEXT = 0;
+export const RW_PATTERN = 1;
+export const RW_NO_ROOM = 2;
+export const RW_FULL = 3;
+export const RW_REFUSED = 4;
+export const RW_ENTERED = 5;
+export const RW_REASONS = 6;
 export const PLAN_FIRST = 1;
 /** An answer that holds as long as the cells that it names have the values that it names. A link's target follows it. Bytes. */
 export const ANSWER_SIZE = 144;
@@ -190,22 +198,34 @@ export const PCTX_CTL_LOCK = 20;
 export const PCTX_CTL_SEEN = 24;
 /** Not used by the stub; kept for the fast path of umask. Writer: vfs. (u32) */
 export const PCTX_UMASK_ = 28;
+/** Calls that came by a thunk, counted when PF_TRACE is set. @atomic. Writer: stub. Reader: kernel, for trace -c. (u64) */
+export const PCTX_RW_CALLS = 32;
+/** Calls that trapped, the same. (u64) */
+export const PCTX_RW_TRAPS = 40;
+/** Call sites rewritten in this process. Writer: stub. (u32) */
+export const PCTX_RW_SITES = 48;
+/** Arrivals in the middle of a rewritten site, each a trap. Under the stub's lock of rewriting. (u32) */
+export const PCTX_RW_FIXUPS = 52;
+/** Per RW_* reason: sites, for RW_NOT_TEXT and RW_FULL calls. @atomic. Writer: stub. (u32[6]) */
+export const PCTX_RW_DECLINED = 56;
 /** Disposition of signal i-1: SIG_DFL 0, SIG_IGN 1 or address. Writer: stub. (u64[64]) */
-export const PCTX_SA_HANDLER = 32;
+export const PCTX_SA_HANDLER = 80;
 /** SA_*. Writer: stub. (u64[64]) */
-export const PCTX_SA_FLAGS = 544;
+export const PCTX_SA_FLAGS = 592;
 /** Guest restorer. Writer: stub. (u64[64]) */
-export const PCTX_SA_RESTORER = 1056;
+export const PCTX_SA_RESTORER = 1104;
 /** Mask while the handler runs. Writer: stub. (u64[64]) */
-export const PCTX_SA_MASK = 1568;
+export const PCTX_SA_MASK = 1616;
 /** Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never. (u8[4096]) */
-export const PCTX_FDHINT = 2080;
+export const PCTX_FDHINT = 2128;
 /** Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps. (u64) */
-export const PCTX_BRK_START = 6176;
+export const PCTX_BRK_START = 6224;
 /** The break. Writer: stub. (u64) */
-export const PCTX_BRK = 6184;
+export const PCTX_BRK = 6232;
+/** Traps of a call site before it is rewritten; 0 = never. Writer: kernel. Reader: stub. (u32) */
+export const PCTX_RW_AFTER = 6240;
 /** 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. (u32) */
-export const PCTX_EXIT_WORD = 6192;
+export const PCTX_EXIT_WORD = 6244;
 /** How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. Bytes. */
 export const PLAN_SIZE = 1024;
 /** PLAN_MAGIC 0x4e414c50. (u32) */
@@ -486,64 +506,69 @@ export const metaNofast = (row: number): number => $meta.i32[row * 64 + 5] as nu
 export const setMetaNofast = (row: number, v: number): void => { $meta.i32[row * 64 + 5] = v; };
 /** Index into metaI32() for Atomics. */
 export const META_NOFAST_AT = (row: number): number => row * 64 + 5;
+/** Traps of a call site before it is rewritten; 0 with CARRICK_REWRITE=0. Writer: boot. */
+export const metaRewrite = (row: number): number => $meta.i32[row * 64 + 6] as number;
+export const setMetaRewrite = (row: number, v: number): void => { $meta.i32[row * 64 + 6] = v; };
+/** Index into metaI32() for Atomics. */
+export const META_REWRITE_AT = (row: number): number => row * 64 + 6;
 /** 1 = CARRICK_GRANTS=0. Writer: boot. */
-export const metaNogrants = (row: number): number => $meta.i32[row * 64 + 6] as number;
-export const setMetaNogrants = (row: number, v: number): void => { $meta.i32[row * 64 + 6] = v; };
+export const metaNogrants = (row: number): number => $meta.i32[row * 64 + 7] as number;
+export const setMetaNogrants = (row: number, v: number): void => { $meta.i32[row * 64 + 7] = v; };
 /** Index into metaI32() for Atomics. */
-export const META_NOGRANTS_AT = (row: number): number => row * 64 + 6;
+export const META_NOGRANTS_AT = (row: number): number => row * 64 + 7;
 /** 1 = guests live in a pid namespace of their own. Writer: kernel. */
-export const metaPidns = (row: number): number => $meta.i32[row * 64 + 7] as number;
-export const setMetaPidns = (row: number, v: number): void => { $meta.i32[row * 64 + 7] = v; };
+export const metaPidns = (row: number): number => $meta.i32[row * 64 + 8] as number;
+export const setMetaPidns = (row: number, v: number): void => { $meta.i32[row * 64 + 8] = v; };
 /** Index into metaI32() for Atomics. */
-export const META_PIDNS_AT = (row: number): number => row * 64 + 7;
+export const META_PIDNS_AT = (row: number): number => row * 64 + 8;
 /** CLOCK_MONOTONIC at the container's start, ns. Writer: boot. */
-export const metaBootNs = (row: number): number => $meta.f64[row * 32 + 4] as number;
-export const setMetaBootNs = (row: number, v: number): void => { $meta.f64[row * 32 + 4] = v; };
+export const metaBootNs = (row: number): number => $meta.f64[row * 32 + 5] as number;
+export const setMetaBootNs = (row: number, v: number): void => { $meta.f64[row * 32 + 5] = v; };
 /** CPUs. Writer: boot. */
-export const metaNproc = (row: number): number => $meta.i32[row * 64 + 10] as number;
-export const setMetaNproc = (row: number, v: number): void => { $meta.i32[row * 64 + 10] = v; };
+export const metaNproc = (row: number): number => $meta.i32[row * 64 + 12] as number;
+export const setMetaNproc = (row: number, v: number): void => { $meta.i32[row * 64 + 12] = v; };
 /** Index into metaI32() for Atomics. */
-export const META_NPROC_AT = (row: number): number => row * 64 + 10;
+export const META_NPROC_AT = (row: number): number => row * 64 + 12;
 /** Processes created. Writer: kernel. */
-export const metaForks = (row: number): number => $meta.i32[row * 64 + 11] as number;
-export const setMetaForks = (row: number, v: number): void => { $meta.i32[row * 64 + 11] = v; };
+export const metaForks = (row: number): number => $meta.i32[row * 64 + 13] as number;
+export const setMetaForks = (row: number, v: number): void => { $meta.i32[row * 64 + 13] = v; };
 /** Index into metaI32() for Atomics. */
-export const META_FORKS_AT = (row: number): number => row * 64 + 11;
+export const META_FORKS_AT = (row: number): number => row * 64 + 13;
 /** Calls answered with ENOSYS. @atomic. */
-export const metaEnosys = (row: number): number => $meta.i32[row * 64 + 12] as number;
-export const setMetaEnosys = (row: number, v: number): void => { $meta.i32[row * 64 + 12] = v; };
+export const metaEnosys = (row: number): number => $meta.i32[row * 64 + 14] as number;
+export const setMetaEnosys = (row: number, v: number): void => { $meta.i32[row * 64 + 14] = v; };
 /** Index into metaI32() for Atomics. */
-export const META_ENOSYS_AT = (row: number): number => row * 64 + 12;
+export const META_ENOSYS_AT = (row: number): number => row * 64 + 14;
 /** Handlers that threw. @atomic. */
-export const metaThrew = (row: number): number => $meta.i32[row * 64 + 13] as number;
-export const setMetaThrew = (row: number, v: number): void => { $meta.i32[row * 64 + 13] = v; };
+export const metaThrew = (row: number): number => $meta.i32[row * 64 + 15] as number;
+export const setMetaThrew = (row: number, v: number): void => { $meta.i32[row * 64 + 15] = v; };
 /** Index into metaI32() for Atomics. */
-export const META_THREW_AT = (row: number): number => row * 64 + 13;
+export const META_THREW_AT = (row: number): number => row * 64 + 15;
 /** Rotor for row allocation. Under lock_alloc. */
-export const metaNextTask = (row: number): number => $meta.i32[row * 64 + 14] as number;
-export const setMetaNextTask = (row: number, v: number): void => { $meta.i32[row * 64 + 14] = v; };
+export const metaNextTask = (row: number): number => $meta.i32[row * 64 + 16] as number;
+export const setMetaNextTask = (row: number, v: number): void => { $meta.i32[row * 64 + 16] = v; };
 /** Index into metaI32() for Atomics. */
-export const META_NEXT_TASK_AT = (row: number): number => row * 64 + 14;
+export const META_NEXT_TASK_AT = (row: number): number => row * 64 + 16;
 /** No row of table task at or above this one was ever used. Writer: kernel. */
-export const metaTopTask = (row: number): number => $meta.i32[row * 64 + 15] as number;
-export const setMetaTopTask = (row: number, v: number): void => { $meta.i32[row * 64 + 15] = v; };
+export const metaTopTask = (row: number): number => $meta.i32[row * 64 + 17] as number;
+export const setMetaTopTask = (row: number, v: number): void => { $meta.i32[row * 64 + 17] = v; };
 /** Index into metaI32() for Atomics. */
-export const META_TOP_TASK_AT = (row: number): number => row * 64 + 15;
+export const META_TOP_TASK_AT = (row: number): number => row * 64 + 17;
 /** The same for table tg. Writer: kernel. */
-export const metaTopTg = (row: number): number => $meta.i32[row * 64 + 16] as number;
-export const setMetaTopTg = (row: number, v: number): void => { $meta.i32[row * 64 + 16] = v; };
+export const metaTopTg = (row: number): number => $meta.i32[row * 64 + 18] as number;
+export const setMetaTopTg = (row: number, v: number): void => { $meta.i32[row * 64 + 18] = v; };
 /** Index into metaI32() for Atomics. */
-export const META_TOP_TG_AT = (row: number): number => row * 64 + 16;
+export const META_TOP_TG_AT = (row: number): number => row * 64 + 18;
 /** uname(2) nodename, NUL terminated. Writer: kernel. */
-export const metaHostname = (row: number, ix: number): number => $meta.u8[row * 256 + 68 + ix] as number;
-export const setMetaHostname = (row: number, ix: number, v: number): void => { $meta.u8[row * 256 + 68 + ix] = v; };
+export const metaHostname = (row: number, ix: number): number => $meta.u8[row * 256 + 76 + ix] as number;
+export const setMetaHostname = (row: number, ix: number, v: number): void => { $meta.u8[row * 256 + 76 + ix] = v; };
 /** First byte of the field in metaU8(). */
-export const META_HOSTNAME_BYTE = (row: number): number => row * 256 + 68;
+export const META_HOSTNAME_BYTE = (row: number): number => row * 256 + 76;
 /** uname(2) domainname, NUL terminated. Writer: kernel. */
-export const metaDomainname = (row: number, ix: number): number => $meta.u8[row * 256 + 133 + ix] as number;
-export const setMetaDomainname = (row: number, ix: number, v: number): void => { $meta.u8[row * 256 + 133 + ix] = v; };
+export const metaDomainname = (row: number, ix: number): number => $meta.u8[row * 256 + 141 + ix] as number;
+export const setMetaDomainname = (row: number, ix: number, v: number): void => { $meta.u8[row * 256 + 141 + ix] = v; };
 /** First byte of the field in metaU8(). */
-export const META_DOMAINNAME_BYTE = (row: number): number => row * 256 + 133;
+export const META_DOMAINNAME_BYTE = (row: number): number => row * 256 + 141;
 // ---- ofd: An open file description.
 export const OFD_ROWS = 65536;
 const $ofd: Views = noViews();

@@ -125,6 +125,17 @@ export const CONSTANTS = {
   /** Most entries of a poll that the stub makes itself. */
   POLL_FAST: 256,
 
+  /** Traps of a call site before it is rewritten, unless CARRICK_REWRITE says otherwise: about what the rewriting costs (decision 0008). */
+  RW_AFTER: 12,
+  /** Why a call site was not rewritten: indices of pctx.rw_declined. */
+  RW_NOT_TEXT: 0,
+  RW_PATTERN: 1,
+  RW_NO_ROOM: 2,
+  RW_FULL: 3,
+  RW_REFUSED: 4,
+  RW_ENTERED: 5,
+  RW_REASONS: 6,
+
   /** Plan flags. */
   PLAN_FIRST: 1,
 } as const;
@@ -137,6 +148,11 @@ export const pctx = struct('pctx', 'What the threads of one thread group share w
   ctl_lock: u32('@futex. Mutex of the stub around recvmsg on the control socket: 0 free, 1 held, 2 held and awaited.'),
   ctl_seen: u32('Control messages received so far. Writer: stub under ctl_lock.'),
   umask_: u32('Not used by the stub; kept for the fast path of umask. Writer: vfs.'),
+  rw_calls: u64('Calls that came by a thunk, counted when PF_TRACE is set. @atomic. Writer: stub. Reader: kernel, for trace -c.'),
+  rw_traps: u64('Calls that trapped, the same.'),
+  rw_sites: u32('Call sites rewritten in this process. Writer: stub.'),
+  rw_fixups: u32('Arrivals in the middle of a rewritten site, each a trap. Under the stub\'s lock of rewriting.'),
+  rw_declined: u32('Per RW_* reason: sites, for RW_NOT_TEXT and RW_FULL calls. @atomic. Writer: stub.', 6),
   sa_handler: u64('Disposition of signal i-1: SIG_DFL 0, SIG_IGN 1 or address. Writer: stub.', 64),
   sa_flags: u64('SA_*. Writer: stub.', 64),
   sa_restorer: u64('Guest restorer. Writer: stub.', 64),
@@ -144,6 +160,7 @@ export const pctx = struct('pctx', 'What the threads of one thread group share w
   fdhint: u8('Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never.', 4096),
   brk_start: u64('Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps.'),
   brk: u64('The break. Writer: stub.'),
+  rw_after: u32('Traps of a call site before it is rewritten; 0 = never. Writer: kernel. Reader: stub.'),
   exit_word: u32('0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended.'),
 });
 

@@ -6,7 +6,8 @@
  *     --filter RE      only probes whose name matches (glibc/file-seek, musl/file-seek)
  *     --jobs N         carrick containers at a time (default: CPUs, at most 8)
  *     --batch N        probes per container (default: all of a job's share; 1 = a container each)
- *     --mode M         fast (default), nofast (CARRICK_FASTPATH=0 CARRICK_GRANTS=0) or both
+ *     --mode M         fast (default), nofast (CARRICK_FASTPATH=0 CARRICK_GRANTS=0), eager (CARRICK_REWRITE=1: every call site is
+ *                      rewritten when it has trapped once), trap (CARRICK_REWRITE=0: none is), several with commas; both = fast,nofast
  *     --user           as root: run everything a second time as an ordinary user
  *     --oracle N       only run the host side, N times each, and report what differs between runs
  *     --carrick FILE   the carrick to run (default dist/carrick.mjs)
@@ -42,6 +43,12 @@ const { values: opt } = parseArgs({
     verbose: { type: 'boolean', default: false },
   },
 });
+
+const MODES: Readonly<Record<string, NodeJS.ProcessEnv>> = {
+  fast: {}, nofast: { CARRICK_FASTPATH: '0', CARRICK_GRANTS: '0' }, eager: { CARRICK_REWRITE: '1' }, trap: { CARRICK_REWRITE: '0' },
+};
+const modes = opt.mode === 'both' ? ['fast', 'nofast'] : opt.mode.split(',');
+for (const mode of modes) if (MODES[mode] === undefined) throw new Error(`no mode ${mode}`);
 
 const print = (line: string): void => { process.stdout.write(`${line}\n`); };
 const running = new Set<ChildProcess>();
@@ -167,13 +174,13 @@ function hostLauncher(bin: string, who: Who): Launcher {
 }
 
 function guestLauncher(bin: string, who: Who, mode: string): Launcher {
-  const slow = mode === 'nofast' ? { CARRICK_FASTPATH: '0', CARRICK_GRANTS: '0' } : {};
+  const switches = MODES[mode];
   const clean = ['env', '-i', ...Object.entries(ENV).map(([k, v]) => `${k}=${v}`)];
   const command = who.switched ? publicCommand(resolve(opt.carrick)) : [process.execPath, resolve(opt.carrick)];
   return (names, scratch) => ({
     argv: asUser(who, [...command, 'run', '--rm', '-u', `${who.uid}:${who.gid}`, '-v', `${bin}:/probes:ro`,
       'host', '--', ...clean, 'sh', '/probes/batch.sh', '/probes', '/tmp', ...names]),
-    env: { ...process.env, HOME: scratch, ...slow },
+    env: { ...process.env, HOME: scratch, ...switches },
   });
 }
 
@@ -231,7 +238,7 @@ async function compare(names: readonly string[], jobs: number, who: Who, bin: st
     if (bad !== undefined) report(who.name, name, [`broken on the host: ${bad}`]);
     return bad === undefined;
   });
-  for (const mode of opt.mode === 'both' ? ['fast', 'nofast'] : [opt.mode]) {
+  for (const mode of modes) {
     const guest = await runAll(good, jobs, Number(opt.batch ?? 0), who, guestLauncher(bin, who, mode));
     for (const name of good) report(`${who.name} ${mode}`, name, differences(host.get(name) ?? missing, guest.get(name) ?? missing));
   }
