@@ -59,6 +59,12 @@ static void do_getpid(void) { syscall(SYS_getpid); }
 static void do_stat(void) { struct stat s; if (stat("/usr/bin/env", &s)) die("stat"); }
 static void do_enoent(void) { struct stat s; if (!stat("/usr/bin/no-such-name", &s)) die("stat"); }
 static void do_open(void) { int f = open("/usr/bin/env", O_RDONLY); if (f < 0) die("open"); close(f); }
+static void start_zero(void) { fd = open("/dev/zero", O_RDONLY); if (fd < 0) die("/dev/zero"); }
+static void start_null(void) { fd = open("/dev/null", O_WRONLY); if (fd < 0) die("/dev/null"); }
+static void do_clock(void) { struct timespec t; if (syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &t)) die("clock_gettime"); }
+static void do_read_one(void) { if (read(fd, buf, 1) != 1) die("read"); }
+static void do_write_one(void) { if (write(fd, buf, 1) != 1) die("write"); }
+static void do_fstat(void) { struct stat s; if (fstat(fd, &s)) die("fstat"); }
 static void do_pread(void) { if (pread(fd, buf, 4096, 0) != 4096) die("pread"); }
 
 static void do_cpu(void)
@@ -91,6 +97,20 @@ static void do_mmap(void)
 	if (p == MAP_FAILED)
 		die("mmap");
 	munmap(p, 65536);
+}
+
+static void start_protect(void)
+{
+	words = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (words == MAP_FAILED)
+		die("mmap");
+	memset(words, 1, 65536);
+}
+
+static void do_protect(void)
+{
+	if (mprotect(words, 65536, PROT_READ) || mprotect(words, 65536, PROT_READ | PROT_WRITE))
+		die("mprotect");
 }
 
 static void do_fork(void)
@@ -338,6 +358,8 @@ static void do_futex(void) { turn++; hand(&words[0], turn); await(&words[64], tu
 
 static const struct { const char *name; void (*start)(void); void (*op)(void); int scale; } ops[] = {
 	{ "getppid", NULL, do_getppid, 1 }, { "getpid", NULL, do_getpid, 1 },
+	{ "clock_gettime", NULL, do_clock, 1 }, { "read-zero-1", start_zero, do_read_one, 1 }, { "write-null-1", start_null, do_write_one, 1 },
+	{ "fstat", make_file, do_fstat, 1 }, { "mprotect", start_protect, do_protect, 4 },
 	{ "stat", NULL, do_stat, 1 }, { "stat-missing", NULL, do_enoent, 1 }, { "open-close", NULL, do_open, 1 },
 	{ "pread-4k", make_file, do_pread, 1 }, { "pipe-pingpong", start_pipe, do_pipe, 1 }, { "futex-pingpong", start_futex, do_futex, 1 },
 	{ "unix-pingpong", start_unix, do_link, 1 }, { "tcp-pingpong", start_tcp, do_link, 1 }, { "epoll-pingpong", start_epoll, do_link, 1 },

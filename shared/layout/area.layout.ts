@@ -126,7 +126,7 @@ export const CONSTANTS = {
   POLL_FAST: 256,
 
   /** Traps of a call site before it is rewritten, unless CARRICK_REWRITE says otherwise: about what the rewriting costs (decision 0008). */
-  RW_AFTER: 12,
+  RW_AFTER: 8,
   /** Why a call site was not rewritten: indices of pctx.rw_declined. */
   RW_NOT_TEXT: 0,
   RW_PATTERN: 1,
