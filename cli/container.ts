@@ -22,6 +22,7 @@ import { nowNs } from '../shared/clock.js';
 import type { KernelControl, KernelEvent, SignalControl, VfsControl } from '../shared/control.js';
 import * as L from '../shared/gen/layout.js';
 import { STAT_ROWS } from '../shared/endpoint.js';
+import * as host from '../shared/host.js';
 import { loadNative, native } from '../shared/native.js';
 import { allocRings } from '../shared/rings.js';
 import { SERVER_NAMES } from '../shared/server-names.js';
@@ -67,10 +68,15 @@ export function addonPath(): string {
   return resolve(here, '../native/build/Release/carrick.node');
 }
 
-/** Load the addon into this thread. */
+let loaded = false;
+
+/** Load the addon into this thread, for host calls as well. */
 export function loadAddon(): void {
+  if (loaded) return;
   try {
     loadNative(addonPath());
+    host.initHost();
+    loaded = true;
   } catch (error) {
     throw new Failure('the native addon cannot be loaded; build it with: npm run build:native', undefined, { cause: error });
   }
@@ -173,7 +179,7 @@ class Container {
     for (const signal of FORWARDED) process.on(signal, () => this.forward(signal));
     if (this.spec.tty) {
       process.on('SIGWINCH', () => this.resize());
-      this.terminal.enter();
+      this.terminal.enter(this.spec.interactive);
     }
     for (const [srv, name] of SERVER_NAMES.entries()) {
       const { port1, port2 } = new MessageChannel();

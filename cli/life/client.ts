@@ -11,8 +11,6 @@ import { loadAddon } from '../container.js';
 import { type State, directoryOf } from '../container-dir.js';
 import { Failure } from '../failure.js';
 
-let ready = false;
-
 export class Client {
   private readonly lines = new Lines();
   /** Told of every reply, and once of the end: undefined. */
@@ -32,11 +30,7 @@ export class Client {
 
   /** Connect, and send a first request with descriptors. undefined: it has ended, or is not up yet. */
   static tryOpen(state: State, first: ControlRequest, fds: readonly number[] = []): Client | undefined {
-    if (!ready) {
-      loadAddon();
-      host.initHost();
-      ready = true;
-    }
+    loadAddon();
     const fd = connectTo(toBytes(directoryOf(state)), CONTROL_SOCKET);
     if (fd < 0) return undefined;
     let text = frame(first);

@@ -57,7 +57,7 @@ export async function execCommand(ref: string, flags: ExecFlags, operands: reado
   if (request.tty) {
     process.on('SIGWINCH', () => { client.send({ op: 'resize', ...windowSize() }); });
     process.on('exit', () => { terminal.restore(); });
-    terminal.enter();
+    terminal.enter(request.interactive);
   }
   const replies = await client.untilEnd();
   terminal.restore();

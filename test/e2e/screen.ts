@@ -119,7 +119,7 @@ export class Screen {
   }
 
   /** Exit status of the program as a shell sees it, once it has ended. */
-  status(): number { return Number(/^\(status (\d+)\)$/m.exec(this.until(/^\(status \d+\)$/m))?.[1]); }
+  status(): number { return Number(/\(status (\d+)\)$/m.exec(this.until(/\(status \d+\)$/m))?.[1]); }
 
   /** The terminal goes away, as when its window is closed. */
   close(): void { this.tmux('kill-server'); }

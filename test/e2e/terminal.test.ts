@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { Footprint, commandLine, eventually, guestProcesses, guestsOf, native, runHost, scratchDir } from './harness.js';
+import { Footprint, carrickCommand, commandLine, eventually, guestProcesses, guestsOf, native, runHost, scratchDir } from './harness.js';
 import { NO_TMUX, SHELL, Screen } from './screen.js';
 
 const amRoot = process.getuid?.() === 0;
@@ -154,6 +154,18 @@ for (const ordinary of amRoot ? [false, true] : [false]) {
       s.press('C-c').until(/^KeyboardInterrupt$[^]*^>>>$/m);
       s.line('raise SystemExit(5)');
       assert.equal(s.status(), 5);
+    });
+
+    test('the window is as raw as the terminal inside says; without -i Ctrl-C is a signal from outside', () => {
+      const s = shell();
+      assert.match(s.run("stty -onlcr; printf 'ab\\ncd'; stty onlcr; echo"), /^ab\n {2}cd$/m);
+      s.line('exit 3');
+      assert.equal(s.status(), 3);
+      const deaf = new Screen([...carrickCommand(ordinary), 'run', '--rm', '-t', 'host', '--', 'sh', '-c', 'tty; exec sleep 1000'], options);
+      open.push(deaf);
+      deaf.until(/^\/dev\/pts\/0$/m);
+      deaf.press('C-c');
+      assert.equal(deaf.status(), 130);
     });
 
     test('nothing is left', () => {
