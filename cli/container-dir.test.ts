@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { beforeEach, afterEach, test } from 'node:test';
-import { ContainerDir, type State, removeTree, startTime, sweep } from './container-dir.js';
+import { loadNative } from '../shared/native.js';
+import { ContainerDir, type State, removeContainer, removeTree, startTime, sweep } from './container-dir.js';
 import { Failure } from './failure.js';
 
+loadNative(resolve('native/build/Release/carrick.node'));
 let home = '';
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'carrick-home-'));
@@ -54,8 +56,43 @@ test('a sweep removes what dead owners left, and nothing else', () => {
   const young = abandoned('eeee.new', undefined);
   const old = abandoned('ffff.new', undefined);
   utimesSync(old, 1, 1);
+  const unborn = abandoned('abcd.1073741823.1.new', undefined);
+  const being = abandoned(`abce.${process.pid}.${startTime(process.pid)}.new`, undefined);
   sweep();
-  assert.deepEqual([alive.path, recycled, dead, exited, young, old].map((path) => existsSync(path)), [true, false, false, true, true, false]);
+  assert.deepEqual([alive.path, recycled, dead, exited, young, old, unborn, being].map((path) => existsSync(path)), [true, false, false, true, true, false, false, true]);
+});
+
+test('a sweep keeps what would have been kept, as ended by SIGKILL, and frees the names of what goes', () => {
+  const gone = { pid: 0x3fffffff, startTime: '1' };
+  const written = abandoned('aaaa', { ...gone, name: 'a', keep: true });
+  const empty = abandoned('bbbb', { ...gone, name: 'b', keep: true });
+  rmSync(join(empty, 'upper/etc'), { recursive: true });
+  const detached = abandoned('cccc', { ...gone, name: 'c', keep: true, detached: true });
+  rmSync(join(detached, 'upper/etc'), { recursive: true });
+  const temporary = abandoned('dddd', { ...gone, name: 'd', keep: false });
+  mkdirSync(join(home, 'names'));
+  for (const [name, id] of [['a', 'aaaa'], ['b', 'bbbb'], ['c', 'cccc'], ['d', 'dddd'], ['e', 'eeee']]) symlinkSync(id as string, join(home, 'names', name as string));
+  sweep();
+  assert.deepEqual([written, empty, detached, temporary].map((path) => existsSync(path)), [true, false, true, false]);
+  for (const dir of [written, detached]) {
+    const state = JSON.parse(readFileSync(join(dir, 'state.json'), 'utf8')) as State;
+    assert.deepEqual([state.status, state.exitStatus], ['exited', 137]);
+  }
+  assert.deepEqual(readdirSync(join(home, 'names')).sort(), ['a', 'c']);
+});
+
+test('an ended container is adopted by one, and removed by nobody meanwhile', () => {
+  const dir = abandoned('aaaa', { pid: 0x3fffffff, startTime: '1', status: 'exited', exitStatus: 3, finished: 'then', name: 'web', keep: true });
+  mkdirSync(join(home, 'names'));
+  symlinkSync('aaaa', join(home, 'names/web'));
+  const again = ContainerDir.adopt('aaaa', true);
+  const state = JSON.parse(readFileSync(join(dir, 'state.json'), 'utf8')) as State;
+  assert.deepEqual([state.status, state.pid, state.exitStatus, state.finished, state.detached, state.started !== undefined], ['running', process.pid, undefined, undefined, true, true]);
+  assert.throws(() => ContainerDir.adopt('aaaa', true), /is running/);
+  assert.throws(() => { removeContainer(state); }, /is running/);
+  assert.throws(() => ContainerDir.adopt('bbbb', true), /no container bbbb/);
+  again.finish(false, 0);
+  assert.deepEqual([existsSync(dir), readdirSync(join(home, 'names'))], [false, []]);
 });
 
 test('a name is held by one container, and lost by a dead one', () => {

@@ -7,16 +7,19 @@
  *   log           with -d: standard output and error
  *
  * Alive means: the process of state.json exists and was started when state.json says; so a recycled pid is not mistaken for the owner, and
- * nothing has to be unlocked after a crash. The directory is made under another name and renamed when state.json is in it, so that a sweep
- * never sees a living container without state. Kept directories (no --rm, and something written or -d) have status "exited". A name is
- * held by names/NAME, a symbolic link to the id, which only one process can make. With -d the command that was called makes the directory, and the
- * process that goes on running adopts it.
+ * nothing has to be unlocked after a crash. The directory is made under another name, which says whose it is, and renamed when state.json is in it, so that
+ * a sweep never sees a living container without state. Kept directories (no --rm, and something written or -d) have status "exited", also when their carrick
+ * was killed. A name is held by names/NAME, a symbolic link to the id, which only one process can make, and which counts as long as the directory is there.
+ * With -d the command that was called makes the directory, and the process that goes on running adopts it. Whoever adopts a directory, notes that it has
+ * ended, or moves it away to remove it, has its flock and has looked at its state again.
  */
-import { chmodSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, rmdirSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, rmdirSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { RunSpec } from '../shared/spec.js';
-import { Lock, tryLock } from '../image/lock.js';
+import type { Lock} from '../image/lock.js';
+import { tryLock } from '../image/lock.js';
+import { loadAddon } from './addon.js';
 import { EXIT_SIGNAL, Failure, why } from './failure.js';
 
 export interface State {
@@ -32,6 +35,8 @@ export interface State {
   /** Names in $CARRICK_HOME/layers of the image below the writable layer: they are kept as long as this container (image/store.ts). */
   readonly layers?: readonly string[];
   readonly created: string;
+  /** When it was started last, if that was not when it was made. */
+  readonly started?: string;
   /** When it ended, ISO 8601; once exited. */
   readonly finished?: string;
   /** Started with -d: it stays until `carrick rm`, unless --rm was given. */
@@ -45,8 +50,21 @@ export interface State {
 export type Description = Pick<State, 'detached' | 'keep' | 'config'>;
 
 const SIGKILL = 9;
-/** An unfinished directory (a crash between mkdir and rename) is swept when it is older. ms. */
+/** What is nobody's (a directory without state, a link that was being removed) is swept when it is older. ms. */
 const UNFINISHED_MS = 60_000;
+/** How long to wait for another process's lock of a directory, which it holds for some system calls only. ms. */
+const HOLD_MS = 5000;
+/** Beginning of names of links in names/ that are being removed; no container's name begins so. */
+const GONE = '.gone-';
+
+/** This process, as nobody else is called on this machine: pid and start time. */
+const myself = (): string => `${process.pid}.${startTime(process.pid)}`;
+
+/** Whether what myself() said elsewhere still lives. */
+function lives(who: string): boolean {
+  const [pid = '', start = ''] = who.split('.');
+  return start !== '' && startTime(Number(pid)) === start;
+}
 
 export function carrickHome(): string {
   return resolve(process.env['CARRICK_HOME'] || join(homedir(), '.carrick'));
@@ -138,7 +156,7 @@ export class ContainerDir {
       id, name, pid: process.pid, startTime: startTime(process.pid), status: 'running', command, ...(layers === undefined ? {} : { layers }), ...more, created: new Date().toISOString(),
     };
     const dir = new ContainerDir(home, state);
-    const unfinished = `${dir.path}.new`;
+    const unfinished = `${dir.path}.${myself()}.new`;
     try {
       makeDirs(join(unfinished, 'upper'));
       writeFileSync(join(unfinished, 'state.json'), JSON.stringify(state));
@@ -156,13 +174,14 @@ export class ContainerDir {
   /** Take a directory over: from the process that made it, which waits for that, or of a container that has ended. */
   static adopt(id: string, detached: boolean): ContainerDir {
     const home = carrickHome();
-    const state = readState(join(home, 'containers', id));
-    if (state === undefined) throw new Failure(`no container ${id}`);
     const path = join(home, 'containers', id);
-    const mine = tryLock(path, 'exclusive');
-    if (!(mine instanceof Lock)) throw new Failure(`container ${id} is running`);
-    const { exitStatus: _, finished: __, ...rest } = state;
-    const dir = new ContainerDir(home, { ...rest, detached: detached || rest.detached === true, status: 'running', pid: process.pid, startTime: startTime(process.pid) });
+    const mine = hold(path);
+    const state = mine === undefined ? undefined : readState(path);
+    if (mine === undefined || state === undefined) throw new Failure(`no container ${id}`);
+    const { exitStatus: _, finished, ...rest } = state;
+    const dir = new ContainerDir(home, {
+      ...rest, detached: detached || rest.detached === true, status: 'running', pid: process.pid, startTime: startTime(process.pid), ...(finished === undefined ? {} : { started: new Date().toISOString() }),
+    });
     // Held as long as this process lives: of two that start it again, one does.
     dir.mine = mine;
     if (state.name !== id) dir.namePath = join(home, 'names', state.name);
@@ -187,13 +206,13 @@ export class ContainerDir {
       } catch (error) {
         if (errorCode(error) !== 'EEXIST') throw error;
       }
-      const holder = readlinkSync(path);
+      const holder = linkAt(path);
       const dir = join(this.home, 'containers', holder);
       const state = readState(dir);
       if (state !== undefined && (isAlive(state) || state.status === 'exited')) {
         throw new Failure(`the name "${name}" is taken by container ${holder}, ${state.status === 'exited' ? `which has ended; choose another, or: carrick rm ${name}` : 'which is running; choose another'}`);
       }
-      unlinkSync(path);
+      releaseName(this.home, name, holder);
     }
     throw new Failure(`the name "${name}" was just taken by another container; choose another`);
   }
@@ -209,8 +228,59 @@ export class ContainerDir {
       return;
     }
     remove(this.path);
-    if (this.namePath !== '') unlinkSync(this.namePath);
+    if (this.namePath !== '') releaseName(this.home, this.state.name, this.state.id);
   }
+}
+
+/**
+ * Lock a container's directory against everybody who would change its owner; undefined when it is not there. Who holds it and does not run it, or not any more
+ * (the last of a dying process's threads close its files), is waited for.
+ */
+function hold(dir: string): Lock | undefined {
+  loadAddon();
+  for (const end = Date.now() + HOLD_MS; ;) {
+    const held = tryLock(dir, 'exclusive');
+    if (held !== 'busy') return held;
+    const state = readState(dir);
+    if (state !== undefined && isAlive(state)) throw new Failure(`container ${state.name} is running`);
+    if (Date.now() > end) throw new Failure(`container ${basename(dir)} is just being started or removed by another carrick; try again`);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+  }
+}
+
+/** Target of a symbolic link, '' when it has gone. */
+function linkAt(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch (error) {
+    if (errorCode(error) === '') throw error;
+    return '';
+  }
+}
+
+function unlinkIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+/**
+ * Give a name up that leads to `id`. It is moved aside first and looked at again, because between a look and an unlink another process may have removed
+ * the old link and made its own.
+ */
+function releaseName(home: string, name: string, id: string): void {
+  const path = join(home, 'names', name);
+  if (linkAt(path) !== id) return;
+  const aside = join(home, 'names', `${GONE}${process.pid}-${name}`);
+  try {
+    renameSync(path, aside);
+    if (linkAt(aside) !== id) linkSync(aside, path);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'EEXIST') throw error;
+  }
+  unlinkIfThere(aside);
 }
 
 /** With -d there is a log and an exit status to ask for, else only what was written. */
@@ -240,13 +310,20 @@ export function directoryOf(state: State): string { return join(carrickHome(), '
 
 /** Remove an ended container, and its name. */
 export function removeContainer(state: State): void {
-  remove(directoryOf(state));
-  const name = join(carrickHome(), 'names', state.name);
-  try {
-    if (readlinkSync(name) === state.id) unlinkSync(name);
-  } catch (error) {
-    if (errorCode(error) === '') throw error; // it had no name, or another has it by now
-  }
+  const dir = directoryOf(state);
+  const held = hold(dir);
+  if (held !== undefined) discard(dir, state, held);
+}
+
+/** Remove a container that we hold. Moved away first: what is left of a removal that is cut short is nobody's container any more. */
+function discard(dir: string, state: State, held: Lock): void {
+  const now = readState(dir);
+  if (now !== undefined && isAlive(now)) { held.release(); throw new Failure(`container ${state.name} is running`); }
+  const aside = `${dir}.${myself()}.new`;
+  renameSync(dir, aside);
+  held.release();
+  releaseName(carrickHome(), state.name, state.id);
+  remove(aside);
 }
 
 function namesOf(dir: string): string[] {
@@ -264,17 +341,53 @@ function remove(dir: string): void {
   removeTree(dir);
 }
 
-/** Remove what containers whose carrick was killed have left behind; of those that are kept only note that they have ended. Errors are not this container's business: the next start tries again. */
+/**
+ * Look after what containers whose carrick was killed have left behind: those that are kept are noted to have ended, the others go. Errors are not this
+ * container's business: the next start tries again.
+ */
 export function sweep(): void {
   const containers = join(carrickHome(), 'containers');
   for (const name of namesOf(containers)) {
-    const dir = join(containers, name);
     try {
-      const state = readState(dir);
-      const age = Date.now() - lstatSync(dir).mtimeMs;
-      if (state === undefined || name.endsWith('.new')) { if (age > UNFINISHED_MS) remove(dir); continue; }
-      if (state.status !== 'running' || isAlive(state)) continue;
-      if (state.keep === true && isWorthKeeping(dir, state)) writeState(dir, ended(state, EXIT_SIGNAL + SIGKILL)); else remove(dir);
+      sweepOne(join(containers, name), name);
+    } catch (error) {
+      // A Failure: somebody else looks after it.
+      if (errorCode(error) === '' && !(error instanceof Failure)) throw error;
+    }
+  }
+  sweepNames();
+}
+
+const older = (path: string): boolean => Date.now() - lstatSync(path).mtimeMs > UNFINISHED_MS;
+const hasDied = (state: State | undefined): state is State => state?.status === 'running' && !isAlive(state);
+
+function sweepOne(dir: string, name: string): void {
+  if (name.endsWith('.new')) {
+    const who = name.split('.').slice(1, 3).join('.');
+    if (who.includes('.') ? !lives(who) : older(dir)) remove(dir);
+    return;
+  }
+  const state = readState(dir);
+  if (state === undefined) { if (older(dir)) remove(dir); return; }
+  if (!hasDied(state)) return;
+  const held = hold(dir);
+  if (held === undefined) return;
+  const now = readState(dir);
+  if (!hasDied(now)) { held.release(); return; }
+  if (now.keep !== true || !isWorthKeeping(dir, now)) { discard(dir, now, held); return; }
+  writeState(dir, ended(now, EXIT_SIGNAL + SIGKILL));
+  held.release();
+}
+
+/** Names whose container has gone: its carrick was killed in between. */
+function sweepNames(): void {
+  const home = carrickHome();
+  for (const name of namesOf(join(home, 'names'))) {
+    try {
+      const path = join(home, 'names', name);
+      if (name.startsWith(GONE)) { if (older(path)) unlinkIfThere(path); continue; }
+      const id = linkAt(path);
+      if (id !== '' && namesOf(join(home, 'containers', id)).length === 0) releaseName(home, name, id);
     } catch (error) {
       if (errorCode(error) === '') throw error;
     }

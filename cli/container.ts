@@ -13,8 +13,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, constants } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename, join } from 'node:path';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import { type BootData, type WorkerReady, comlinkPort } from '../shared/boot.js';
@@ -22,11 +21,11 @@ import { nowNs } from '../shared/clock.js';
 import type { KernelControl, KernelEvent, SignalControl, VfsControl } from '../shared/control.js';
 import * as L from '../shared/gen/layout.js';
 import { STAT_ROWS } from '../shared/endpoint.js';
-import * as host from '../shared/host.js';
-import { loadNative, native } from '../shared/native.js';
+import { native } from '../shared/native.js';
 import { allocRings } from '../shared/rings.js';
 import { SERVER_NAMES } from '../shared/server-names.js';
 import type { RunSpec } from '../shared/spec.js';
+import { addonPath, bundles, loadAddon } from './addon.js';
 import { toText } from './bytes.js';
 import { ContainerDir, type Description, sweep } from './container-dir.js';
 import { EXIT_CARRICK, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_SIGNAL, Failure, complain, report } from './failure.js';
@@ -59,27 +58,6 @@ export interface Observer {
   sampling(result: number): void;
   /** The container has ended; the workers are still there. */
   ended(): void;
-}
-
-/** dist/, where the bundles are: this code is in one of them. */
-const here = dirname(fileURLToPath(import.meta.url));
-
-export function addonPath(): string {
-  return resolve(here, '../native/build/Release/carrick.node');
-}
-
-let loaded = false;
-
-/** Load the addon into this thread, for host calls as well. */
-export function loadAddon(): void {
-  if (loaded) return;
-  try {
-    loadNative(addonPath());
-    host.initHost();
-    loaded = true;
-  } catch (error) {
-    throw new Failure('the native addon cannot be loaded; build it with: npm run build:native', undefined, { cause: error });
-  }
 }
 
 /** End the process now, with every thread; see the header. */
@@ -187,7 +165,7 @@ class Container {
         srv, tables, rings, stats: this.stats, addonPath: addonPath(), spec: this.spec, control: port2,
         traceFd: this.spec.trace.mode === 'lines' ? this.spec.trace.fd : -1, callLog: this.observer?.callLogs[srv],
       };
-      const worker = new Worker(join(here, `${name}.mjs`), {
+      const worker = new Worker(join(bundles, `${name}.mjs`), {
         workerData: boot, transferList: [port2], name: `carrick-${name}`,
         // Else Node pipes the worker's console into process.stdout, and for that makes our standard output, which is the guest's too, non-blocking.
         stdout: true, stderr: true,

@@ -5,7 +5,7 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { native } from '../shared/native.js';
-import { addonPath, loadAddon } from './container.js';
+import { addonPath, loadAddon } from './addon.js';
 import { carrickHome, makeDirs } from './container-dir.js';
 import { Failure, why } from './failure.js';
 

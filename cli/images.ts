@@ -28,7 +28,7 @@ import { Store, type StoredRef } from '../image/store.js';
 import { native } from '../shared/native.js';
 import { toBytes } from './bytes.js';
 import { carrickHome } from './container-dir.js';
-import { loadAddon } from './container.js';
+import { loadAddon } from './addon.js';
 import { complain, Failure, why } from './failure.js';
 import type { ImageRun } from './run-options.js';
 

@@ -7,7 +7,7 @@ import { type ControlReply, type ControlRequest, CONTROL_SOCKET, Lines, frame, p
 import * as host from '../../shared/host.js';
 import { connectTo, sendWith } from '../../shared/host-socket.js';
 import { toBytes } from '../bytes.js';
-import { loadAddon } from '../container.js';
+import { loadAddon } from '../addon.js';
 import { type State, directoryOf } from '../container-dir.js';
 import { Failure } from '../failure.js';
 

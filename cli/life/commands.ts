@@ -37,11 +37,16 @@ export function addLifeCommands(root: Command, caller: () => Caller, finish: (st
     .addOption(new Option('-n, --tail <LINES>', 'only the last ones').argParser(count))
     .action(async (ref: string, flags: { follow?: boolean; tail?: number }) => { await (await import('./logs.js')).logsCommand(toText(ref), { follow: flags.follow, lines: flags.tail }); });
   root.command('start')
-    .summary('run an ended container again')
-    .description('Run the first program of a container that has ended again, on what it left in its layer (which is there unless --rm was given).')
-    .argument('<CONTAINER>')
+    .summary('run ended containers again')
+    .description('Run the first program of containers that have ended again, on what it left in its layer (which is there unless --rm was given).')
+    .argument('<CONTAINER...>')
     .option('-a, --attach', 'here, with your standard input and output, instead of in the background')
-    .action(async (ref: string, flags: { attach?: boolean }) => { finish(await (await import('./detach.js')).startCommand(toText(ref), flags.attach === true, caller())); });
+    .action(async (refs: string[], flags: { attach?: boolean }) => { finish(await (await import('./start.js')).startCommand(refs.map(toText), flags.attach === true, caller())); });
+  root.command('restart')
+    .description('stop containers that run, and start them again')
+    .argument('<CONTAINER...>')
+    .addOption(new Option('-t, --time <SECONDS>', 'how long to wait before SIGKILL').argParser(count).default(10))
+    .action(async (refs: string[], flags: { time: number }) => { finish(await (await import('./start.js')).restartCommand(refs.map(toText), flags.time)); });
   root.command('stop')
     .description('end containers: the image\'s stop signal or SIGTERM first, then SIGKILL')
     .argument('<CONTAINER...>')

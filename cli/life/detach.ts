@@ -5,17 +5,17 @@
  *     │◄──────────── a byte on fd 3: the first process runs ───────────────────────────────────────┘
  *     └─ prints the id                 (end of file instead: it failed; the log says why)
  *
- * `carrick start` does the same with the directory of a container that has ended.
+ * `carrick start` (start.ts) does the same with the directory of a container that has ended.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RunSpec } from '../../shared/spec.js';
-import { createDir, loadAddon, runContainer } from '../container.js';
-import { ContainerDir, directoryOf, readState, removeContainer } from '../container-dir.js';
+import { loadAddon } from '../addon.js';
+import { createDir, runContainer } from '../container.js';
+import { ContainerDir, readState, removeContainer } from '../container-dir.js';
 import { EXIT_CARRICK, Failure, complain } from '../failure.js';
-import { find } from './lookup.js';
 
 export const LOG = 'log';
 const REPORT_FD = 3;
@@ -32,27 +32,8 @@ export async function runDetached(spec: RunSpec): Promise<number> {
   return status;
 }
 
-/**
- * `carrick start`: run an ended container's first program again, on what it has left in its layer. attach: here, with this process's own standard input and output; else in
- * the background. The exit status of the command.
- */
-export async function startCommand(ref: string, attach: boolean, window: { readonly rows: number; readonly cols: number }): Promise<number> {
-  const state = find(ref);
-  if (state.status === 'running') throw new Failure(`container ${ref} is running`);
-  if (state.config === undefined) throw new Failure(`container ${ref} has no configuration`);
-  if (!attach) {
-    const status = await launch(state.id, directoryOf(state));
-    if (status === 0) process.stdout.write(`${ref}\n`);
-    return status;
-  }
-  loadAddon();
-  const dir = ContainerDir.adopt(state.id, false);
-  const { rows, cols } = window;
-  return (await runContainer({ ...state.config, stdio: [0, 1, 2], interactive: true, rows, cols }, { dir })).status;
-}
-
 /** Start the process that stays; 0 once the first program runs, else the exit status that says why not, with its words on standard error. */
-async function launch(id: string, dir: string): Promise<number> {
+export async function launch(id: string, dir: string): Promise<number> {
   const log = openSync(join(dir, LOG), 'a', 0o600), begin = fstatSync(log).size;
   const bundle = resolve(dirname(fileURLToPath(import.meta.url)), 'carrick.mjs');
   const child = spawn(process.execPath, [...process.execArgv, bundle, 'run-detached', id], { detached: true, stdio: ['ignore', log, log, 'pipe'] });

@@ -16,7 +16,8 @@ async function endBy(state: State, signo: number, ms: number): Promise<boolean> 
   if (client === undefined) return gone(state, ms);
   const ended = await client.untilEnd(ms);
   client.close();
-  return ended !== undefined;
+  // The connection is closed a moment before carrick is gone.
+  return ended !== undefined && gone(state, GIVE_UP_MS);
 }
 
 /** Without its socket (it is starting or ending) the process table has to tell. */
@@ -35,15 +36,18 @@ async function killNow(state: State): Promise<void> {
   sweep();
 }
 
-/** Signal first, then SIGKILL after `seconds`. Prints each that has ended. */
+/** Signal first, then SIGKILL after `seconds`; nothing when it has ended. */
+export async function stopOne(state: State, seconds: number, signal: string | undefined): Promise<void> {
+  if (state.status !== 'running') return;
+  const asked = signal ?? state.config?.stopSignal ?? '';
+  const signo = asked === '' ? SIGTERM : signalNumber(asked);
+  if (seconds === 0 || !await endBy(state, signo, seconds * 1000)) await killNow(state);
+}
+
+/** Prints each that has ended. */
 export async function stopCommand(refs: readonly string[], seconds: number, signal: string | undefined): Promise<void> {
   for (const ref of refs) {
-    const state = find(ref);
-    if (state.status === 'running') {
-      const asked = signal ?? state.config?.stopSignal ?? '';
-      const signo = asked === '' ? SIGTERM : signalNumber(asked);
-      if (seconds === 0 || !await endBy(state, signo, seconds * 1000)) await killNow(state);
-    }
+    await stopOne(find(ref), seconds, signal);
     process.stdout.write(`${ref}\n`);
   }
 }

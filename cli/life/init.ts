@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunSpec } from '../../shared/spec.js';
 import { toBytes } from '../bytes.js';
-import { addonPath } from '../container.js';
+import { addonPath } from '../addon.js';
 import { Failure } from '../failure.js';
 
 const TARGET = '/dev/carrick-init';

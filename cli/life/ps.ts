@@ -26,7 +26,7 @@ function rootOf(s: State): string {
 }
 
 export function statusOf(s: State, now: number): string {
-  if (s.status === 'running') return `Up ${duration(now - Date.parse(s.created))}`;
+  if (s.status === 'running') return `Up ${duration(now - Date.parse(s.started ?? s.created))}`;
   return `Exited (${s.exitStatus ?? '?'})${s.finished === undefined ? '' : ` ${duration(now - Date.parse(s.finished))} ago`}`;
 }
 

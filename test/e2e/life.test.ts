@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
-import { CARRICK, Footprint, carrick, eventually, pause, processesWith, type Result } from './harness.js';
+import { CARRICK, Footprint, carrick, carrickCommand, eventually, pause, processesWith, type Result, testEnv } from './harness.js';
 
 const amRoot = process.getuid?.() === 0;
 
@@ -60,6 +60,42 @@ for (const ordinary of [false, true]) {
       const [about] = JSON.parse(run(['inspect', 'four']).out) as Array<{ name: string; exitStatus: number; status: string; config: { argv: string[] } }>;
       assert.deepEqual([about?.name, about?.status, about?.exitStatus, about?.config.argv.at(-1)], ['four', 'exited', 137, 'exec sleep 1000']);
       run(['rm', 'four']);
+    });
+
+    test('start and restart: what was written is there again; start -a is like run', () => {
+      assert.equal(run(['run', '--name', 'again', 'host', '--', 'sh', '-c', 'echo "line $$" >> /opt/file; cat /opt/file; exit 4']).status, 4);
+      assert.match(line('again'), /Exited \(4\)/);
+      assert.equal(run(['start', 'again']).out, 'again\n');
+      assert.equal(run(['wait', 'again']).out, '4\n');
+      assert.equal(run(['logs', 'again']).out, 'line 1\nline 1\n');
+      const here = run(['start', '-a', 'again']);
+      assert.deepEqual([here.status, here.out], [4, 'line 1\nline 1\nline 1\n'], here.err);
+      assert.equal(run(['run', '--name', 'again', 'host', '--', 'true']).status, 125);
+      run(['rm', 'again']);
+      start('round', 'echo up $(ls /opt/mark 2>/dev/null); touch /opt/mark; exec sleep 1000');
+      assert.ok(eventually(() => run(['logs', 'round']).out === 'up\n'));
+      assert.match(run(['start', '-a', 'round']).err, /is running/);
+      assert.equal(run(['restart', '-t', '20', 'round']).out, 'round\n');
+      assert.ok(eventually(() => run(['logs', 'round']).out === 'up\nup /opt/mark\n'), run(['logs', 'round']).out);
+      assert.match(line('round'), /Up /);
+      // Asked twice at the same time, it is started once; and what is wrong is one line.
+      assert.equal(run(['start', 'round']).out, 'round\n');
+      const missing = run(['start', 'round', 'nobody']);
+      assert.deepEqual([missing.status, missing.err], [125, 'carrick: no container nobody; see carrick ps -a\n']);
+      run(['rm', '-f', 'round']);
+    });
+
+    test('a kept container whose carrick is killed has ended: it is listed, started again, removed', () => {
+      const [command = '', ...words] = carrickCommand(ordinary);
+      const child = spawn(command, [...words, 'run', '--name', 'hit', 'host', '--', 'sh', '-c', 'echo x > /opt/x; echo up; exec sleep 1000'], { env: testEnv(footprint.options.env, footprint.home), stdio: 'ignore' });
+      assert.ok(eventually(() => /Up /.test(line('hit'))));
+      assert.ok(eventually(() => run(['exec', 'hit', 'cat', '/opt/x']).out === 'x\n'));
+      process.kill(child.pid ?? 0, 'SIGKILL');
+      assert.ok(eventually(() => /Exited \(137\)/.test(line('hit'))), line('hit'));
+      assert.equal(run(['start', 'hit']).status, 0);
+      assert.match(line('hit'), /Up /);
+      assert.equal(run(['rm', '-f', 'hit']).status, 0);
+      assert.equal(line('hit'), '');
     });
 
     test('run -d of what cannot run fails as run does, and leaves nothing', () => {
