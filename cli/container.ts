@@ -18,7 +18,8 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import { type BootData, type WorkerReady, comlinkPort } from '../shared/boot.js';
 import { nowNs } from '../shared/clock.js';
-import type { KernelControl, KernelEvent, SignalControl, VfsControl } from '../shared/control.js';
+import type { KernelControl, KernelEvent, ReportControl, SignalControl, VfsControl } from '../shared/control.js';
+import type { ReportPart } from '../shared/report.js';
 import * as L from '../shared/gen/layout.js';
 import { STAT_ROWS } from '../shared/endpoint.js';
 import { native } from '../shared/native.js';
@@ -46,6 +47,8 @@ export interface Outcome {
   readonly status: number;
   /** The workers' counts of calls, errors and ns, and at last the stubs': Float64 [SRV_COUNT + 1][STAT_ROWS][3]. */
   readonly stats: Float64Array;
+  /** Of every worker, for a compat report. */
+  readonly reports: readonly ReportPart[];
 }
 
 /** Watches a container from the main thread: `carrick profile`. */
@@ -235,6 +238,7 @@ class Container {
       const state = L.tgState(row);
       if (state !== TG_FREE && state !== TG_ZOMBIE) native.killProcess(row, constants.signals.SIGKILL);
     }
+    const reports = this.spec.trace.mode === 'report' && status !== EXIT_CARRICK ? await this.reports() : [];
     // With --rm nothing of the layer is kept; a terminal's last output, though, has to be written.
     if (status !== EXIT_CARRICK && (this.spec.keep || this.spec.tty)) await this.flush();
     this.terminal.restore();
@@ -244,7 +248,14 @@ class Container {
     } catch (error) {
       complain(`carrick: cannot tidy up ${this.dir.path}: ${error instanceof Error ? error.message : String(error)}\n`);
     }
-    this.done({ status, stats: new Float64Array(this.stats) });
+    this.done({ status, stats: new Float64Array(this.stats), reports });
+  }
+
+  /** What the workers counted. One that does not answer in time is left out. */
+  private async reports(): Promise<ReportPart[]> {
+    const late = new Promise<undefined>((resolve) => { setTimeout(() => { resolve(undefined); }, SHUTDOWN_MS); });
+    const parts = await Promise.all(SERVER_NAMES.map((_, srv) => Promise.race([late, this.control<ReportControl, ReportPart | undefined>(srv, (server) => server.report())])));
+    return parts.filter((part) => part !== undefined);
   }
 
   private flush(): Promise<void> {

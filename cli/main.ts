@@ -6,6 +6,7 @@ import { openSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import type { RunSpec, TraceSpec } from '../shared/spec.js';
 import { argvBytes, envBytes, toBytes, toPath, toText } from './bytes.js';
+import type { CompatFlags } from './compat/command.js';
 import { exitNow, runContainer } from './container.js';
 import { EXIT_CARRICK, Failure, complain, debugging, report, why } from './failure.js';
 import { addLifeCommands } from './life/commands.js';
@@ -199,9 +200,19 @@ function program(finish: Finish): Command {
     .description('show what this machine offers, and what is lost without it')
     .option('--json', 'for programs')
     .action(async (flags: { json?: boolean }) => { finish((await import('./doctor.js')).doctor(flags.json === true)); });
+  root.command('compat-report')
+    .summary('run a command, and say what it used of Linux and what is missing')
+    .description('Run COMMAND as it would run here, on the host\'s root, and report for each of its programs the calls it made with counts, errors and times, and what was missing or refused. '
+      + 'Its status is that of the command.')
+    .argument('[COMMAND...]')
+    .option('--format <FORMAT>', 'text, json or html', 'text')
+    .option('-o, --output <FILE>', 'write the report to FILE instead of standard output')
+    .option('--static <ELF>', 'run nothing: list the calls that this file and its libraries can make')
+    .passThroughOptions()
+    .action(async (argv: string[], flags: CompatFlags) => { finish(await (await import('./compat/command.js')).compatReport(argv, flags, caller())); });
   root.command('syscalls')
     .description('list the system calls and how far each is supported')
-    .argument('[NAME]', 'only names that contain NAME')
+    .argument('[NAME|NUMBER]', 'one call, or those whose name contains NAME')
     .action(async (name?: string) => { finish((await import('./syscalls.js')).printSyscalls(name)); });
   return root;
 }

@@ -3,7 +3,7 @@
  * lines with `row` after it are its rows. A row that has its suite's usual subsystem for its name still notes it: docs/conformance.md is made of these
  * files and of nothing else.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Subsystem } from './result.js';
 import type { State } from './score.js';
@@ -53,6 +53,7 @@ export function writeBaseline(suite: string, now: readonly ScoredProgram[]): voi
   for (const { rows, ...program } of [...all.values()].sort((a, b) => id(a) < id(b) ? -1 : 1)) {
     lines.push(JSON.stringify(program), ...rows.map((row) => JSON.stringify(row)));
   }
+  mkdirSync(DIR, { recursive: true });
   writeFileSync(path(suite), `${lines.join('\n')}\n`);
 }
 

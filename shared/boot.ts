@@ -6,9 +6,11 @@ import { Endpoint } from './endpoint.js';
 import { type Tables, attachTables, metaTrace } from './gen/layout.js';
 import { initHost, nameThread } from './host.js';
 import { loadNative, native } from './native.js';
+import type { ReportControl } from './control.js';
 import type { RingSet } from './rings.js';
 import { SERVER_NAMES } from './server-names.js';
 import type { RunSpec } from './spec.js';
+import { installReport } from './report.js';
 import { installTrace } from './trace.js';
 
 export interface BootData {
@@ -74,9 +76,11 @@ export function runWorker(setup: (ep: Endpoint, boot: BootData) => object): void
   nameThread(`carrick-${SERVER_NAMES[boot.srv] ?? '?'}`);
   attachTables(boot.tables);
   const ep = new Endpoint(boot.srv, boot.rings, new Float64Array(boot.stats));
-  if (boot.callLog !== undefined) installCallLog(ep, boot.callLog);
+  const report = boot.spec.trace.mode === 'report' ? installReport(ep) : undefined;
+  if (report !== undefined) ep.report = report;
+  else if (boot.callLog !== undefined) installCallLog(ep, boot.callLog);
   else if (metaTrace(1) !== 0) installTrace(ep, boot.traceFd);
-  const api = setup(ep, boot);
+  const api: object & ReportControl = { ...setup(ep, boot), report: () => report?.take() };
   Comlink.expose(api, endpointOf(boot.control));
   const loop = (): void => {
     ep.serve();

@@ -1,5 +1,7 @@
 /** Control plane: what the main thread may ask of a worker (comlink). Each call must be followed by ringDoorbell(srv, DB_CONTROL). */
 
+import type { ReportPart } from './report.js';
+
 /** What the kernel tells the main thread, unasked. */
 export type KernelEvent =
   /** The first process runs. */
@@ -28,6 +30,11 @@ export interface VfsControl {
   resize(rows: number, cols: number): void;
   /** Flush what must outlive the run (the upper layer's index) . */
   shutdown(): void;
+}
+
+export interface ReportControl {
+  /** What this worker has counted for a compat report; undefined when none was asked for. */
+  report(): ReportPart | undefined;
 }
 
 export type EmptyControl = Readonly<Record<string, never>>;

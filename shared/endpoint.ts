@@ -17,6 +17,7 @@ import { Frame } from './frame.js';
 import { logLine } from './log.js';
 import { Msg } from './messages.js';
 import { native } from './native.js';
+import type { Report } from './report.js';
 import { type Message, RingPort, type RingSet } from './rings.js';
 import { nowNs } from './clock.js';
 import { Timer, TimerHeap, type WaitQueue, Why } from './wait.js';
@@ -57,6 +58,8 @@ export class Endpoint {
   private readonly ringPort: RingPort;
   readonly timers = new TimerHeap();
   trace: TraceHook | undefined;
+  /** Set for a compat report only. */
+  report: Report | undefined;
   /** Looks at every answer before it is sealed, to let something ride on it. */
   onAnswer: ((f: Frame) => void) | undefined;
   /** What to do with a number that has no handler here. */

@@ -259,6 +259,7 @@ const ATTRIBUTES: ReadonlySet<number> = new Set([
   NR.NR_fstat, NR.NR_fchmod, NR.NR_fchown, NR.NR_fstatfs, NR.NR_fsetxattr, NR.NR_fgetxattr, NR.NR_flistxattr, NR.NR_fremovexattr,
 ]);
 
+const CF_KNOWN = 1;
 const CF_BYFD = 2;
 
 /**
@@ -285,8 +286,9 @@ export function closeOnExec(ep: Endpoint, files: number, tg: number): void {
 }
 
 function wrongKind(ep: Endpoint, f: Frame): number {
-  // mmap names its fd in the fifth argument.
-  const known = f.nr === NR.NR_mmap || f.nr >= 0 && f.nr < NR.NR_MAX && ((NR.SYSCALL_FLAGS[f.nr] ?? 0) & CF_BYFD) !== 0;
+  // mmap names its fd in the fifth argument. A call that nobody answers is not there whatever its fd is.
+  const flags = NR.SYSCALL_FLAGS[f.nr] ?? 0;
+  const known = f.nr === NR.NR_mmap || (flags & CF_BYFD) !== 0 && (flags & CF_KNOWN) !== 0;
   if (known) {
     const fd = f.nr === NR.NR_mmap ? f.argInt(4) : f.argInt(0);
     const o = fdLookup(filesOf(f), fd);

@@ -47,8 +47,8 @@ export interface TmpfsSpec {
 
 /** `carrick trace` */
 export interface TraceSpec {
-  /** `lines`: one line per call; `summary`: counts and times at the end (-c). */
-  readonly mode: 'off' | 'lines' | 'summary';
+  /** `lines`: one line per call; `summary`: counts and times at the end (-c); `report`: counts and refusals by program (`carrick compat-report`). */
+  readonly mode: 'off' | 'lines' | 'summary' | 'report';
   /** Host fd that the trace is written to. */
   readonly fd: number;
 }

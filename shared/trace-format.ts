@@ -132,7 +132,7 @@ function pointer(a: TraceArgs, i: number): string {
 }
 
 /** One value argument by its trace format. `v` is the low word, signed. */
-function formatValue(format: string, a: TraceArgs, i: number): string {
+export function formatValue(format: string, a: TraceArgs, i: number): string {
   const v = a.num(i) | 0;
   switch (format) {
     case 'int': case 'pid': case 'fd': return String(v);

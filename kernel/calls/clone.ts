@@ -228,6 +228,7 @@ function inherit(from: Proc, to: Proc): void {
   L.setTgNoNewPrivs(b, L.tgNoNewPrivs(a));
   L.setTgDumpable(b, L.tgDumpable(a));
   L.setTgExe(b, L.tgExe(a));
+  L.setTgProg(b, L.tgProg(a));
   L.setTgArgStart(b, L.tgArgStart(a)); L.setTgArgEnd(b, L.tgArgEnd(a)); L.setTgEnvStart(b, L.tgEnvStart(a)); L.setTgEnvEnd(b, L.tgEnvEnd(a));
   L.setTgStartNs(b, nowNs());
   to.personality = from.personality;

@@ -29,6 +29,7 @@ export function installTraceCall(k: Kernel, fd: number): void {
     const ret = f.argOff(5);
     if (nr < 0 || nr >= L.NR_CLONE_COMMIT) return 0;
     k.ep.countStub(nr, ret);
+    if (k.ep.report !== undefined) { k.ep.report.count(f.tg, nr, ret, 0); return 0; }
     if (fd < 0) return 0;
     args.frame = f;
     writeSync(fd, `${L.taskTid(f.task)} ${formatSyscall(nr, args, ret)} <stub>\n`);

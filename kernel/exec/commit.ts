@@ -68,6 +68,7 @@ export function adoptProgram(k: Kernel, p: Proc, task: number, x: Exec): void {
   setComm(task, x.comm);
   L.setTgDidExec(p.tg, 1);
   L.setTgExe(p.tg, x.exe);
+  k.ep.report?.program(p.tg, x.exePath);
   p.freshProgram = true;
   // argv, then the environment, for /proc/PID/cmdline and environ: the stub alone knows where they lie in the guest.
   const argv = x.argv.bytes.latin1Slice(0, Math.min(x.argv.len, CMDLINE_MAX));

@@ -91,6 +91,8 @@ export class Exec {
   uid = 0;
   gid = 0;
   exe = 0;
+  /** Its absolute path in the container. */
+  exePath = '';
   /** bprm->filename: AT_EXECFN, and the task's name by its last component. */
   readonly filename: string;
   comm: string;
@@ -212,6 +214,7 @@ export class Exec {
     this.uid = m.w[4] as number;
     this.gid = m.w[5] as number;
     this.exe = m.w[6] as number;
+    this.exePath = m.text;
     if (this.depth === 0 && this.req.fd >= 0 && this.req.path === '') this.comm = m.text.slice(m.text.lastIndexOf('/') + 1);
     if ((this.req.flags & AT_EXECVE_CHECK) !== 0) { this.closeFiles(); this.finish(0); return; }
     const r = this.haveArgs ? 0 : this.readArgs();

@@ -98,6 +98,11 @@ export const SYSCALL_ARGS: readonly string[] = [
 ${byNumber((r) => `'${r.spec}'`, "''", 1)}
 ];
 
+/** What is known to be missing, or why a call is absent, by number; '' where nothing is said. */
+export const SYSCALL_NOTES: readonly string[] = [
+${byNumber((r) => JSON.stringify(r.note), "''", 1)}
+];
+
 /** arm64 number by x86-64 number; -1 where arm64 lacks the call. */
 export const SYSCALL_ARM64: readonly number[] = [
 ${byNumber((r) => String(r.arm64), '-1', 40)}

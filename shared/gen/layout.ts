@@ -851,21 +851,26 @@ export const tgExe = (row: number): number => $tg.i32[row * 128 + 19] as number;
 export const setTgExe = (row: number, v: number): void => { $tg.i32[row * 128 + 19] = v; };
 /** Index into tgI32() for Atomics. */
 export const TG_EXE_AT = (row: number): number => row * 128 + 19;
+/** In a compat report: number of its executable (shared/report.ts). Writer: kernel. */
+export const tgProg = (row: number): number => $tg.i32[row * 128 + 20] as number;
+export const setTgProg = (row: number, v: number): void => { $tg.i32[row * 128 + 20] = v; };
+/** Index into tgI32() for Atomics. */
+export const TG_PROG_AT = (row: number): number => row * 128 + 20;
 /** PR_SET_CHILD_SUBREAPER. Writer: kernel. */
-export const tgSubreaper = (row: number): number => $tg.i32[row * 128 + 20] as number;
-export const setTgSubreaper = (row: number, v: number): void => { $tg.i32[row * 128 + 20] = v; };
+export const tgSubreaper = (row: number): number => $tg.i32[row * 128 + 21] as number;
+export const setTgSubreaper = (row: number, v: number): void => { $tg.i32[row * 128 + 21] = v; };
 /** Index into tgI32() for Atomics. */
-export const TG_SUBREAPER_AT = (row: number): number => row * 128 + 20;
+export const TG_SUBREAPER_AT = (row: number): number => row * 128 + 21;
 /** 1 when sid == tgid was set by setsid. Writer: kernel. */
-export const tgSessionLeader = (row: number): number => $tg.i32[row * 128 + 21] as number;
-export const setTgSessionLeader = (row: number, v: number): void => { $tg.i32[row * 128 + 21] = v; };
+export const tgSessionLeader = (row: number): number => $tg.i32[row * 128 + 22] as number;
+export const setTgSessionLeader = (row: number, v: number): void => { $tg.i32[row * 128 + 22] = v; };
 /** Index into tgI32() for Atomics. */
-export const TG_SESSION_LEADER_AT = (row: number): number => row * 128 + 21;
+export const TG_SESSION_LEADER_AT = (row: number): number => row * 128 + 22;
 /** 1 once it has held a POSIX lock: vfs must hear of its end at once. Writer: vfs. */
-export const tgLocks = (row: number): number => $tg.i32[row * 128 + 22] as number;
-export const setTgLocks = (row: number, v: number): void => { $tg.i32[row * 128 + 22] = v; };
+export const tgLocks = (row: number): number => $tg.i32[row * 128 + 23] as number;
+export const setTgLocks = (row: number, v: number): void => { $tg.i32[row * 128 + 23] = v; };
 /** Index into tgI32() for Atomics. */
-export const TG_LOCKS_AT = (row: number): number => row * 128 + 22;
+export const TG_LOCKS_AT = (row: number): number => row * 128 + 23;
 /** CLOCK_MONOTONIC at creation, ns. Writer: kernel. */
 export const tgStartNs = (row: number): number => $tg.f64[row * 64 + 12] as number;
 export const setTgStartNs = (row: number, v: number): void => { $tg.f64[row * 64 + 12] = v; };

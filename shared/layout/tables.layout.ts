@@ -45,6 +45,7 @@ export const tg = table('tg', 'A guest process: thread group.', 4096, 512, {
   dumpable: i32('PR_SET_DUMPABLE. Writer: kernel.'),
   did_exec: i32('1 once it has called execve (setpgid by the parent then fails). Writer: kernel.'),
   exe: i32('Id of its executable\'s path, an object of vfs. Writer: kernel.'),
+  prog: i32('In a compat report: number of its executable (shared/report.ts). Writer: kernel.'),
   subreaper: i32('PR_SET_CHILD_SUBREAPER. Writer: kernel.'),
   session_leader: i32('1 when sid == tgid was set by setsid. Writer: kernel.'),
   locks: i32('1 once it has held a POSIX lock: vfs must hear of its end at once. Writer: vfs.'),
