@@ -13,7 +13,7 @@ const LISTED = 12;
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ').replaceAll('<', '&lt;');
 const table = (head: readonly string[], rows: ReadonlyArray<readonly string[]>): string[] =>
-  [`| ${head.join(' | ')} |`, `|${head.map((h, i) => i === 0 || h === 'first differing assertion' ? '---' : '---:').join('|')}|`, ...rows.map((r) => `| ${r.map(cell).join(' | ')} |`)];
+  [`| ${head.join(' | ')} |`, `|${head.map((_, i) => rows.every((r) => /^[\d.%\s-]*$/.test(r[i] ?? '')) ? '---:' : '---').join('|')}|`, ...rows.map((r) => `| ${r.map(cell).join(' | ')} |`)];
 
 const percent = (matched: number, countable: number): string => countable === 0 ? '-' : `${(100 * matched / countable).toFixed(1)} %`;
 

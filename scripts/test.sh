@@ -57,6 +57,18 @@ else
 fi
 step 'probes, 8 at a time' probes --jobs 8 --batch 8
 step 'probes, nothing answered but by servers' probes --jobs 4 --mode nofast
+# Other people's tests, a few minutes of them, against what was measured before (docs/conformance.md).
+conformance() { node scripts/run-ts.mjs ltp/main.ts "$@" --runs 1 --compare --misses 10; }
+conformance_smoke() {
+	worse=0
+	if [ "$(id -u)" = 0 ]; then who=root; else who=user; fi
+	conformance go --filter '^(context|sync|sync/atomic|io|bufio|path/filepath|os/exec)$' --as $who || worse=1
+	conformance cpython --filter '^test_(select|pty|tempfile|posix|signal)$' --as $who || worse=1
+	conformance stress-ng --filter '^(fork|futex|pipe|poll|signal|timer|mmap|sock)$' || worse=1
+	conformance busybox --as $who || worse=1
+	return $worse
+}
+step 'conformance, smoke' conformance_smoke
 step 'guest tests' npm run --silent test:guest
 step 'newest Node' npm run --silent test:newest-node
 summary
