@@ -159,8 +159,8 @@ func main() {
       openssl s_server -accept 127.0.0.1:${port} -key server.key -cert server.crt -CAfile ca.crt -Verify 1 -verify_return_error -rev -quiet > log & server=$!
       ask() { openssl s_client -connect 127.0.0.1:${port} -CAfile ca.crt -verify_return_error "$@"; }
       until echo Q | ask -key client.key -cert client.crt > /dev/null 2>&1; do sleep 0.1; done
-      for v in tls1_2 tls1_3; do (echo hello; sleep 1) | ask -$v -key client.key -cert client.crt -brief -ign_eof 2> said | head -1; sed -n 's/^Protocol version: //p' said; done
-      (echo hello; sleep 1) | ask -tls1_3 -sess_out session -key client.key -cert client.crt -ign_eof > /dev/null; (echo again; sleep 1) | ask -tls1_3 -sess_in session -ign_eof 2> /dev/null | grep -oE '^Reused|^niaga'
+      for v in tls1_2 tls1_3; do (echo hello; sleep 1) | ask -$v -key client.key -cert client.crt -brief 2> said | head -1; sed -n 's/^Protocol version: //p' said; done
+      (echo hello; sleep 1) | ask -tls1_3 -sess_out session -key client.key -cert client.crt > /dev/null; (echo again; sleep 1) | ask -tls1_3 -sess_in session 2> /dev/null | grep -oE '^Reused|^niaga'
       (echo hello; sleep 1) | ask -tls1_2 -brief > /dev/null 2>&1 && echo 'no certificate, but let in' || echo refused
       kill $server`, { ...footprint.options, timeoutMs: 2 * MINUTES });
     assert.deepEqual([r.status, r.out.split('\n')], [0, ['server.crt: OK', 'client.crt: OK', 'olleh', 'TLSv1.2', 'olleh', 'TLSv1.3', 'Reused', 'niaga', 'refused', '']]);
