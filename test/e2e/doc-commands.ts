@@ -59,7 +59,7 @@ export function runPage(path: string, o: PageOptions = {}): void {
   writeFileSync(file, `${script}\n`, { mode: 0o644 });
   const argv = [...(o.ordinary === true ? AS_ORDINARY : []), 'bash', '-c', `exec 2>&1; . '${file}'`];
   const r = spawnSync(argv[0] as string, argv.slice(1), {
-    cwd: dir, encoding: 'utf8', input: '', maxBuffer: 64 << 20, timeout: o.timeoutMs ?? 600000, killSignal: 'SIGKILL',
+    cwd: dir, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 64 << 20, timeout: o.timeoutMs ?? 600000, killSignal: 'SIGKILL',
     env: testEnv({ HOME: dir, ...o.env, PATH: `${bin}:${process.env['PATH'] ?? '/usr/bin:/bin'}` }, home),
   });
   const wrong: string[] = [];

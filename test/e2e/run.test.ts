@@ -1,9 +1,10 @@
 /** `carrick run`: output, exit status, flags, and nothing left behind. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Footprint, bash, carrick, listing, native, runHost, scratchDir } from './harness.js';
+import { ORDINARY_UID } from '../public.js';
 
 test('the first command of the README', () => {
   const r = bash('echo hello from $(uname -s); ls / | head -3; python3 -c "print(sum(range(10)))"');
@@ -54,6 +55,15 @@ test('volumes: read-write reaches the host, read-only does not', () => {
   assert.equal(readFileSync(join(dir, 'd/moved'), 'utf8'), 'from guest\n');
   assert.equal(carrick(['run', '--rm', '-v', `${dir}:/vol:ro`, 'host', '--', 'sh', '-c', 'echo no > /vol/out2']).status === 0, false);
   assert.deepEqual(listing(dir), ['d', 'in']);
+});
+
+test('volumes of an ordinary user: a file that is made without write permission can be written by who made it', () => {
+  const ordinary = process.getuid?.() === 0;
+  const dir = scratchDir('vol');
+  if (ordinary) chownSync(dir, ORDINARY_UID, ORDINARY_UID);
+  const r = carrick(['run', '--rm', '-v', `${dir}:/vol`, 'host', '--', 'sh', '-c', 'umask 0333; echo made > /vol/made; echo more >> /vol/made; cat /vol/made; stat -c %a /vol/made'], new Footprint(ordinary).options);
+  assert.deepEqual([r.out, r.err], ['made\nmore\n444\n', '']);
+  assert.equal(statSync(join(dir, 'made')).mode & 0o777, 0o444);
 });
 
 test('run-elf: a static and a dynamic program, arguments and environment as natively', () => {

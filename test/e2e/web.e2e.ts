@@ -31,9 +31,8 @@ for (const [who, ordinary] of people) {
       until wait $nginx; s=$?; [ $s -lt 128 ]; do :; done; echo status $s; grep -cE '\\[(emerg|alert|crit|error)\\]' error.log; grep -c 'gracefully shutting down' error.log`]);
     await server.answers(`http://127.0.0.1:${port}/f0`);
     const ask = (n: number): readonly [string, Buffer] => { const [name, bytes] = files[n % 3] as readonly [string, Buffer]; return [`http://127.0.0.1:${port}/${name}`, bytes]; };
-    // A connection each: one that is kept may be closed by a worker that ends just when the client uses it again.
+    // A connection each: one that is kept may be closed by a worker that ends just when the client uses it again, as on the host.
     await Promise.all([load(2000, 20, ask), server.says(/reloaded/, MINUTES)]);
-    await load(1000, 20, ask, true);
     const last = load(20, 20, () => ask(2));
     await server.answers(`http://127.0.0.1:${port}/f0`);
     await last;

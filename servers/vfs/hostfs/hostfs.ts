@@ -101,12 +101,30 @@ class HostNode extends Inode {
   }
 
   /** Open for real. The type is known, so neither FIFOs nor devices are opened here. */
+  /**
+   * Open a file of carrick's own user that its mode keeps that user out of, though the guest may: one that was made just now (mode 444, to be written), or the
+   * guest is root. The owner's bits are lent for the moment. -EACCES when the file is somebody else's.
+   */
+  private openLent(flags: number): number {
+    return this.on((fd) => {
+      if (hostStatFd(fd) < 0 || $st.uid !== myUid) return -E.EACCES;
+      const mode = $st.mode & 0o7777;
+      const self = `/proc/self/fd/${fd}`;
+      if (host.fchmodat(host.AT_FDCWD, self, mode | 0o600) < 0) return -E.EACCES;
+      const r = host.openat(host.AT_FDCWD, self, flags | O_NONBLOCK | O_NOCTTY);
+      host.fchmodat(host.AT_FDCWD, self, mode);
+      return r;
+    });
+  }
+
   private openFd(flags: number): number {
     if (this.fixed >= 0) return host.openat(host.AT_FDCWD, `/proc/self/fd/${this.fixed}`, flags | O_NONBLOCK | O_NOCTTY);
     const dir = this.up?.dir?.fd() ?? -E.ENOENT;
     if (dir >= 0) {
       const fd = host.openat(dir, this.name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-      if (fd >= 0 || this.open_.length === 0) return fd;
+      if (fd >= 0) return fd;
+      if (fd === -E.EACCES && myUid !== 0) return this.openLent(flags);
+      if (this.open_.length === 0) return fd;
     }
     const first = this.open_[0];
     return first === undefined ? dir : host.openat(host.AT_FDCWD, `/proc/self/fd/${first.hostFd}`, flags | O_NONBLOCK | O_NOCTTY);
