@@ -27,7 +27,7 @@ import type { Fetch } from '../image/registry.js';
 import { Store, type StoredRef } from '../image/store.js';
 import { native } from '../shared/native.js';
 import { toBytes } from './bytes.js';
-import { carrickHome } from './container-dir.js';
+import { carrickHome, sweep } from './container-dir.js';
 import { loadAddon } from './addon.js';
 import { complain, Failure, why } from './failure.js';
 import type { ImageRun } from './run-options.js';
@@ -242,6 +242,14 @@ export function rmiCommand(names: readonly string[]): Promise<void> {
         process.stdout.write(`removed ${familiar(parseReference(ref.name))}\n`);
       }
     }
+  });
+}
+
+export function pruneCommand(): Promise<void> {
+  return withTools(true, async ({ store }) => {
+    sweep();
+    const n = await store.prune();
+    process.stdout.write(`removed ${n} layer${n === 1 ? '' : 's'}\n`);
   });
 }
 

@@ -131,6 +131,9 @@ function addImageCommands(root: Command): void {
     .description('forget images, and remove what no other image or container needs of them')
     .argument('<IMAGE...>', 'names or ids')
     .action(async (images: string[]) => { await (await import('./images.js')).rmiCommand(images.map(toText)); });
+  root.command('prune')
+    .description('remove layers that no image and no container needs any more, and what crashes have left')
+    .action(async () => { await (await import('./images.js')).pruneCommand(); });
   root.command('load')
     .description('take the images of an archive in: of docker save, or a tar of an OCI layout')
     .option('-i, --input <FILE>', 'read FILE instead of standard input')

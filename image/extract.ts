@@ -11,7 +11,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync, statfsSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { PassThrough, Transform } from 'node:stream';
+import { PassThrough, Transform, Writable } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { encodeLayerIndex } from '../shared/layer-index.js';
@@ -191,17 +191,24 @@ export async function unpackLayer(t: ExtractTask): Promise<{ digest: Digest; dif
       done(null, chunk);
     },
   });
+  // A stream, not a loop over the one before: what such a loop throws leaves a rejection behind that nobody handles, and the worker dies of it.
+  const output = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      try {
+        plain.update(chunk);
+        bytesOut += chunk.length;
+        if (bytesOut > BOMB_MIN && bytesOut > BOMB_RATIO * bytesIn) throw new ImageError('bad layer: it unpacks to much more than any layer has; this looks like a bomb');
+        reader.push(chunk);
+      } catch (error) {
+        done(error instanceof Error ? error : new Error(String(error)));
+        return;
+      }
+      done();
+    },
+  });
   try {
     if (t.end > t.start) {
-      await pipeline(createReadStream(t.path, { start: t.start, end: t.end - 1, highWaterMark: 256 << 10 }), meter, decompressor(compressionOf(peek(t.path, t.start, 4))),
-        async (source: AsyncIterable<Buffer>) => {
-          for await (const chunk of source) {
-            plain.update(chunk);
-            bytesOut += chunk.length;
-            if (bytesOut > BOMB_MIN && bytesOut > BOMB_RATIO * bytesIn) throw new ImageError('bad layer: it unpacks to much more than any layer has; this looks like a bomb');
-            reader.push(chunk);
-          }
-        });
+      await pipeline(createReadStream(t.path, { start: t.start, end: t.end - 1, highWaterMark: 256 << 10 }), meter, decompressor(compressionOf(peek(t.path, t.start, 4))), output);
     }
     reader.end();
   } finally {

@@ -253,6 +253,18 @@ export class Store {
     }
   }
 
+  /** Remove what nothing needs any more: layers of containers that have gone, what crashes have left. How many layers went. */
+  async prune(): Promise<number> {
+    const l = await this.lockStore();
+    try {
+      const before = namesIn(this.layers).length;
+      this.collect();
+      return before - namesIn(this.layers).length;
+    } finally {
+      l.release();
+    }
+  }
+
   /** Layers of kept containers: their state.json names them. */
   private containerLayers(): Set<string> {
     const used = new Set<string>();
