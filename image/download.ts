@@ -25,6 +25,9 @@ export interface DownloadEvents {
   waiting(): void;
 }
 
+/** What the registry sends is not the blob: nothing of it is of use, now or later. */
+class DamagedBlob extends ImageError {}
+
 /** A blob under way: the partial file, locked, and the hash of what it has. */
 class Partial {
   private hash: Hash = createHash('sha256');
@@ -47,7 +50,7 @@ class Partial {
   }
 
   append(chunk: Uint8Array): void {
-    if (this.size + chunk.length > this.want.size) throw new ImageError(`the blob ${this.want.digest} is longer than its manifest says`);
+    if (this.size + chunk.length > this.want.size) throw new DamagedBlob(`the blob ${this.want.digest} is longer than its manifest says; nothing of it was kept`);
     for (let done = 0; done < chunk.length;) done += writeSync(this.held.fd, chunk, done, chunk.length - done);
     this.hash.update(chunk);
     this.size += chunk.length;
@@ -88,14 +91,20 @@ function isWorthRetrying(error: unknown): boolean {
 }
 
 async function fill(registry: Registry, ref: Reference, want: Descriptor, part: Partial, events: DownloadEvents): Promise<void> {
+  let restarted = false;
   for (let attempt = 1; !part.isComplete; attempt++) {
     try {
       await transfer(registry, ref, want, part, events);
       if (!part.isComplete) throw new RegistryError(`the blob ${want.digest} ends after ${part.size} of ${want.size} bytes`, 0, true);
     } catch (error) {
       if (errorCode(error) === 'ENOSPC') throw new ImageError('the layer does not fit on the disk of CARRICK_HOME');
-      // 416: what is here is no beginning of the blob, as far as the registry can tell.
-      if (error instanceof RegistryError && error.status === 416 && attempt < ATTEMPTS) { part.restart(); continue; }
+      if (error instanceof RegistryError && error.status === 416) {
+        // There is nothing after what is here. If that came from this registry just now, its blob is short; else it was something else that was here.
+        if (restarted) throw new DamagedBlob(`the blob ${want.digest} that ${ref.registry} sends is cut short: it ends after ${part.size} of ${want.size} bytes; nothing of it was kept`);
+        restarted = true;
+        part.restart();
+        continue;
+      }
       if (!isWorthRetrying(error)) throw error;
       if (attempt >= ATTEMPTS) throw error instanceof ImageError ? error : new ImageError(`the transfer of ${want.digest} broke ${ATTEMPTS} times: ${errorText(error)}`, { cause: error });
       await sleep(PAUSE_MS * 2 ** (attempt - 1));
@@ -125,10 +134,10 @@ export async function download(registry: Registry, ref: Reference, want: Descrip
       await fill(registry, ref, want, part, events);
     }
     if (part.digest !== want.digest) {
-      unlinkSync(path);
-      throw new ImageError(`the blob that ${ref.registry} sends is damaged: it should be ${want.digest} and is ${part.digest}; nothing of it was kept`);
+      throw new DamagedBlob(`the blob that ${ref.registry} sends is damaged: it should be ${want.digest} and is ${part.digest}; nothing of it was kept`);
     }
   } catch (error) {
+    if (error instanceof DamagedBlob) unlinkSync(path);
     held.release();
     throw error;
   }

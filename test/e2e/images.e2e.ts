@@ -117,8 +117,7 @@ else for (const as of [{ name: 'root', ordinary: false }, { name: 'an ordinary u
     });
 
     it('may be compressed with zstd, or be one of several for other machines', async () => {
-      run(['skopeo', 'copy', '-q', '--dest-compress-format=zstd', '--format=oci', `oci:${layout}:other`, `oci:${layout}:zstd`]);
-      registry.take(`oci:${layout}:zstd`, 'test/zstd:v1');
+      registry.take(`oci:${layout}:other`, 'test/zstd:v1', '--dest-compress-format=zstd', '--format=oci');
       assert.match(inspect(`docker://${registry.ref('test/zstd:v1')}`).manifest.layers[0]?.mediaType ?? '', /zstd/);
       assert.equal(ok('run', '--rm', registry.ref('test/zstd:v1'), '/bin/cat', '/file'), 'other\n');
       const one = inspect(`docker://${ref}`), type = 'application/vnd.oci.image.manifest.v1+json';
@@ -198,12 +197,11 @@ else for (const as of [{ name: 'root', ordinary: false }, { name: 'an ordinary u
         refused(/is damaged: it should be sha256:[0-9a-f]{64} and is sha256:[0-9a-f]{64}; nothing of it was kept\n$/, 'pull', '-q', name);
         isEmpty();
         damaged(() => { truncateSync(path, good.length >> 1); });
-        refused(/ends after|broke|is damaged/, 'pull', '-q', name);
-        // What has come is the beginning of the right blob, as far as anybody knows: kept to go on with, but no image.
-        assert.deepEqual([layers(), listing(join(f.home, 'refs'))], [[], []]);
+        refused(/is cut short: it ends after \d+ of \d+ bytes; nothing of it was kept\n$/, 'pull', '-q', name);
+        isEmpty();
         damaged((bytes) => { writeFileSync(path, Buffer.concat([bytes, bytes])); });
-        refused(/longer than its manifest says|is damaged/, 'pull', '-q', name);
-        assert.deepEqual([layers(), listing(join(f.home, 'refs'))], [[], []]);
+        refused(/longer than its manifest says; nothing of it was kept\n$/, 'pull', '-q', name);
+        isEmpty();
       } finally {
         writeFileSync(path, good);
       }
