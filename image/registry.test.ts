@@ -264,6 +264,17 @@ describe('pull', () => {
     (await pull(w.tools, ref())).release();
   });
 
+  it('says that a blob is cut short when the registry has no more of it, and keeps nothing', async () => {
+    registry.before = (request, response) => {
+      if (request.url?.endsWith(layerDigest) !== true) return false;
+      const have = (registry.blobs.get(layerDigest) as Buffer).subarray(0, 1000), from = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
+      if (from >= have.length) response.writeHead(416).end(); else response.end(have.subarray(from));
+      return true;
+    };
+    await fails(/is cut short: it ends after 1000 of \d+ bytes; nothing of it was kept/);
+    assert.deepEqual(partials(), []);
+  });
+
   it('refuses a layer that is not what the configuration says', async () => {
     const lie = makeImage(LAYERS, gzipSync);
     const other = gzipSync(tar({ name: 'evil', data: 'x' }));

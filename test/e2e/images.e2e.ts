@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, closeSync, copyFileSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { tar, type TestEntry } from '../../image/test-kit.js';
@@ -294,6 +294,7 @@ else for (const as of [{ name: 'root', ordinary: false }, { name: 'an ordinary u
       const file = join(f.home, 'root.tar');
       copyFileSync(debianTar(), file);
       chmodSync(file, 0o644);
+      run(['chmod', '-R', 'a+rX', dirname(layout)]);
       runPage('docs/workloads/images.md', { ordinary: as.ordinary, timeoutMs: 300_000, env: { REGISTRY: registry.ref('').replace(/\/$/, ''), LAYOUT: layout, DEBIAN_TAR: file } });
     });
   });
