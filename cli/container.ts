@@ -121,6 +121,8 @@ class Container {
   private readonly stats = new SharedArrayBuffer((L.SRV_COUNT + 1) * STAT_ROWS * 3 * 8);
   private ending = false;
   private interruptNs = 0;
+  /** The first process is there, and gets the signals that we are sent. */
+  private started = false;
   private done: (outcome: Outcome) => void = () => undefined;
 
   /** dir: made before (-d); onStarted: told when the first process runs. */
@@ -182,7 +184,7 @@ class Container {
     }
     this.port(L.SRV_KERNEL).on('message', (message: KernelEvent | WorkerReady) => {
       if (message.carrick === 'sampling') this.observer?.sampling(message.result);
-      if (message.carrick === 'started') this.onStarted();
+      if (message.carrick === 'started') { this.started = true; this.onStarted(); }
       if (message.carrick === 'exited') void this.end(exitStatus(message.status));
       if (message.carrick === 'failed') void this.end(report(startFailure(message.errno, message.message, this.spec)));
     });
@@ -207,6 +209,8 @@ class Container {
 
   private forward(signal: (typeof FORWARDED)[number]): void {
     if (this.ending) return;
+    // There is nobody yet to get it, and so nobody who handles it: it ends the container, as it would end a program that has just been started.
+    if (!this.started) { void this.end(EXIT_SIGNAL + constants.signals[signal]); return; }
     if (signal === 'SIGINT') {
       const now = nowNs();
       if (this.interruptNs > 0 && now - this.interruptNs < IMPATIENCE_NS) {
