@@ -56,6 +56,9 @@ case ${1:-} in
 	need ip iproute2
 	need netstat net-tools
 	need lsof lsof
+	need vim vim
+	need less less
+	need script bsdutils
 	need stress-ng stress-ng
 	need_file /usr/share/zoneinfo/America/Los_Angeles tzdata
 	need_file /usr/lib/python3.11/test/test_os.py libpython3.11-testsuite
@@ -72,7 +75,6 @@ case ${1:-} in
 	need docker-registry docker-registry
 	need skopeo skopeo
 	need umoci umoci
-	need script bsdutils
 	;;
 esac
 if [ -n "$packages" ]; then
