@@ -35,16 +35,41 @@ const under = (argv: readonly string[]): string[] => [process.execPath, carrick,
 
 function median(v: readonly number[]): number { return [...v].sort((a, b) => a - b)[Math.floor(v.length / 2)] as number; }
 
+/** A repository of 50 directories with 100 files each, packed with its index. */
+const REPOSITORY = `mkdir BENCH/repo && cd BENCH/repo && git init -q . && for d in $(seq 50); do mkdir d$d; for f in $(seq 100); do echo "$d $f" > d$d/f$f; done; done
+git add -A && git -c user.name=bench -c user.email=bench@example.com commit -qm files && cd .. && tar cf repo.tar repo && rm -r repo`;
+
+/** 50 transactions of 1000 rows each. */
+const INSERTS = `import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute('create table t (n integer primary key, s text)')
+for i in range(50):
+    with db:
+        for j in range(1000):
+            db.execute('insert into t values (?, ?)', (i * 1000 + j, 'row %d' % j))
+`;
+
 function build(): Case[] {
   must('gcc', ['-O2', '-static', '-pthread', '-o', join(dir, 'micro'), 'bench/micro.c']);
   must('sh', ['-c', `mkdir -p ${dir}/tree && cd ${dir}/tree && for i in $(seq 2000); do echo "file $i" > f$i; done && cd .. && tar cf tree.tar tree && rm -r tree`]);
   const micro = must(join(dir, 'micro'), ['list']).trim().split('\n').map((n): Case => ({ name: n, unit: 'ns', argv: ['BENCH/micro', n, values.iterations], timed: false }));
-  const inner = (name: string, script: string): Case => ({ name, unit: 'ms', timed: false, argv: ['/bin/bash', '-c', `s=$(date +%s%N); ${script}; e=$(date +%s%N); echo $(( (e - s) / 1000 ))`] });
+  /** `before` prepares and `after` cleans up outside of the time; both and the script run in one shell. */
+  const inner = (name: string, script: string, before = ':', after = ':'): Case => ({
+    name, unit: 'ms', timed: false, argv: ['/bin/bash', '-ec', `{ ${before}; } >&2; s=$(date +%s%N); { ${script}; } >/dev/null; e=$(date +%s%N); { ${after}; } >&2; echo $(( (e - s) / 1000 ))`],
+  });
+  const place = 'd=$(mktemp -d)', gone = 'rm -rf $d';
+  must('sh', ['-c', REPOSITORY.replaceAll('BENCH', dir)]);
+  writeFileSync(join(dir, 'inserts.py'), INSERTS);
   return [
     ...micro,
     inner('python3 start (µs)', '/usr/bin/python3 -c pass'),
     inner('200 x /bin/true (µs)', 'for i in $(seq 200); do /bin/true; done'),
-    inner('tar x of 2000 files (µs)', 'd=$(mktemp -d); tar xf BENCH/tree.tar -C $d; rm -rf $d'),
+    inner('tar x of 2000 files (µs)', 'tar xf BENCH/tree.tar -C $d', place, gone),
+    inner('rm -r of 2000 files (µs)', 'rm -r $d', `${place}; tar xf BENCH/tree.tar -C $d`),
+    inner('git status of 5000 files (µs)', 'git status', `${place}; tar xf BENCH/repo.tar -C $d; cd $d/repo; git status`, `cd /; ${gone}`),
+    inner('sqlite, 50000 inserts (µs)', 'python3 BENCH/inserts.py $d/db', place, gone),
+    inner('find /usr (µs)', 'find /usr', 'find /usr >/dev/null'),
+    inner('find /usr -newer (µs)', 'find /usr -newer /etc/passwd', 'find /usr >/dev/null'),
   ];
 }
 

@@ -6,6 +6,7 @@
  * The same binary runs natively and under carrick, so the ratio is all that is compared. Each operation is warmed up first.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -65,7 +66,70 @@ static void do_clock(void) { struct timespec t; if (syscall(SYS_clock_gettime, C
 static void do_read_one(void) { if (read(fd, buf, 1) != 1) die("read"); }
 static void do_write_one(void) { if (write(fd, buf, 1) != 1) die("write"); }
 static void do_fstat(void) { struct stat s; if (fstat(fd, &s)) die("fstat"); }
+static void do_open_missing(void) { if (open("/usr/bin/no-such-name", O_RDONLY) >= 0) die("open"); }
 static void do_pread(void) { if (pread(fd, buf, 4096, 0) != 4096) die("pread"); }
+
+static char dir[] = "/tmp/carrick-bench-XXXXXX";
+static char name[64];
+#define NAMES 10000
+
+static void make_dir(void)
+{
+	if (!mkdtemp(dir))
+		die("mkdtemp");
+	snprintf(name, sizeof name, "%s/new", dir);
+}
+
+static void make_names(void)
+{
+	char n[64];
+
+	make_dir();
+	for (int i = 0; i < NAMES; i++) {
+		snprintf(n, sizeof n, "%s/name-%d", dir, i);
+		close(open(n, O_WRONLY | O_CREAT, 0644));
+	}
+}
+
+static void remove_dir(void)
+{
+	char n[64];
+
+	for (int i = 0; i < NAMES; i++) {
+		snprintf(n, sizeof n, "%s/name-%d", dir, i);
+		if (unlink(n))
+			break;
+	}
+	rmdir(dir);
+}
+
+static void do_create(void)
+{
+	int f = open(name, O_WRONLY | O_CREAT | O_EXCL, 0644);
+
+	if (f < 0 || write(f, buf, 100) != 100 || close(f) || unlink(name))
+		die("create");
+}
+
+static void do_read_small(void)
+{
+	int f = open("/etc/passwd", O_RDONLY);
+
+	if (f < 0 || read(f, buf, 4096) <= 0 || close(f))
+		die("read");
+}
+
+static void do_readdir(void)
+{
+	DIR *d = opendir(dir);
+	int n = 0;
+
+	while (d && readdir(d))
+		n++;
+	if (n != NAMES + 2)
+		die("readdir");
+	closedir(d);
+}
 
 static void do_cpu(void)
 {
@@ -361,6 +425,8 @@ static const struct { const char *name; void (*start)(void); void (*op)(void); i
 	{ "clock_gettime", NULL, do_clock, 1 }, { "read-zero-1", start_zero, do_read_one, 1 }, { "write-null-1", start_null, do_write_one, 1 },
 	{ "fstat", make_file, do_fstat, 1 }, { "mprotect", start_protect, do_protect, 4 },
 	{ "stat", NULL, do_stat, 1 }, { "stat-missing", NULL, do_enoent, 1 }, { "open-close", NULL, do_open, 1 },
+	{ "open-missing", NULL, do_open_missing, 1 }, { "open-read-close", NULL, do_read_small, 2 }, { "create-write-unlink", make_dir, do_create, 4 },
+	{ "readdir-10000", make_names, do_readdir, 1000 },
 	{ "pread-4k", make_file, do_pread, 1 }, { "pipe-pingpong", start_pipe, do_pipe, 1 }, { "futex-pingpong", start_futex, do_futex, 1 },
 	{ "unix-pingpong", start_unix, do_link, 1 }, { "tcp-pingpong", start_tcp, do_link, 1 }, { "epoll-pingpong", start_epoll, do_link, 1 },
 	{ "accept-close", start_accept, do_accept, 10 }, { "pipe-stream-64k", start_stream, do_stream, 4 },
@@ -398,6 +464,8 @@ int main(int argc, char **argv)
 		}
 		if (fd > 0)
 			unlink(path);
+		if (name[0])
+			remove_dir();
 		return 0;
 	}
 	return argc == 2 ? 0 : 2;
