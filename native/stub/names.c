@@ -20,7 +20,7 @@
  */
 #include "stub.h"
 
-#define SETS 512u
+#define ENTRIES 1024u
 #define TEXT_MAX 144u
 #define SERIALS 256u
 #define MADV_WIPEONFORK_ADVICE 18
@@ -65,7 +65,7 @@ struct memory {
 	u32 lock;
 	u32 pad[15];
 	u32 serial[SERIALS];
-	struct entry set[SETS];
+	struct entry entry[ENTRIES]; /* in pairs: an answer is in one of the two that its hash names */
 };
 
 /* A call as the memory sees it. */
@@ -132,7 +132,8 @@ static u32 hash_of(u32 kind, i32 dirfd, const u8 *text, u32 len)
 		h = (h ^ w) * 0xff51afd7ed558ccdull;
 		h ^= h >> 32;
 	}
-	return (u32)h | 1;
+	/* 0 is no entry's. */
+	return (u32)(h >> 16) | 0x80000000u;
 }
 
 static bool about_path(struct ask *q, u64 dirfd, u32 arg, u32 kind, enum form form, u64 out)
@@ -264,10 +265,10 @@ static bool holds(const struct carrick_answer *a, u32 kind)
 	       (a->inode_cell == 0 || a->inode_val == cell(a->inode_cell));
 }
 
-/* The answer to q into *out, a link's target into `target`. */
-static bool look(const struct task *t, const struct ask *q, struct carrick_answer *out, u8 *target, u32 *target_len)
+static inline struct entry *pair_of(u32 hash) { return &memory()->entry[hash & (ENTRIES - 2)]; }
+
+static bool look_at(const struct task *t, const struct entry *e, const struct ask *q, struct carrick_answer *out, u8 *target, u32 *target_len)
 {
-	struct entry *e = &memory()->set[q->hash >> 1 & (SETS - 1)];
 	u32 seq = __atomic_load_n(&e->seq, __ATOMIC_ACQUIRE);
 	bool ok;
 
@@ -281,6 +282,14 @@ static bool look(const struct task *t, const struct ask *q, struct carrick_answe
 	memcpy(target, e->text + e->len, e->target);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return ok && __atomic_load_n(&e->seq, __ATOMIC_RELAXED) == seq && holds(out, q->kind);
+}
+
+/* The answer to q into *out, a link's target into `target`. */
+static bool look(const struct task *t, const struct ask *q, struct carrick_answer *out, u8 *target, u32 *target_len)
+{
+	const struct entry *e = pair_of(q->hash);
+
+	return look_at(t, e, q, out, target, target_len) || look_at(t, e + 1, q, out, target, target_len);
 }
 
 static long tell_stat(const struct carrick_answer *a, u64 out)
@@ -405,19 +414,30 @@ static void make_room(struct task *t, slot_t *s)
 	t->ask_epoch = __atomic_load_n(&mm.names_epoch, __ATOMIC_ACQUIRE);
 	t->ask_closes = __atomic_load_n(&mm.names_closes, __ATOMIC_ACQUIRE);
 	s->argoff[5] = end;
-	s->arglen[5] = sizeof(struct carrick_answer) + TEXT_MAX;
+	s->arglen[5] = CARRICK_PAYLOAD_MAX - end;
 }
 
+/* Which of a pair: the one with this question, or without any, or whose answer has ended; else by turns. Needs the lock. */
+static struct entry *place_of(const struct task *t, const struct ask *q)
+{
+	struct entry *e = pair_of(q->hash);
+
+	for (u32 i = 0; i < 2; i++)
+		if (e[i].hash == 0 || same(&e[i], q))
+			return &e[i];
+	for (u32 i = 0; i < 2; i++)
+		if (e[i].view != t->view || !holds(&e[i].ans, e[i].kind))
+			return &e[i];
+	return &e[(e[0].seq + e[1].seq) >> 1 & 1];
+}
+
+/* Needs the lock. */
 static void store(const struct task *t, const struct ask *q, u32 serial, const struct carrick_answer *a, const u8 *target, u32 target_len)
 {
-	struct memory *m = memory();
-	struct entry *e = &m->set[q->hash >> 1 & (SETS - 1)];
-	u32 free = 0;
+	struct entry *e = place_of(t, q);
 
 	if (target_len > TEXT_MAX - q->len)
 		target_len = 0;
-	if (!__atomic_compare_exchange_n(&m->lock, &free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-		return;
 	__atomic_store_n(&e->seq, e->seq + 1, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	e->hash = q->hash;
@@ -432,7 +452,19 @@ static void store(const struct task *t, const struct ask *q, u32 serial, const s
 	memcpy(e->text, q->text, q->len);
 	memcpy(e->text + q->len, target, target_len);
 	__atomic_store_n(&e->seq, e->seq + 1, __ATOMIC_RELEASE);
-	__atomic_store_n(&m->lock, 0, __ATOMIC_RELEASE);
+}
+
+/* Nobody holds it for long; who does not get it soon forgets what it was told. */
+static bool lock_soon(u32 *word)
+{
+	for (u32 i = 0; i < 200; i++) {
+		u32 free = 0;
+
+		if (__atomic_compare_exchange_n(word, &free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			return true;
+		pause();
+	}
+	return false;
 }
 
 /* The kind of a question by what came of it: of a missing name all that is to be known is that. */
@@ -443,37 +475,63 @@ static bool settle(struct ask *q, const struct carrick_answer *a, const u8 *path
 	return q->kind != NOTHING && read_path(q, path);
 }
 
+/* Answers about other names in the directory of q's path: q is used up. Needs the lock. */
+static void learn_siblings(const struct task *t, struct ask *q, u32 serial, const u8 *from, const u8 *end)
+{
+	u32 dir = q->len;
+
+	while (dir > 0 && q->text[dir - 1] != '/')
+		dir--;
+	while (from + sizeof(struct carrick_answer) <= end) {
+		struct carrick_answer ans;
+		u32 n;
+
+		memcpy(&ans, from, sizeof(ans));
+		from += sizeof(ans);
+		n = ans.target_len;
+		if (n == 0 || n > (u64)(end - from))
+			return;
+		if (n <= TEXT_MAX - dir && (q->kind == NOFOLLOW || (ans.mode & MODE_TYPE) != MODE_LINK)) {
+			memcpy(q->text + dir, from, n);
+			q->len = dir + n;
+			q->hash = hash_of(q->kind, q->dirfd, q->text, q->len);
+			store(t, q, serial, &ans, NULL, 0);
+		}
+		from += (n + 7) & ~7u;
+	}
+}
+
 /* What came with a reply. r: the call's result. */
 static void learn(struct task *t, const slot_t *s, long nr, const u64 a[6], long r)
 {
-	const u8 *from = payload_of(t->slot) + t->ask_off;
-	u32 n = s->arglen[5], target_len, serial;
+	const u8 *from = payload_of(t->slot) + t->ask_off, *end = from + s->arglen[5];
 	struct carrick_answer ans;
+	u32 serial = 0;
 	struct ask q;
 
-	if (t->ask_off == 0 || n < sizeof(ans) || n > sizeof(ans) + TEXT_MAX || !understand(&q, nr, a))
+	if (t->ask_off == 0 || s->arglen[5] < sizeof(ans) || s->arglen[5] > CARRICK_PAYLOAD_MAX - t->ask_off || !understand(&q, nr, a))
 		return;
 	memcpy(&ans, from, sizeof(ans));
-	target_len = n - (u32)sizeof(ans);
-	if (q.form == AS_OPEN && r >= 0) {
-		/* Closed meanwhile, by another thread: nobody knows what the number means now. */
-		if (r >= (long)SERIALS || ans.fd != (i32)r)
-			return;
-		about_fd(&q, (u64)r, AS_STAT, 0);
-		serial = serial_of((i32)r);
-		if (__atomic_load_n(&mm.names_closes, __ATOMIC_ACQUIRE) != t->ask_closes)
-			return;
-	} else {
-		serial = serial_of(q.kind == OPENED || q.dirfd >= 0 ? (i32)((u32)q.dirfd % SERIALS) : -1);
-		if (q.dirfd >= 0 && __atomic_load_n(&mm.names_closes, __ATOMIC_ACQUIRE) != t->ask_closes)
-			return;
-	}
+	from += sizeof(ans);
+	if (ans.target_len > (u64)(end - from))
+		return;
+	if (q.form == AS_OPEN && r >= 0 && (ans.fd != (i32)r || !about_fd(&q, (u64)r, AS_STAT, 0)))
+		return;
 	/* The path as the server saw it: the guest's own memory may have changed. */
 	if (s->argoff[q.arg] > CARRICK_PAYLOAD_MAX - TEXT_MAX || !settle(&q, &ans, payload_of(t->slot) + s->argoff[q.arg]))
 		return;
-	if (q.dirfd < 0)
-		serial = 0;
-	store(t, &q, serial, &ans, from + sizeof(ans), target_len);
+	if (q.dirfd >= 0) {
+		serial = serial_of(q.dirfd);
+		/* Something was closed meanwhile, by another thread: what the number means now, nobody knows. */
+		if (__atomic_load_n(&mm.names_closes, __ATOMIC_ACQUIRE) != t->ask_closes)
+			return;
+	}
+	if (!lock_soon(&memory()->lock))
+		return;
+	store(t, &q, serial, &ans, from, ans.target_len);
+	if (q.kind == FOLLOW || q.kind == NOFOLLOW)
+		learn_siblings(t, &q, serial, from + ((ans.target_len + 7) & ~7u), end);
+	__atomic_store_n(&memory()->lock, 0, __ATOMIC_RELEASE);
 }
 
 /* ---- calls that end answers ---- */

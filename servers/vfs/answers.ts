@@ -114,8 +114,28 @@ export function answerFound(f: Frame, name: Dentry, inode: Inode, mntId: number,
   if (o < 0 || !inode.isSettled) return;
   putCells(f, o, L.ANSWER_FOUND, name, inode, -1);
   putAttributes(f.view, o, inode, statxMask(inode), mntId);
+  f.view.setUint32(o + L.ANSWER_TARGET_LEN, target.length, true);
   if (target !== '') f.bytes.latin1Write(target, o + L.ANSWER_SIZE);
   f.setOut(5, L.ANSWER_SIZE + target.length);
+}
+
+/** Bytes of a sibling's name. NAME_MAX, but what is not remembered need not be told. */
+const NAME_ROOM = 128;
+
+/** Behind the answer of this reply: another name in the same directory. False: there is no room left. */
+export function addSibling(f: Frame, name: Dentry, inode: Inode, mntId: number): boolean {
+  const from = f.produced(5), len = name.name.length;
+  if (from === 0 || len > NAME_ROOM) return from !== 0;
+  const start = (from + 7) & ~7, end = start + L.ANSWER_SIZE + len;
+  const room = f.answerOff(end);
+  if (room < 0) return false;
+  const o = room + start;
+  putCells(f, o, L.ANSWER_FOUND, name, inode, -1);
+  f.view.setUint32(o + L.ANSWER_TARGET_LEN, len, true);
+  putAttributes(f.view, o, inode, statxMask(inode), mntId);
+  f.bytes.latin1Write(name.name, o + L.ANSWER_SIZE);
+  f.setOut(5, end);
+  return true;
 }
 
 /** A walk has failed with `errno`: if a name was not there, let the caller remember that. Returns errno. */
@@ -125,6 +145,7 @@ export function missing(f: Frame, nd: Nameidata, errno: number): number {
   const o = f.answerOff(L.ANSWER_SIZE);
   if (o < 0) return errno;
   putCells(f, o, L.ANSWER_ABSENT, name, undefined, -1);
+  f.view.setUint32(o + L.ANSWER_TARGET_LEN, 0, true);
   f.setOut(5, L.ANSWER_SIZE);
   return errno;
 }
@@ -135,6 +156,7 @@ export function answerOpen(f: Frame, fd: number, inode: Inode, mntId: number): v
   const o = f.answerOff(L.ANSWER_SIZE);
   if (o < 0) return;
   putCells(f, o, L.ANSWER_FOUND, undefined, inode, fd);
+  f.view.setUint32(o + L.ANSWER_TARGET_LEN, 0, true);
   putAttributes(f.view, o, inode, statxMask(inode), mntId);
   f.setOut(5, L.ANSWER_SIZE);
 }

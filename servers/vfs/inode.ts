@@ -172,6 +172,8 @@ export abstract class Inode {
 
   /** Do its attributes change only through this worker (and touched(), answers.ts)? Then processes may remember them. */
   get isSettled(): boolean { return false; }
+  /** One more open file of it, not counting O_PATH; undone by `opens--`. */
+  opened(): void { this.opens++; }
   /** A process may have kept a shared mapping of its data: they change when nobody sees it. */
   loosen(): void { /* nothing but data of our own is mapped */ }
   /** Bring the stat fields up to date. 0 or -errno. */

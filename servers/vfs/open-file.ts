@@ -10,7 +10,6 @@ import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
 import { announceFd, grantFds, mayGrant } from '../../shared/grant.js';
 import { native } from '../../shared/native.js';
-import { touched } from './answers.js';
 import { pathGet, pathPut } from './dcache.js';
 import { type File, fileAdd, fileDrop, fileOf, O_CLOEXEC, O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC, vfsEndpoint } from './file.js';
 import { dropFileLocks } from './locks.js';
@@ -39,10 +38,7 @@ export function makeOfd(file: File): number {
   L.setOfdPollable(row, file.pollable);
   pathGet(file.path);
   if (countsAsWriter(file)) file.inode.writers++;
-  if (file.kind === Ofd.REGULAR) {
-    file.inode.opens++;
-    if (!file.inode.isSettled) touched(file.inode);
-  }
+  if (file.kind === Ofd.REGULAR) file.inode.opened();
   return row;
 }
 

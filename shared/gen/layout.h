@@ -91,7 +91,7 @@
 #define CARRICK_RW_ENTERED 5
 #define CARRICK_RW_REASONS 6
 #define CARRICK_PLAN_FIRST 1
-/* An answer that holds as long as the cells that it names have the values that it names. A link's target follows it. */
+/* An answer that holds as long as the cells that it names have the values that it names. A link's target follows it; then, 8-byte aligned, answers about other names in the same directory, each followed by its name. */
 struct carrick_answer {
 	/* ANSWER_*. */
 	uint32_t kind;
@@ -109,7 +109,7 @@ struct carrick_answer {
 	int32_t fd;
 	/* Soft RLIMIT_NOFILE of the caller. */
 	uint32_t nofile;
-	/* Bytes of a symlink's target that follow, 0 = not a symlink, or not told. */
+	/* Bytes that follow: of a symlink's target (0 = not a symlink, or not told), or of the name of another entry. */
 	uint32_t target_len;
 	/* stx_mask. */
 	uint32_t mask;

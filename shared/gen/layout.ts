@@ -84,7 +84,7 @@ export const RW_REFUSED = 4;
 export const RW_ENTERED = 5;
 export const RW_REASONS = 6;
 export const PLAN_FIRST = 1;
-/** An answer that holds as long as the cells that it names have the values that it names. A link's target follows it. Bytes. */
+/** An answer that holds as long as the cells that it names have the values that it names. A link's target follows it; then, 8-byte aligned, answers about other names in the same directory, each followed by its name. Bytes. */
 export const ANSWER_SIZE = 144;
 /** ANSWER_*. (u32) */
 export const ANSWER_KIND = 0;
@@ -102,7 +102,7 @@ export const ANSWER_INODE_VAL = 20;
 export const ANSWER_FD = 24;
 /** Soft RLIMIT_NOFILE of the caller. (u32) */
 export const ANSWER_NOFILE = 28;
-/** Bytes of a symlink's target that follow, 0 = not a symlink, or not told. (u32) */
+/** Bytes that follow: of a symlink's target (0 = not a symlink, or not told), or of the name of another entry. (u32) */
 export const ANSWER_TARGET_LEN = 32;
 /** stx_mask. (u32) */
 export const ANSWER_MASK = 36;

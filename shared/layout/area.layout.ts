@@ -252,7 +252,7 @@ export const ctlmsg = struct('ctlmsg', 'A message on the control socket (SOCK_SE
 });
 
 /** vfs → stub: what a path or an open file is, for the stub to remember (native/stub/names.c). Out argument 5 of calls that have no sixth argument. */
-export const answer = struct('answer', 'An answer that holds as long as the cells that it names have the values that it names. A link\'s target follows it.', 144, {
+export const answer = struct('answer', 'An answer that holds as long as the cells that it names have the values that it names. A link\'s target follows it; then, 8-byte aligned, answers about other names in the same directory, each followed by its name.', 144, {
   kind: u32('ANSWER_*.'),
   gen: u32('Value of cell 0: what paths lead through.'),
   name_cell: u32('Cell of the last name, 0 = none.'),
@@ -261,7 +261,7 @@ export const answer = struct('answer', 'An answer that holds as long as the cell
   inode_val: u32('Its value.'),
   fd: i32('Which descriptor it is about, -1 = what the path argument says.'),
   nofile: u32('Soft RLIMIT_NOFILE of the caller.'),
-  target_len: u32('Bytes of a symlink\'s target that follow, 0 = not a symlink, or not told.'),
+  target_len: u32('Bytes that follow: of a symlink\'s target (0 = not a symlink, or not told), or of the name of another entry.'),
   mask: u32('stx_mask.'),
   blksize: u32('Bytes.'),
   nlink: u32('Links.'),

@@ -24,16 +24,25 @@ export class LRegular extends LNode {
   private lowerReaders: Set<LFile> | undefined = undefined;
 
   private loose = false;
+  /** The attributes are those of the data, and were since it was last open. */
+  private fresh = false;
 
   /** The lower's attributes were read once. Data of its own change, with their times, through every open descriptor: grants, mappings, splice in ipc. */
   override get isSettled(): boolean { return this.data === undefined || (this.opens === 0 && !this.loose); }
   override loosen(): void { this.loose = true; }
+  override opened(): void {
+    super.opened();
+    if (this.data === undefined) return;
+    this.fresh = false;
+    touched(this);
+  }
 
   override refresh(): number {
-    if (this.data === undefined) return 0;
+    if (this.data === undefined || (this.fresh && this.isSettled)) return 0;
     const r = this.data.stat();
     if (r < 0) return r;
     fillData(this);
+    this.fresh = this.isSettled;
     // Writes through grants move the host's ctime, chmod and the like ours: the later one counts.
     if ($st.ctime > this.ctime || ($st.ctime === this.ctime && $st.ctimeNsec > this.ctimeNsec)) {
       this.ctime = $st.ctime;
@@ -77,6 +86,7 @@ export class LRegular extends LNode {
     encodeInodeTimes(this);
     data.setTimes(TIMES);
     touched(this);
+    this.fresh = false;
     this.data = data;
     this.pin();
     this.size = len;
@@ -134,8 +144,10 @@ export class LRegular extends LNode {
     }
     this.pin();
     applyAttr(this, a);
-    if (this.data !== undefined && encodeTimes(a)) return Math.min(0, this.data.setTimes(TIMES));
-    return 0;
+    if (this.data === undefined || !encodeTimes(a)) return 0;
+    // The host stamps its ctime a little later than ours.
+    this.fresh = false;
+    return Math.min(0, this.data.setTimes(TIMES));
   }
 
   private truncate(size: number): number {
@@ -144,6 +156,7 @@ export class LRegular extends LNode {
     const st = this.refresh();
     if (st < 0) return st;
     if (this.sb.limit > 0 && this.sb.used + size - this.size > this.sb.limit && size > this.size) return -E.ENOSPC;
+    this.fresh = false;
     const fd = this.data?.open(O_RDWR) ?? -E.EIO;
     if (fd < 0) return fd;
     const t = host.ftruncate(fd, size);

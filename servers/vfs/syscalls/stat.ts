@@ -11,6 +11,7 @@ import { InternalSuper, pathOfOfd } from '../foreign.js';
 import { DATA, scratch } from '../../../shared/host.js';
 import { devMajor, devMinor, type Inode, MAY_EXEC, MAY_READ, MAY_WRITE, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, type Mount, S_IFDIR, S_IFLNK, S_IFREG, type StatFs } from '../inode.js';
 import { Walk } from '../namei.js';
+import { tellSiblings } from '../siblings.js';
 import { $nd, AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, atWalk, callerOf, walkArg, walkInode } from './args.js';
 
 /** struct stat and struct statx, bytes. asm/stat.h, linux/stat.h. */
@@ -121,7 +122,10 @@ function statTarget(f: Frame, dirfd: number, arg: number, flags: number): Inode 
   const inode = $nd.inode;
   const s = inode.refresh();
   if (s < 0) return s;
-  if ($nd.settled) answerFound(f, $nd.dentry, inode, $nd.mnt.id);
+  if ($nd.settled) {
+    answerFound(f, $nd.dentry, inode, $nd.mnt.id);
+    tellSiblings(f, $nd, (flags & AT_SYMLINK_NOFOLLOW) === 0);
+  }
   return inode;
 }
 
