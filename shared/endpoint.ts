@@ -56,6 +56,8 @@ export class Endpoint {
   private readonly freeTokens: number[] = [];
   private nout = 0;
   private readonly ringPort: RingPort;
+  /** One closure for good: the loop allocates nothing. */
+  private readonly take: MessageHandler = (m) => { this.message(m); };
   readonly timers = new TimerHeap();
   trace: TraceHook | undefined;
   /** Set for a compat report only. */
@@ -306,7 +308,7 @@ export class Endpoint {
   turn(mayBlock = true): boolean {
     const flushed = this.ringPort.flush();
     // Messages to oneself (a last close) take effect before the answers go out.
-    this.ringPort.drainFrom(this.srv, (m) => { this.message(m); });
+    this.ringPort.drainFrom(this.srv, this.take);
     let timeoutUs = this.again.length > 0 || !mayBlock ? 0 : flushed ? -1 : 1000;
     if (timeoutUs !== 0) {
       const next = this.timers.next();
@@ -321,7 +323,7 @@ export class Endpoint {
     const n = native.replyAndWait(timeoutUs);
     this.ringPort.awake();
     const control = ((this.lists[EL.LIST_FLAGS] as number) & EL.WAKE_CONTROL) !== 0;
-    this.ringPort.drain((m) => this.message(m));
+    this.ringPort.drain(this.take);
     const ncancel = this.lists[EL.LIST_NCANCEL] as number;
     for (let i = 0; i < ncancel; i++) this.cancel((this.lists[EL.LIST_CANCEL + i] as number) >>> 0);
     for (let i = 0; i < n; i++) {

@@ -49,6 +49,8 @@ constexpr int OWNER_TICKET_SHIFT = 16;
 
 constexpr uint32_t SLOT_ID_MAX = CARRICK_AREA_MAX << CARRICK_SLOT_BITS;
 constexpr size_t DOORBELL_WORDS = 512;
+/* Most turns in a row that take requests from watched slots only. */
+constexpr int UNREAD_MAX = 4;
 constexpr uint64_t DOORBELL_TOKEN = 1ULL << 32;
 /* Header bytes that come from the guest; what follows in a record is native's. */
 constexpr size_t HEADER_COPY = REC_TASK;
@@ -90,6 +92,8 @@ struct Endpoint {
 	size_t partial = 0;
 	uint32_t words[DOORBELL_WORDS + 1];
 	Spinner spinner;
+	/* Turns since the doorbell was read last. */
+	int unread = 0;
 
 	uint64_t me() const { return srv + 1; }
 	uint8_t *record(uint32_t r) const { return inbox + static_cast<size_t>(r) * CARRICK_SLOT_STRIDE; }
@@ -384,21 +388,48 @@ static bool rung(void *arg)
 	return d.flags.load(std::memory_order_relaxed) != 0 || d.spilled.load(std::memory_order_relaxed) != 0;
 }
 
-/* Watch the slots answered last, and take what they post; true when there is something to do. */
-static bool watch_slots(Endpoint *ep)
+/* What was posted without a bell. */
+static void take_watched(Endpoint *ep)
 {
-	spin_watch(ep->spinner, static_cast<uint32_t>(ep->srv), rung, ep, ep->epfd);
-	for (int i = 0; i < ep->spinner.n; i++)
-		queue_request(ep, ep->spinner.recent[i], 0);
-	return ep->lists[LIST_NIN] > 0 || rung(ep);
+	Spinner &s = ep->spinner;
+
+	for (int i = 0; i < s.narmed; i++)
+		queue_request(ep, s.armed[i], 0);
+	for (int i = 0; i < s.nleft; i++)
+		queue_request(ep, s.left[i], 0);
+	s.nleft = 0;
+}
+
+/*
+ * Watch instead of sleeping, if that is promising. True when requests were found that way and the doorbell and the host fds are not worth a system call
+ * yet: others wait a few requests at most.
+ */
+static bool watch_slots(Endpoint *ep, int64_t *timeout_us)
+{
+	bool found = spin_watch(ep->spinner, static_cast<uint32_t>(ep->srv), rung, ep, ep->epfd);
+
+	take_watched(ep);
+	if (!ep->spinner.events && ep->lists[LIST_NIN] == 0 && !rung(ep)) {
+		spin_leave(ep->spinner, static_cast<uint32_t>(ep->srv));
+		take_watched(ep);
+	}
+	if (ep->spinner.events || ep->lists[LIST_NIN] > 0 || rung(ep))
+		*timeout_us = 0;
+	if (!found || ep->spinner.events || ep->lists[LIST_NIN] == 0 || ep->unread >= UNREAD_MAX)
+		return false;
+	ep->unread++;
+	return true;
 }
 
 static void wait_and_take(Endpoint *ep, int64_t timeout_us)
 {
 	Doorbell &d = doorbells[ep->srv];
 
-	if (timeout_us != 0 && watch_slots(ep))
-		timeout_us = 0;
+	if (timeout_us == 0)
+		take_watched(ep);
+	else if (watch_slots(ep, &timeout_us))
+		return;
+	ep->unread = 0;
 	if (ep->watched == 0 && timeout_us <= 0) {
 		take_words(ep, timeout_us < 0 ? d.read_block : d.read_nonblock);
 		return;

@@ -2,11 +2,12 @@
  * Watching for the next request instead of sleeping.
  *
  * Waking an idle core costs ten times what answering a call costs. So a server that has just answered keeps looking at the slots it answered
- * last, for some tens of microseconds, and says so in slot.watched: the stub then posts without ringing. Leaving is Dekker's dance: the server
+ * last, for some tens of microseconds, and says so in slot.watched: the stub then posts without ringing. The bit stays while the server finds
+ * something to do, so that a row of calls does not pay for it. Leaving is Dekker's dance: the server
  * clears its bit and looks once more; the stub stores POSTED and then reads the bit; one of the two sees the other.
  *
  * It must never cost a busy machine its cores: every turn gives the core away (sched_yield), a yield that took long means that somebody
- * wanted it, and a failed watch is followed by plain sleeps, ever more of them. Only one server watches at a time (the last to begin), and
+ * wanted it (and has had it for a whole slice), and a failed watch is followed by plain sleeps, ever more of them. Only one server watches at a time (the last to begin), and
  * none on a single core.
  */
 #include "spin.h"
@@ -22,6 +23,8 @@ static constexpr int64_t WANTED_NS = 20000;
 /* Looks between two yields. */
 static constexpr int LOOKS = 40;
 static constexpr uint32_t BACKOFF_MAX = 64;
+/* A yield to somebody who computes costs some milliseconds: as many sleeps as make that little. */
+static constexpr uint32_t BACKOFF_WANTED_MAX = 1024;
 
 static std::atomic<uint32_t> watcher{0};
 
@@ -61,10 +64,18 @@ static uint32_t *slot_watched(uint8_t *slot)
 	return reinterpret_cast<uint32_t *>(slot + offsetof(struct carrick_slot, watched));
 }
 
-static bool posted(const uint8_t *slot, uint32_t srv)
+/* A request that nobody has taken: one that is parked here stays POSTED, too. */
+static bool posted(uint32_t id, uint32_t srv)
 {
+	Area *a = area_get(id >> CARRICK_SLOT_BITS);
+	uint32_t s = id & (CARRICK_SLOT_MAX - 1);
+
+	if (a == nullptr)
+		return false;
+	const uint8_t *slot = slot_of(a, s);
+
 	return load32(slot + offsetof(struct carrick_slot, state)) == CARRICK_SLOT_POSTED
-		&& load32(slot + offsetof(struct carrick_slot, server)) == srv;
+		&& load32(slot + offsetof(struct carrick_slot, server)) == srv && a->bind[s].owner.load(std::memory_order_relaxed) == 0;
 }
 
 void spin_note(Spinner &s, uint32_t slot_id)
@@ -81,34 +92,67 @@ void spin_note(Spinner &s, uint32_t slot_id)
 	s.recent[0] = slot_id;
 }
 
-/* One look at every slot. */
-static bool any_posted(uint8_t *const *slots, int n, uint32_t srv)
+/* One look at every armed slot. */
+static bool any_posted(const Spinner &s, uint32_t srv)
 {
-	for (int i = 0; i < n; i++)
-		if (posted(slots[i], srv))
+	for (int i = 0; i < s.narmed; i++)
+		if (posted(s.armed[i], srv))
 			return true;
 	return false;
 }
 
-void spin_watch(Spinner &s, uint32_t srv, bool (*more)(void *), void *arg, int epfd)
+static bool among(const uint32_t *list, int n, uint32_t id)
 {
-	uint8_t *slots[Spinner::SLOTS];
-	int n = 0;
+	for (int i = 0; i < n; i++)
+		if (list[i] == id)
+			return true;
+	return false;
+}
 
-	if (s.n == 0 || !several_cores())
-		return;
-	if (s.skip > 0) {
-		s.skip--;
-		return;
+/* Take our bit back from the armed slots that are not among the n of `keep`. */
+static void disarm(Spinner &s, uint32_t srv, const uint32_t *keep, int n)
+{
+	int kept = 0;
+
+	for (int i = 0; i < s.narmed; i++) {
+		uint32_t id = s.armed[i];
+		uint8_t *slot = slot_bytes(id);
+
+		if (slot != nullptr && among(keep, n, id)) {
+			s.armed[kept++] = id;
+			continue;
+		}
+		if (slot != nullptr)
+			__atomic_fetch_and(slot_watched(slot), ~(1u << srv), __ATOMIC_SEQ_CST);
+		s.left[s.nleft++] = id;
 	}
+	s.narmed = kept;
+}
+
+/* Give it to the recent ones. */
+static void arm(Spinner &s, uint32_t srv)
+{
+	disarm(s, srv, s.recent, s.n);
 	for (int i = 0; i < s.n; i++) {
 		uint8_t *slot = slot_bytes(s.recent[i]);
 
-		if (slot != nullptr)
-			slots[n++] = slot;
+		if (slot == nullptr || among(s.armed, s.narmed, s.recent[i]))
+			continue;
+		__atomic_fetch_or(slot_watched(slot), 1u << srv, __ATOMIC_SEQ_CST);
+		s.armed[s.narmed++] = s.recent[i];
 	}
-	for (int i = 0; i < n; i++)
-		__atomic_fetch_or(slot_watched(slots[i]), 1u << srv, __ATOMIC_SEQ_CST);
+}
+
+bool spin_watch(Spinner &s, uint32_t srv, bool (*more)(void *), void *arg, int epfd)
+{
+	s.events = false;
+	if (s.n == 0 || !several_cores())
+		return false;
+	if (s.skip > 0) {
+		s.skip--;
+		return false;
+	}
+	arm(s, srv);
 	watcher.store(srv + 1, std::memory_order_relaxed);
 	bool found = false;
 	bool wanted = false;
@@ -117,7 +161,7 @@ void spin_watch(Spinner &s, uint32_t srv, bool (*more)(void *), void *arg, int e
 
 	while (!found && !wanted && turn - begin < WATCH_NS && watcher.load(std::memory_order_relaxed) == srv + 1) {
 		for (int i = 0; i < LOOKS && !found; i++) {
-			found = any_posted(slots, n, srv) || more(arg);
+			found = any_posted(s, srv) || more(arg);
 			cpu_relax();
 		}
 		if (found)
@@ -128,17 +172,24 @@ void spin_watch(Spinner &s, uint32_t srv, bool (*more)(void *), void *arg, int e
 		struct pollfd p = { epfd, POLLIN, 0 };
 
 		/* Other guests ring the bell, and host fds become ready. */
-		if (poll(&p, 1, 0) > 0)
-			found = true;
+		found = s.events = poll(&p, 1, 0) > 0;
 		wanted = t - turn > WANTED_NS;
 		turn = t;
 	}
-	for (int i = 0; i < n; i++)
-		__atomic_fetch_and(slot_watched(slots[i]), ~(1u << srv), __ATOMIC_SEQ_CST);
 	if (found) {
 		s.backoff = 0;
-		return;
+		return true;
 	}
-	s.backoff = s.backoff * 2 + 1 < BACKOFF_MAX ? s.backoff * 2 + 1 : BACKOFF_MAX;
-	s.skip = wanted ? s.backoff * 2 : s.backoff;
+	s.backoff = wanted ? s.backoff * 4 + 3 : s.backoff * 2 + 1;
+	uint32_t max = wanted ? BACKOFF_WANTED_MAX : BACKOFF_MAX;
+
+	if (s.backoff > max)
+		s.backoff = max;
+	s.skip = s.backoff;
+	return false;
+}
+
+void spin_leave(Spinner &s, uint32_t srv)
+{
+	disarm(s, srv, nullptr, 0);
 }

@@ -12,6 +12,14 @@ struct Spinner {
 	/* The slots answered last, newest first. */
 	uint32_t recent[SLOTS] = {};
 	int n = 0;
+	/* The slots that have our bit: what they post rings no bell, so they are looked at before every sleep. */
+	uint32_t armed[SLOTS] = {};
+	int narmed = 0;
+	/* Slots that had it until just now, and have to be looked at once more: those that are no longer recent, and those of a watch that has ended. */
+	uint32_t left[2 * SLOTS] = {};
+	int nleft = 0;
+	/* The last watch ended because of the doorbell or a host fd. */
+	bool events = false;
 	/* Waits to sleep through without watching, and how many more after the next failure. */
 	uint32_t skip = 0;
 	uint32_t backoff = 0;
@@ -21,9 +29,12 @@ struct Spinner {
 void spin_note(Spinner &s, uint32_t slot_id);
 
 /*
- * Watch the recent slots for a while. Returns when one has been posted to server `srv`, when `more` says that there is something else to do,
- * when a host fd of epfd is ready, or when the time is up. The caller looks at the slots once more after that, and sleeps if nothing was found.
+ * Watch the recent slots for a while: true when one has been posted to server `srv`, when `more` says that there is something else to do, or when the doorbell or a
+ * host fd of epfd is ready. The slots keep our bit. The caller looks at `armed` and `left`; if there is nothing to do after all, it has to leave.
  */
-void spin_watch(Spinner &s, uint32_t srv, bool (*more)(void *), void *arg, int epfd);
+bool spin_watch(Spinner &s, uint32_t srv, bool (*more)(void *), void *arg, int epfd);
+
+/* Take all bits back before a sleep. The caller then looks at `left` once more, and clears `nleft`. */
+void spin_leave(Spinner &s, uint32_t srv);
 
 #endif

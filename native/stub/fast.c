@@ -111,6 +111,8 @@ long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	case __NR_sendto:
 	case __NR_recvfrom:
 	case __NR_sendmsg:
+	case __NR_accept:
+	case __NR_accept4:
 	case __NR_shutdown:
 	case __NR_getsockname:
 	case __NR_getpeername:

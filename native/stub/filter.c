@@ -20,7 +20,7 @@ enum check {
 	WRITE_FD,  /* a grant, or four bytes into a doorbell */
 	CTL_FD,	   /* the control socket */
 	DUP3,	   /* from grant or fd on its way, to a grant's number, the area's or the control socket's */
-	FCNTL,	   /* F_SETFD on a grant; F_DUPFD_CLOEXEC to above the reserve */
+	FCNTL,	   /* F_SETFD, F_GETFL on a grant; F_DUPFD_CLOEXEC to above the reserve */
 	CLONE,	   /* no namespace, no tracing */
 	EXEC,	   /* the stub's own image, by fd, with the empty path */
 	MMAP,	   /* anonymous, a grant, an fd on its way, or the area */
@@ -30,7 +30,7 @@ enum check {
 	FD_THIRD,  /* two grants: the first argument and the third */
 	SEND,	   /* a grant, no destination */
 	SETOPT,	   /* a grant; REUSEADDR, KEEPALIVE of sockets; NODELAY, CORK, KEEPIDLE, KEEPINTVL, KEEPCNT, QUICKACK of TCP */
-	GETOPT,	   /* those; TYPE, ERROR, SNDBUF, RCVBUF of sockets */
+	GETOPT,	   /* those; TYPE, ERROR, SNDBUF, RCVBUF, ACCEPTCONN of sockets */
 };
 
 struct rule {
@@ -235,6 +235,7 @@ static void check_fcntl(struct prog *p, u32 fdr)
 	kill(p);
 	load_arg(p, 1);
 	allow_eq(p, 2 /* F_SETFD */);
+	allow_eq(p, 3 /* F_GETFL */);
 	need_eq(p, 1030 /* F_DUPFD_CLOEXEC */);
 	load_arg(p, 2);
 	allow_eq(p, fdr + CARRICK_FDR_COUNT);
@@ -260,7 +261,7 @@ static void check_send(struct prog *p, u32 fdr)
 /* The lists that the stub goes by are in sock.c. */
 static void check_option(struct prog *p, u32 fdr, bool set)
 {
-	static const u8 of_socket[] = { 2, 9, 3, 4, 7, 8 }, of_tcp[] = { 1, 3, 4, 5, 6, 12 };
+	static const u8 of_socket[] = { 2, 9, 3, 4, 7, 8, 30 }, of_tcp[] = { 1, 3, 4, 5, 6, 12 };
 
 	need_grant(p, 0, fdr);
 	load_arg(p, 1);

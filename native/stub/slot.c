@@ -90,6 +90,7 @@ void slot_post(struct task *t, u32 srv)
 #define LOOKS 40
 #define WANTED_CYCLES 60000
 #define SKIP_MAX 64
+#define SKIP_WANTED_MAX 1024 /* a yield to somebody who computes costs some milliseconds */
 
 /*
  * Look for the reply for a while: going to sleep and being woken costs more than most answers take. Only while the server is awake (it saw the
@@ -99,6 +100,7 @@ static void look(struct task *t)
 {
 	slot_t *s = t->slot;
 	u64 begin, turn, now;
+	u32 more = 2, max = SKIP_MAX;
 
 	if (!t->seen)
 		return;
@@ -117,11 +119,16 @@ static void look(struct task *t)
 		}
 		host(__NR_sched_yield);
 		now = cycles();
-		if (now - turn > WANTED_CYCLES)
+		if (now - turn > WANTED_CYCLES) {
+			more = 4;
+			max = SKIP_WANTED_MAX;
 			break;
+		}
 		turn = now;
 	} while (turn - begin < LOOK_CYCLES);
-	t->backoff = t->backoff * 2 + 1 < SKIP_MAX ? t->backoff * 2 + 1 : SKIP_MAX;
+	t->backoff = t->backoff * more + 1;
+	if (t->backoff > max)
+		t->backoff = max;
 	t->skip = t->backoff;
 }
 

@@ -21,6 +21,11 @@
 #define SEND_FLAGS (MSG_DONTWAIT_BIT | MSG_EOR_BIT | MSG_NOSIGNAL_BIT | MSG_MORE_BIT)
 #define RECV_FLAGS (MSG_PEEK_BIT | MSG_TRUNC_BIT | MSG_DONTWAIT_BIT | MSG_WAITALL_BIT | MSG_NOSIGNAL_BIT)
 #define IOV_MAX_COUNT 1024
+#define SOCK_FLAGS 02004000 /* SOCK_CLOEXEC | SOCK_NONBLOCK */
+#define O_NONBLOCK_BIT 04000
+#define F_GETFL_CMD 3
+#define SO_ACCEPTCONN_OPT 30
+#define POLLIN_BIT 1
 
 struct iov {
 	u64 base, len;
@@ -82,7 +87,29 @@ static bool plain_option(long nr, u32 level, u32 opt)
 		return opt == 1 || opt == 3 || opt == 4 || opt == 5 || opt == 6 || opt == 12;
 	if (level != 1 /* SOL_SOCKET */)
 		return false;
-	return opt == 2 || opt == 9 || (nr == __NR_getsockopt && (opt == 3 || opt == 4 || opt == 7 || opt == 8));
+	return opt == 2 || opt == 9 || (nr == __NR_getsockopt && (opt == 3 || opt == 4 || opt == 7 || opt == 8 || opt == SO_ACCEPTCONN_OPT));
+}
+
+/*
+ * accept(2), accept4(2): making the new socket is a server's. But that a listening socket which must not wait has nothing to accept, as event loops ask
+ * after each connection that they have taken, can be told from here.
+ */
+static long do_accept(const u64 a[6], u32 flags)
+{
+	struct {
+		i32 fd;
+		u16 events, revents;
+	} p = { (i32)a[0], POLLIN_BIT, 0 };
+	struct ts now = { 0, 0 };
+	u32 listening = 0, len = sizeof(listening);
+
+	if ((flags & ~SOCK_FLAGS) || host(__NR_ppoll, &p, 1, &now, 0, 8) != 0)
+		return R_SLOW;
+	if (!(host(__NR_fcntl, a[0], F_GETFL_CMD) & O_NONBLOCK_BIT))
+		return R_SLOW;
+	if (host(__NR_getsockopt, a[0], 1 /* SOL_SOCKET */, SO_ACCEPTCONN_OPT, &listening, &len) != 0 || listening == 0)
+		return R_SLOW;
+	return -EAGAIN;
 }
 
 long sock_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
@@ -93,6 +120,10 @@ long sock_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	if (!granted_sock(t, a[0], need))
 		return R_SLOW;
 	switch (nr) {
+	case __NR_accept:
+		return do_accept(a, 0);
+	case __NR_accept4:
+		return do_accept(a, (u32)a[3]);
 	case __NR_sendto:
 		if (a[4] != 0 || ((u32)a[3] & ~SEND_FLAGS))
 			return R_SLOW;

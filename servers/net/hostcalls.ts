@@ -1,12 +1,13 @@
 /**
- * Host socket calls, over this worker's scratch. x86-64 numbers. None of them blocks: receiving and sending are always MSG_DONTWAIT, listening and connecting sockets are
- * made non-blocking first.
+ * Host socket calls, over this worker's scratch. x86-64 numbers. None of them blocks: receiving and sending are always MSG_DONTWAIT, connecting sockets are
+ * made non-blocking first, listening ones asked whether they are readable.
  *
  * Scratch between STRUCT and DATA, as used here (grant.ts has STRUCT + 1024 .. + 1216):
  *   STRUCT + 0      small results     + 2048 msghdr, iovec     + 4096 socket address     + 8192 control data for the host, 16 KiB
  *   + 24576 guest's msghdr and control data, 16 KiB
  */
-import { DATA, scratchView, STRUCT } from '../../shared/host.js';
+import { DATA, pollNow, scratchView, STRUCT } from '../../shared/host.js';
+import { EPOLLIN } from '../../shared/hostwatch.js';
 import { native } from '../../shared/native.js';
 import { MSG_DONTWAIT, MSG_NOSIGNAL } from './abi.js';
 
@@ -121,7 +122,14 @@ export function recvmsg(fd: number, len: number, ctrlRoom: number, flags: number
   return r;
 }
 
-/** Make a host fd non-blocking, so that accept and connect return; its old flags. */
+/** Is there something to accept (or an error to be told)? */
+export function readable(fd: number): boolean {
+  scratchView.setInt32(DATA, fd, true);
+  scratchView.setInt32(DATA + 4, EPOLLIN, true);
+  return pollNow(DATA, 1) !== 0;
+}
+
+/** Make a host fd non-blocking, so that connect returns; its old flags. */
 export function unblock(fd: number): number {
   const flags = native.sys(H.fcntl, 0, fd, F_GETFL, 0);
   if (flags >= 0 && (flags & O_NONBLOCK) === 0) native.sys(H.fcntl, 0, fd, F_SETFL, flags | O_NONBLOCK);

@@ -81,8 +81,7 @@ function fionbio(f: Frame, ofd: number, s: Sock): number {
   const on = host.scratchView.getInt32(host.STRUCT, true) !== 0;
   const at = L.OFD_FLAGS_AT(ofd);
   const flags = on ? Atomics.or(L.ofdI32(), at, O_NONBLOCK) | O_NONBLOCK : Atomics.and(L.ofdI32(), at, ~O_NONBLOCK) & ~O_NONBLOCK;
-  // A listening socket stays non-blocking on the host (accept).
-  return s.listener !== undefined ? 0 : host.fcntl(s.hostFd, F_SETFL, flags & ~3);
+  return host.fcntl(s.hostFd, F_SETFL, flags & ~3);
 }
 
 /** FIOASYNC: as fcntl(F_SETFL, O_ASYNC). -EFAULT. */

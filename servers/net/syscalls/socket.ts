@@ -150,10 +150,7 @@ const backlog = (s: Sock, asked: number): number => (s.domain === AF_UNIX || ask
 function listen(socks: Socks, f: Frame, s: Sock): number {
   if (socks.network.confined) bindLoopback(s);
   const r = h.listen(s.hostFd, backlog(s, f.argInt(1)));
-  if (r === 0) {
-    s.listener = ucredOf(f);
-    h.unblock(s.hostFd);
-  }
+  if (r === 0) s.listener = ucredOf(f);
   return r;
 }
 
@@ -167,7 +164,7 @@ function connect(socks: Socks, f: Frame, ofd: number, s: Sock): number {
   if (len < 0) return len;
   const flags = h.unblock(s.hostFd);
   const r = h.connect(s.hostFd, len);
-  if (s.listener === undefined) h.restoreFlags(s.hostFd, flags);
+  h.restoreFlags(s.hostFd, flags);
   if (s.domain === AF_UNIX) return connected(socks, f, ofd, s, r);
   if (r !== -E.EINPROGRESS && r !== -E.EALREADY) return r;
   const w = socks.waitFor(f, ofd, s, EPOLLOUT, SO_SNDTIMEO, false);
@@ -196,9 +193,9 @@ function connected(socks: Socks, f: Frame, ofd: number, s: Sock, r: number): num
  */
 function accept(socks: Socks, f: Frame, ofd: number, s: Sock, flags: number): number {
   if ((flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) !== 0) return -E.EINVAL;
-  // A connection can vanish between readiness and accept: the host fd must not block. Nobody else uses it.
-  h.unblock(s.hostFd);
-  const fd = h.accept(s.hostFd, flags & SOCK_NONBLOCK);
+  // The host fd has the guest's O_NONBLOCK, so look first. What is there stays there: on Linux a connection leaves the queue only by accept, and only we accept.
+  const ready = s.listener === undefined || h.readable(s.hostFd);
+  const fd = ready ? h.accept(s.hostFd, flags & SOCK_NONBLOCK) : -E.EAGAIN;
   if (fd === -E.EAGAIN) return socks.waitFor(f, ofd, s, EPOLLIN, SO_RCVTIMEO, false);
   if (fd < 0) return fd === -E.EMFILE ? -E.ENFILE : fd;
   const len = addr.toGuest(socks.names, s.domain);
