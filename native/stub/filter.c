@@ -30,7 +30,7 @@ enum check {
 	FD_THIRD,  /* two grants: the first argument and the third */
 	SEND,	   /* a grant, no destination */
 	SETOPT,	   /* a grant; REUSEADDR, KEEPALIVE of sockets; NODELAY, CORK, KEEPIDLE, KEEPINTVL, KEEPCNT, QUICKACK of TCP */
-	GETOPT,	   /* those; TYPE, ERROR, SNDBUF, RCVBUF, ACCEPTCONN of sockets */
+	GETOPT,	   /* those; TYPE, ERROR, SNDBUF, RCVBUF, RCVTIMEO, SNDTIMEO, ACCEPTCONN of sockets */
 };
 
 struct rule {
@@ -261,7 +261,7 @@ static void check_send(struct prog *p, u32 fdr)
 /* The lists that the stub goes by are in sock.c. */
 static void check_option(struct prog *p, u32 fdr, bool set)
 {
-	static const u8 of_socket[] = { 2, 9, 3, 4, 7, 8, 30 }, of_tcp[] = { 1, 3, 4, 5, 6, 12 };
+	static const u8 of_socket[] = { 2, 9, 3, 4, 7, 8, 20, 21, 30 }, of_tcp[] = { 1, 3, 4, 5, 6, 12 };
 
 	need_grant(p, 0, fdr);
 	load_arg(p, 1);

@@ -16,6 +16,9 @@
 #define CLOCK_REALTIME_ID 0
 #define CLOCK_MONOTONIC_ID 1
 
+#define SO_RCVTIMEO_OPT 20
+#define SO_SNDTIMEO_OPT 21
+
 #define NSEC 1000000000ll
 
 bool ts_zero(const struct ts *x) { return x->sec == 0 && x->nsec == 0; }
@@ -54,6 +57,38 @@ struct ts ts_sub(struct ts a, struct ts b)
 	return r.sec < 0 ? (struct ts){ 0, 0 } : r;
 }
 
+/*
+ * What becomes of an interrupted call. On a socket with a time limit (SO_RCVTIMEO, SO_SNDTIMEO) it ends with EINTR whatever SA_RESTART says: signal(7),
+ * "Interruption of system calls".
+ */
+static u32 restart_of(const struct task *t, const struct hostcall *c, u32 restart)
+{
+	struct {
+		i64 sec, usec;
+	} limit = { 0, 0 };
+	u32 len = sizeof(limit);
+	bool out;
+
+	switch (c->nr) {
+	case __NR_read:
+	case __NR_readv:
+	case __NR_recvfrom:
+		out = false;
+		break;
+	case __NR_write:
+	case __NR_writev:
+	case __NR_sendto:
+		out = true;
+		break;
+	default:
+		return restart;
+	}
+	if ((fd_hint(t, c->a[0]) & CARRICK_HINT_OWNER) != CARRICK_SRV_NET + 1)
+		return restart;
+	host(__NR_getsockopt, c->a[0], 1 /* SOL_SOCKET */, out ? SO_SNDTIMEO_OPT : SO_RCVTIMEO_OPT, &limit, &len);
+	return limit.sec != 0 || limit.usec != 0 ? ERESTARTNOHAND : restart;
+}
+
 /**
  * sleep_call - a host call that may sleep, interrupted only by signals that are delivered.
  * @restart: the ERESTART* code that Linux would use for it.
@@ -73,7 +108,7 @@ long sleep_call(struct task *t, struct ucontext *uc, const struct hostcall *c, u
 			continue;
 		uc = take_frame(t, uc);
 		uc_set_ret(uc, -EINTR);
-		t->restart = restart;
+		t->restart = restart_of(t, c, restart);
 		if (deliver(t, uc))
 			return R_DONE;
 		t->restart = 0;

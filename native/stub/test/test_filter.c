@@ -138,7 +138,7 @@ static void sockets(void)
 	CHECK(STUB(__NR_setsockopt, 5, 6, 1) == ALLOW && STUB(__NR_setsockopt, 5, 6, 12) == ALLOW && STUB(__NR_setsockopt, 5, 6, 13) == KILL);
 	CHECK(STUB(__NR_setsockopt, 5, 1, 9) == ALLOW && STUB(__NR_setsockopt, 5, 1, 4) == KILL && STUB(__NR_setsockopt, 5, 1, 26) == KILL);
 	CHECK(STUB(__NR_setsockopt, 5, 0, 1) == KILL && STUB(__NR_setsockopt, 5, 0, 64) == KILL && STUB(__NR_setsockopt, 5, 41, 1) == KILL);
-	CHECK(STUB(__NR_getsockopt, 5, 1, 4) == ALLOW && STUB(__NR_getsockopt, 5, 1, 30) == ALLOW && STUB(__NR_getsockopt, 5, 6, 6) == ALLOW && STUB(__NR_getsockopt, 5, 1, 17) == KILL);
+	CHECK(STUB(__NR_getsockopt, 5, 1, 4) == ALLOW && STUB(__NR_getsockopt, 5, 1, 30) == ALLOW && STUB(__NR_getsockopt, 5, 1, 20) == ALLOW && STUB(__NR_setsockopt, 5, 1, 20) == KILL && STUB(__NR_getsockopt, 5, 6, 6) == ALLOW && STUB(__NR_getsockopt, 5, 1, 17) == KILL);
 	CHECK(STUB(__NR_ppoll, 1) == ALLOW && STUB(__NR_pselect6, 1) == ALLOW && STUB(__NR_epoll_wait, 5) == KILL && STUB(__NR_vmsplice, 5) == KILL);
 	CHECK(STUB(__NR_connect, 5) == KILL && STUB(__NR_bind, 5) == KILL && STUB(__NR_accept4, 5) == KILL && STUB(__NR_sendmmsg, 5) == KILL);
 }
