@@ -32,6 +32,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -57,10 +58,33 @@ static long now_ms(void)
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* All descendants by /proc/PID/stat; their number. A table of parents is read first, then children are marked until nothing changes. */
-static int descendants(pid_t *found)
+/* Parent of a living process, 0 when it is gone or a zombie. */
+static pid_t parent_of(const char *pid)
 {
-	static pid_t pid[MAX_PIDS], parent[MAX_PIDS];
+	char path[300], line[512], *after;
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%s/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	got = read(fd, line, sizeof line - 1);
+	close(fd);
+	if (got <= 0)
+		return 0;
+	line[got] = 0;
+	/* The name may hold blanks and parentheses: fields begin after the last one. */
+	after = strrchr(line, ')');
+	return after == NULL || after[1] == 0 || after[2] == 'Z' ? 0 : atoi(after + 4);
+}
+
+struct process { pid_t pid, parent; };
+
+/* All descendants by /proc/PID/stat; their number. A table of parents is read first, then children are marked until nothing changes. */
+static int descendants(struct process *found)
+{
+	static struct process all[MAX_PIDS];
 	static char ours[MAX_PIDS];
 	int n = 0, count = 0, changed = 1;
 	DIR *dir = opendir("/proc");
@@ -68,50 +92,53 @@ static int descendants(pid_t *found)
 	if (dir == NULL)
 		return 0;
 	for (struct dirent *d; n < MAX_PIDS && (d = readdir(dir)) != NULL;) {
-		char path[300], line[512], *after;
-		int fd;
-		ssize_t got;
-
 		if (d->d_name[0] < '1' || d->d_name[0] > '9')
 			continue;
-		snprintf(path, sizeof path, "/proc/%s/stat", d->d_name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		got = read(fd, line, sizeof line - 1);
-		close(fd);
-		if (got <= 0)
-			continue;
-		line[got] = 0;
-		/* The name may hold blanks and parentheses: fields begin after the last one. */
-		after = strrchr(line, ')');
-		if (after == NULL || after[1] == 0 || after[2] == 'Z')
-			continue;
-		pid[n] = atoi(d->d_name);
-		parent[n] = atoi(after + 4);
-		ours[n] = parent[n] == getpid();
-		n++;
+		all[n].pid = atoi(d->d_name);
+		all[n].parent = parent_of(d->d_name);
+		ours[n] = all[n].parent == getpid();
+		if (all[n].parent != 0)
+			n++;
 	}
 	closedir(dir);
 	while (changed) {
 		changed = 0;
 		for (int i = 0; i < n; i++) {
 			for (int j = 0; !ours[i] && j < n; j++) {
-				if (ours[j] && pid[j] == parent[i])
+				if (ours[j] && all[j].pid == all[i].parent)
 					ours[i] = changed = 1;
 			}
 		}
 	}
 	for (int i = 0; i < n; i++)
 		if (ours[i])
-			found[count++] = pid[i];
+			found[count++] = all[i];
 	return count;
+}
+
+/*
+ * Signals a process if it is still the one that was found. Its number may belong to somebody else by now, and tests that make threads as fast as they can
+ * wear numbers out in seconds: a pidfd holds on to the process, and then its parent is looked at once more.
+ */
+static void signal_one(const struct process *p, int signo)
+{
+	int fd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+	char number[16];
+	pid_t parent;
+
+	if (fd < 0)
+		return;
+	snprintf(number, sizeof number, "%d", p->pid);
+	parent = parent_of(number);
+	if (parent != 0 && (parent == p->parent || parent == getpid()))
+		syscall(SYS_pidfd_send_signal, fd, signo, NULL, 0);
+	close(fd);
 }
 
 /* Ends every descendant; how many there were at first. They are stopped before they are killed, or one that forks could stay ahead. */
 static int sweep(void)
 {
-	static pid_t found[MAX_PIDS];
+	static struct process found[MAX_PIDS];
 	int left = -1;
 
 	for (;;) {
@@ -120,9 +147,9 @@ static int sweep(void)
 		if (left < 0)
 			left = n;
 		for (int i = 0; i < n; i++)
-			kill(found[i], SIGSTOP);
+			signal_one(&found[i], SIGSTOP);
 		for (int i = 0; i < n; i++)
-			kill(found[i], SIGKILL);
+			signal_one(&found[i], SIGKILL);
 		pid_t reaped;
 
 		while ((reaped = waitpid(-1, NULL, WNOHANG)) > 0)
