@@ -44,12 +44,15 @@ function concerned(tg: number): number {
   return mask;
 }
 
-/** A task has ended or is being ended; its slot is the caller's business. */
+/** A task has ended or is being ended while its group lives; its slot is the caller's business. */
 export function endTask(k: Kernel, task: number): void {
-  const tg = L.taskTg(task);
-  const p = k.procOf(tg);
   k.tellEnd(Msg.TASK_GONE, [task, L.taskSlot(task)], parkedAt(task));
-  parentDeathSignals(k, p, task);
+  dropTask(k, task);
+}
+
+function dropTask(k: Kernel, task: number): void {
+  const tg = L.taskTg(task);
+  parentDeathSignals(k, k.procOf(tg), task);
   k.dropTaskObjects(task);
   L.setTgNtasks(tg, L.tgNtasks(tg) - 1);
   if (L.tgLeader(tg) === task) { L.setTaskState(task, TaskState.DEAD); return; }
@@ -77,18 +80,26 @@ export function endGroup(k: Kernel, p: Proc): void {
   const hostPid = native.hostPid(tg);
   const status = statusOf(p, hostPid);
   cpuTimesOf(hostPid, p.cpu);
-  if (p.token >= 0) { k.ep.unwatch(p.token, L.tgPidfd(tg)); p.token = -1; }
   k.tellEnd(Msg.TG_GONE, [tg, p.pid], concerned(tg));
   k.onGroupEnd(p);
   takeReleased();
   endTasks(k, p);
-  native.procFree(tg);
-  leaveRoot(p);
-  L.setTgPidfd(tg, -1);
   L.setTgExitStatus(tg, status);
   if (p === k.init) { becomeZombie(k, p); return; }
   // What it held open is closed before anybody can wait for it: whoever does may rely on seeing the end of a pipe.
   k.ep.fence(takeReleased(), () => { becomeZombie(k, p); });
+}
+
+/** What is left of it in native and on the host, which nobody waits for. Before its rows, which rest for a while, can be another's. */
+function freeRemains(k: Kernel, p: Proc, pctx: number, slots: readonly number[]): void {
+  const { tg } = p;
+  if (p.token >= 0) k.ep.unwatch(p.token, L.tgPidfd(tg));
+  p.token = -1;
+  k.freeLeftover(p);
+  k.leaveMm(p.mm, pctx, slots);
+  native.procFree(tg);
+  L.setTgPidfd(tg, -1);
+  leaveRoot(p);
 }
 
 /**
@@ -164,10 +175,12 @@ function endTasks(k: Kernel, p: Proc): void {
   for (const t of tasks) {
     slots.push(L.taskSlot(t));
     native.slotBind(L.taskSlot(t), 0, 0);
-    endTask(k, t);
+    // Of a task's parked requests TG_GONE has told; but signal keeps what is pending by task.
+    k.ep.quiet(L.SRV_SIGNAL, Msg.TASK_GONE, [t, L.taskSlot(t)]);
+    dropTask(k, t);
   }
-  k.freeLeftover(p);
-  k.leaveMm(p.mm, L.tgPctx(p.tg), slots);
+  const pctx = L.tgPctx(p.tg);
+  if (p === k.init) freeRemains(k, p, pctx, slots); else k.ep.later(() => { freeRemains(k, p, pctx, slots); });
 }
 
 /** Children go to the nearest living ancestor that is a subreaper, else to the first process. */

@@ -33,6 +33,8 @@ export function endpointInit(srv: number, inbox: Uint8Array, lists: Int32Array):
 export function replyAndWait(timeoutUs: number): number;
 /** Answer one record now (otherwise it goes with the next replyAndWait). */
 export function replyNow(rec: number): number;
+/** Answer the records in LIST_OUT (LIST_NOUT of them) without waiting for anything. */
+export function flushReplies(): number;
 /** Watch a host fd in this endpoint's epoll set (EPOLLIN|...|EPOLLET allowed); token comes back in LIST_FD. */
 export function watchFd(op: number, fd: number, events: number, token: number): number;
 /** Wake a server's endpoint: word = DB_RINGS, DB_CONTROL, or slot id | DB_FORWARD. Only this makes a forward: the same word from a guest is ignored.

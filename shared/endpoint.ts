@@ -55,6 +55,7 @@ export class Endpoint {
   private readonly fdHandlers: Array<FdHandler | undefined> = [];
   private readonly freeTokens: number[] = [];
   private nout = 0;
+  private readonly afterwards: Array<() => void> = [];
   private readonly ringPort: RingPort;
   /** One closure for good: the loop allocates nothing. */
   private readonly take: MessageHandler = (m) => { this.message(m); };
@@ -128,6 +129,25 @@ export class Endpoint {
     if (fence === undefined || --fence.waits > 0) return;
     this.fences.delete(id);
     fence.then();
+  }
+
+  /**
+   * Do something when the answers of this turn have gone out, before the next request is looked at: what nobody waits for. In the order of the calls.
+   */
+  later(work: () => void): void { this.afterwards.push(work); }
+
+  private doAfterwards(): void {
+    this.flushMessages();
+    this.lists[EL.LIST_NOUT] = this.nout;
+    this.nout = 0;
+    native.flushReplies();
+    for (const work of this.afterwards.splice(0)) {
+      try {
+        work();
+      } catch (e) {
+        this.threw(`deferred work threw: server ${this.srv}`, e);
+      }
+    }
   }
 
   private frameOf(rec: number): Frame {
@@ -252,9 +272,13 @@ export class Endpoint {
     f.queues.length = 0;
   }
 
-  private bug(f: Frame, e: unknown): void {
+  private threw(what: string, e: unknown): void {
     Atomics.add(L.metaI32(), L.META_THREW_AT(1), 1);
-    logLine(`BUG: a handler threw: server ${this.srv}, call ${f.nr}, task ${L.taskTid(f.task)}: ${e instanceof Error ? e.stack ?? e.message : String(e)}`);
+    logLine(`BUG: ${what}: ${e instanceof Error ? e.stack ?? e.message : String(e)}`);
+  }
+
+  private bug(f: Frame, e: unknown): void {
+    this.threw(`a handler threw: server ${this.srv}, call ${f.nr}, task ${L.taskTid(f.task)}`, e);
     const tg = f.tg;
     this.drop(f);
     this.send(L.SRV_KERNEL, Msg.BUG_KILL, [tg]);
@@ -304,11 +328,16 @@ export class Endpoint {
     }
   }
 
+  /** Messages go out before the answers, and those to oneself (a last close) take effect. True when none had to be kept back. */
+  private flushMessages(): boolean {
+    const flushed = this.ringPort.flush();
+    this.ringPort.drainFrom(this.srv, this.take);
+    return flushed;
+  }
+
   /** One round; true when a control message waits. `mayBlock` false polls. */
   turn(mayBlock = true): boolean {
-    const flushed = this.ringPort.flush();
-    // Messages to oneself (a last close) take effect before the answers go out.
-    this.ringPort.drainFrom(this.srv, this.take);
+    const flushed = this.flushMessages();
     let timeoutUs = this.again.length > 0 || !mayBlock ? 0 : flushed ? -1 : 1000;
     if (timeoutUs !== 0) {
       const next = this.timers.next();
@@ -339,6 +368,7 @@ export class Endpoint {
     }
     if (this.timers.next() !== Infinity) this.timers.expire(nowNs());
     if (this.again.length > 0) this.redispatch();
+    if (this.afterwards.length > 0) this.doAfterwards();
     return control;
   }
 
@@ -367,8 +397,7 @@ export class Endpoint {
     try {
       h(m);
     } catch (e) {
-      Atomics.add(L.metaI32(), L.META_THREW_AT(1), 1);
-      logLine(`BUG: a message handler threw: server ${this.srv}, kind ${m.kind}: ${e instanceof Error ? e.stack ?? e.message : String(e)}`);
+      this.threw(`a message handler threw: server ${this.srv}, kind ${m.kind}`, e);
     }
   }
 }

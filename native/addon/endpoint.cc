@@ -450,6 +450,15 @@ static void wait_and_take(Endpoint *ep, int64_t timeout_us)
 	ep->lists[LIST_NFD] = nfd;
 }
 
+static void flush_replies(Endpoint *ep)
+{
+	int32_t nout = ep->lists[LIST_NOUT];
+
+	for (int32_t i = 0; i < nout && i < INBOX_RECORDS; i++)
+		reply(ep, ep->lists[LIST_OUT + i]);
+	ep->lists[LIST_NOUT] = 0;
+}
+
 napi_value js_replyAndWait(napi_env env, napi_callback_info info)
 {
 	Args<1> args(env, info);
@@ -459,11 +468,8 @@ napi_value js_replyAndWait(napi_env env, napi_callback_info info)
 	if (ep == nullptr)
 		return num(env, -EINVAL);
 	int32_t *lists = ep->lists;
-	int32_t nout = lists[LIST_NOUT];
 
-	for (int32_t i = 0; i < nout && i < INBOX_RECORDS; i++)
-		reply(ep, lists[LIST_OUT + i]);
-	lists[LIST_NOUT] = 0;
+	flush_replies(ep);
 	lists[LIST_FLAGS] = 0;
 	lists[LIST_NIN] = 0;
 	lists[LIST_NCANCEL] = 0;
@@ -476,6 +482,14 @@ napi_value js_replyAndWait(napi_env env, napi_callback_info info)
 	/* After the words: whoever set a bit later than this has yet to ring. */
 	lists[LIST_FLAGS] |= static_cast<int32_t>(doorbells[ep->srv].flags.exchange(0));
 	return num(env, lists[LIST_NIN]);
+}
+
+napi_value js_flushReplies(napi_env env, napi_callback_info)
+{
+	if (worker.endpoint == nullptr)
+		return num(env, -EINVAL);
+	flush_replies(worker.endpoint);
+	return num(env, 0);
 }
 
 napi_value js_replyNow(napi_env env, napi_callback_info info)
