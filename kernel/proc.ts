@@ -12,12 +12,14 @@
  */
 import type { Endpoint } from '../shared/endpoint.js';
 import { filesUnref } from '../shared/fdtable.js';
+import type { Frame } from '../shared/frame.js';
 import * as L from '../shared/gen/layout.js';
 import { Msg } from '../shared/messages.js';
 import { native } from '../shared/native.js';
 import { TaskState, TgState } from '../shared/tasks.js';
 import { WaitQueue } from '../shared/wait.js';
 import { CredRows } from './cred-rows.js';
+import type { Embryo } from './embryos.js';
 import { RowPool } from './rows.js';
 
 /** An address space: its area in native and how many thread groups use it (more than one while a CLONE_VM child lives). */
@@ -77,6 +79,9 @@ export class Proc {
   /** CPU time, taken when it died. */
   readonly cpu: CpuTimes = { utimeNs: 0, stimeNs: 0 };
   personality = 0;
+  /** A fork child and a thread that are prepared for it, in its pctx (armed) or not; see spares.ts. */
+  spareFork: Embryo | undefined;
+  spareThread: Embryo | undefined;
   /** carrick's end of its control socket; native owns it once bound. */
   ctl = -1;
 
@@ -99,8 +104,14 @@ export class Kernel {
   readonly pdeathsig = new Uint8Array(L.TASK_ROWS);
   init: Proc | undefined;
   serial = 0;
-  /** Told when a thread group has ended, before its area is given up. Set by clone. */
+  /** Children that are prepared and not asked for, in all (spares.ts). */
+  spares = 0;
+  /** Told when a thread group, or by exec its program, has ended, before its area is given up. Set by clone. */
   onGroupEnd: (p: Proc) => void = () => undefined;
+  /** Told when a child has been committed, before its parent is. Set by spares. */
+  onBirth: (e: Embryo, f: Frame) => void = () => undefined;
+  /** Told when RLIMIT_NPROC, or the user that it counts for, has changed. Set by spares. */
+  onNproc: (tg: number) => void = () => undefined;
 
   constructor(readonly ep: Endpoint) {}
 

@@ -81,7 +81,6 @@ export function endGroup(k: Kernel, p: Proc): void {
   const status = statusOf(p, hostPid);
   cpuTimesOf(hostPid, p.cpu);
   k.tellEnd(Msg.TG_GONE, [tg, p.pid], concerned(tg));
-  k.onGroupEnd(p);
   takeReleased();
   endTasks(k, p);
   L.setTgExitStatus(tg, status);
@@ -95,6 +94,7 @@ function freeRemains(k: Kernel, p: Proc, pctx: number, slots: readonly number[])
   const { tg } = p;
   if (p.token >= 0) k.ep.unwatch(p.token, L.tgPidfd(tg));
   p.token = -1;
+  k.onGroupEnd(p);
   k.freeLeftover(p);
   k.leaveMm(p.mm, pctx, slots);
   native.procFree(tg);

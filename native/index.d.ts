@@ -93,6 +93,8 @@ export function slotStore(slotId: number, off: number, value: number): number;
 export function slotWake(slotId: number, off: number, value: number): number;
 export function pctxLoad(area: number, ix: number, off: number): number;
 export function pctxStore(area: number, ix: number, off: number, value: number): number;
+/** Store a word atomically; what was there. */
+export function pctxSwap(area: number, ix: number, off: number, value: number): number;
 /** Atomic or / and-not on a u64 given as two u32: used for sigpend. */
 export function slotOr64(slotId: number, off: number, lo: number, hi: number): number;
 export function slotClear64(slotId: number, off: number, lo: number, hi: number): number;

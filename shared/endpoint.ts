@@ -83,6 +83,8 @@ export class Endpoint {
     this.on(Msg.TASK_GONE, (m) => this.taskGone(m.w[0] as number));
     this.on(Msg.TG_GONE, (m) => this.tgGone(m.w[0] as number));
     this.on(Msg.FENCE, (m) => { this.send(m.from, Msg.FENCED, [m.w[0] as number]); });
+    // Requests that were posted before this message are read by the end of the next turn.
+    this.on(Msg.CATCH_UP, (m) => { const { from } = m; const id = m.w[0] as number; this.later(() => { this.later(() => { this.send(from, Msg.FENCED, [id]); }); }); });
     this.on(Msg.FENCED, (m) => { this.fenced(m.w[0] as number); });
   }
 
@@ -122,6 +124,20 @@ export class Endpoint {
       this.send(s, Msg.FENCE, [id]);
     }
     if (waits === 0) then(); else this.fences.set(id, { waits, then });
+  }
+
+  /**
+   * A call has found no task of the number it was given. It may be that of a thread that its maker's commit has not made known yet (nobody waits for that:
+   * kernel/spares.ts), and that the caller was told by other means. So the request is dispatched again, once, when the kernel has read what was posted before
+   * now. False: it has been, or there are no such threads.
+   */
+  private settle(f: Frame): boolean {
+    if (f.settled || L.metaSpareThreads(1) === 0) return false;
+    f.settled = true;
+    const id = this.nextFence++;
+    this.fences.set(id, { waits: 1, then: () => { this.requeue(f, Why.WOKEN); } });
+    this.send(L.SRV_KERNEL, Msg.CATCH_UP, [id]);
+    return true;
   }
 
   private fenced(id: number): void {
@@ -256,6 +272,7 @@ export class Endpoint {
       this.bug(f, e);
       return;
     }
+    if (ret === -E.ESRCH && this.settle(f)) ret = Ret.BLOCKED;
     if (ret === Ret.NO_RETURN) return;
     if (this.trace !== undefined) f.busyNs += nowNs() - beginNs;
     if (ret !== Ret.BLOCKED) { this.finish(f, ret); return; }
@@ -338,7 +355,7 @@ export class Endpoint {
   /** One round; true when a control message waits. `mayBlock` false polls. */
   turn(mayBlock = true): boolean {
     const flushed = this.flushMessages();
-    let timeoutUs = this.again.length > 0 || !mayBlock ? 0 : flushed ? -1 : 1000;
+    let timeoutUs = this.again.length > 0 || this.afterwards.length > 0 || !mayBlock ? 0 : flushed ? -1 : 1000;
     if (timeoutUs !== 0) {
       const next = this.timers.next();
       if (next !== Infinity) {

@@ -219,9 +219,8 @@ export function filesAlloc(): number {
   return row;
 }
 
-/** Copy a file table for fork; references of every OFD are counted. 0 when the tables are full. */
-export function filesCopy(from: number): number {
-  const to = filesAlloc();
+/** Copy a file table for fork, to a new or an empty one; references of every OFD are counted. 0 when the tables are full. */
+export function filesCopy(from: number, to = filesAlloc()): number {
   if (to === 0) return 0;
   const w = L.filesI32();
   const lk = L.FILES_LOCK_AT(from);

@@ -23,6 +23,8 @@ export class Frame implements Waiter {
   readonly p = new Float64Array(8);
   obj: unknown = undefined;
   parked = false;
+  /** It has waited for the kernel to read what was posted before it; see Endpoint.dispatch. */
+  settled = false;
   /** In the endpoint's list of frames to dispatch again. */
   queued = false;
   queues: WaitQueue[] = [];
@@ -134,6 +136,7 @@ export class Frame implements Waiter {
   /** Forget progress; called by the endpoint when the request is over. */
   reset(): void {
     this.p.fill(0);
+    this.settled = false;
     this.obj = undefined;
     this.deadlineNs = Infinity;
     this.out.fill(0);

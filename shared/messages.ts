@@ -8,6 +8,8 @@ export const enum Msg {
   TG_GONE = 2,
   /** kernel → all. A task has ended (thread exit, or killed by another's exec). [task, slot id] */
   TASK_GONE = 3,
+  /** any → kernel. Answer FENCED when every request posted before this was read. [fence] */
+  CATCH_UP = 7,
   /** any → any. Answer FENCED when everything sent before this was dealt with. [fence] */
   FENCE = 4,
   /** The answer. [fence] */
@@ -56,8 +58,6 @@ export const enum Msg {
   SIG_PGRP = 32,
   /** kernel → signal. exec done: dispositions were reset, the pctx is new; publish pending bits anew. [tg] */
   SIG_EXEC = 33,
-  /** kernel → signal. fork done: [parent tg, child tg]. Nothing pending is inherited. */
-  SIG_FORK = 34,
   /** kernel → signal. [parent tg, child tg, status word, uid, utime ns, stime ns, code (CLD_*), exit signal] */
   SIG_CHILD = 35,
   /** signal → kernel. A signal is killing tg: status word to announce. The host SIGKILL follows from signal. [tg, status word] */

@@ -48,7 +48,7 @@ function tsField(l: Layout, f: Placed): string {
     `export const set${name} = (${args}, v: number): void => { ${view}[${ix}] = v; };`,
   ];
   if (f.kind === 'i32') out.push(`/** Index into ${camel(l.name)}I32() for Atomics. */`, `export const ${upper(l.name)}_${upper(f.field)}_AT = (${args}): number => ${ix};`);
-  if (f.kind === 'u8') out.push(`/** First byte of the field in ${camel(l.name)}U8(). */`, `export const ${upper(l.name)}_${upper(f.field)}_BYTE = (row: number): number => row * ${l.stride} + ${f.offset};`);
+  if (f.kind === 'u8' || (f.kind === 'f64' && isArray)) out.push(`/** First byte of the field in ${camel(l.name)}U8(). */`, `export const ${upper(l.name)}_${upper(f.field)}_BYTE = (row: number): number => row * ${l.stride} + ${f.offset};`);
   return out.join('\n');
 }
 

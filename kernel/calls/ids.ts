@@ -30,6 +30,7 @@ export function commitCreds(k: Kernel, task: number, row: number): number {
   if (L.credUid(old) !== L.credUid(row)) {
     k.nprocAdd(L.credUid(old), -1);
     k.nprocAdd(L.credUid(row), 1);
+    k.onNproc(tg);
   }
   L.setTaskCred(task, row);
   k.creds.unref(old);

@@ -14,6 +14,7 @@ import * as host from '../../shared/host.js';
 import { native } from '../../shared/native.js';
 import { TaskState, eachTaskOf, eachTg, taskByTid } from '../../shared/tasks.js';
 import type { Kernel } from '../proc.js';
+import { RLIMIT_NPROC } from '../spares.js';
 
 export const RLIMITS = 16;
 const RLIMIT_CPU = 0, RLIMIT_FSIZE = 1, RLIMIT_STACK = 3, RLIMIT_CORE = 4;
@@ -93,11 +94,12 @@ function sys_getrlimit(f: Frame): number {
   return r >= RLIMITS ? -E.EINVAL : putLimits(f, 1, f.tg, r);
 }
 
-function sys_setrlimit(f: Frame): number {
+function sys_setrlimit(k: Kernel, f: Frame): number {
   const at = f.inOff(1);
   if (at < 0) return at;
   const r = f.argU32(0);
   if (r >= RLIMITS) return -E.EINVAL;
+  if (r === RLIMIT_NPROC) k.onNproc(f.tg);
   return setLimits(f.task, f.tg, r, readLimit(f.view, at), readLimit(f.view, at + 8));
 }
 
@@ -113,7 +115,7 @@ function mayLimit(task: number, tg: number): boolean {
 }
 
 /** prlimit(2). EFAULT, EINVAL, ESRCH, EPERM. */
-function sys_prlimit64(f: Frame): number {
+function sys_prlimit64(k: Kernel, f: Frame): number {
   const pid = f.argInt(0);
   const r = f.argU32(1);
   const setting = f.argU64(2) !== 0;
@@ -124,6 +126,7 @@ function sys_prlimit64(f: Frame): number {
   if (target === 0) return -E.ESRCH;
   const tg = L.taskTg(target);
   if (!mayLimit(f.task, tg)) return -E.EPERM;
+  if (setting && r === RLIMIT_NPROC) k.onNproc(tg);
   const cur = setting ? readLimit(f.view, at) : 0;
   const max = setting ? readLimit(f.view, at + 8) : 0;
   // The old limits are what they were before: taken first, kept only if the call succeeds.
@@ -198,8 +201,8 @@ function sys_setpriority(f: Frame): number {
 
 export function installLimits(k: Kernel): void {
   k.ep.handle(NR.NR_getrlimit, sys_getrlimit);
-  k.ep.handle(NR.NR_setrlimit, sys_setrlimit);
-  k.ep.handle(NR.NR_prlimit64, sys_prlimit64);
+  k.ep.handle(NR.NR_setrlimit, (f) => sys_setrlimit(k, f));
+  k.ep.handle(NR.NR_prlimit64, (f) => sys_prlimit64(k, f));
   k.ep.handle(NR.NR_getpriority, sys_getpriority);
   k.ep.handle(NR.NR_setpriority, sys_setpriority);
 }

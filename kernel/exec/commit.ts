@@ -113,6 +113,7 @@ export function commitExec(k: Kernel, f: Frame, x: Exec): number {
 
   // ---- point of no return ----
   k.freeLeftover(p);
+  k.onGroupEnd(p);
   const oldSlots = endSiblings(k, p, f.task);
   oldSlots.push(f.slot);
   host.scratchView.setInt32(FDS, native.areaFd(area), true);

@@ -419,6 +419,8 @@ napi_value js_slotWake(napi_env env, napi_callback_info info)
 	uint8_t *p = slot_word(a.u32(0), a.i64(1), 4);
 	int r = store_word(p, a.u32(2));
 
+	/* What is looked at next may be what the task has stored before it looks at this word. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (r == 0)
 		syscall(SYS_futex, p, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 	return num(env, r);
@@ -436,6 +438,16 @@ napi_value js_pctxStore(napi_env env, napi_callback_info info)
 	Args<4> a(env, info);
 
 	return num(env, store_word(pctx_word(a.i64(0), a.i64(1), a.i64(2), 4), a.u32(3)));
+}
+
+napi_value js_pctxSwap(napi_env env, napi_callback_info info)
+{
+	Args<4> a(env, info);
+	uint8_t *p = pctx_word(a.i64(0), a.i64(1), a.i64(2), 4);
+
+	if (p == nullptr)
+		return num(env, -EINVAL);
+	return num(env, __atomic_exchange_n(reinterpret_cast<uint32_t *>(p), a.u32(3), __ATOMIC_SEQ_CST));
 }
 
 napi_value js_slotOr64(napi_env env, napi_callback_info info)

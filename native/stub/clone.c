@@ -2,23 +2,31 @@
  * clone, fork, vfork, clone3.
  *
  * The kernel has everything ready (slot, pctx, area, control socket) when it answers; what is left is the host's clone and telling the kernel
- * the pid (NR_CLONE_COMMIT). Two ways, by CLONE_VM:
+ * the pid (NR_CLONE_COMMIT). For a plain fork or thread it may have everything ready before it is asked: a spare, whose number lies in
+ * the pctx (kernel/spares.ts). Nobody waits for the commit of such a thread; its maker's next request does. Two ways, by CLONE_VM:
  *
  *   shared memory    the child needs a stub stack of its own (its slot's). The parent's signal frame is copied to the same place of that
  *                    stack and edited (rax 0, rsp, alternate stack); the child goes back to the guest through the copy. Thread and
  *                    vfork child differ in who commits: a vfork parent sleeps, so the child does.
  *   copied memory    the child goes on in the copy of the parent's stub stack, at the same slot index, after it has mapped its own area over
- *                    the parent's. Until then it must not write to the area, which is still the parent's.
+ *                    the parent's. Until then it must not write to the area, which is still the parent's. Dispositions and fd hints it takes along
+ *                    on the stack: they are to be what they were at the clone, whatever the parent does next.
  *
  * ctl_lock is held over a copying clone, so that the child inherits no fd that another thread is just receiving; the lock of rewriting, so that
  * it inherits no half-written code.
  */
 #include "stub.h"
+#include <linux/sched.h>
 
 #define CLONE_PIDFD_BIT 0x1000u
 #define CLONE_VFORK_BIT 0x4000u
 #define CLONE_PARENT_SETTID_BIT 0x100000u
 #define CSIGNAL_MASK 0xffu
+/* CLONE_SETTLS, PARENT_SETTID, CHILD_CLEARTID, CHILD_SETTID: the host's business. */
+#define HOST_ONLY_BITS (0x80000u | 0x100000u | 0x200000u | 0x1000000u)
+/* CLONE_VM, FS, FILES, SIGHAND, THREAD; SYSVSEM says nothing more here. */
+#define THREAD_BITS (0x100u | 0x200u | 0x400u | 0x800u | 0x10000u)
+#define SYSVSEM_BIT 0x40000u
 
 #define NEW_AREA 1
 #define NEW_PROCESS_SAME_AREA 2
@@ -30,8 +38,8 @@ static u32 host_flags(const struct carrick_cloneplan *p)
 }
 
 struct clone_req {
-	u64 stack, ptid, ctid, tls;
-	u32 flags;
+	u64 flags, exit_signal, stack, ptid, ctid, tls;
+	bool plain; /* nothing was asked for that is not in here */
 };
 
 /* What the parent leaves for clone_child, at the low end of the child's stub stack. */
@@ -44,23 +52,36 @@ struct boot {
 
 static struct boot *boot_of(const struct task *t) { return (struct boot *)t->stack; }
 
+/* The tail of clone3's structure: set_tid, set_tid_size, cgroup. */
+static bool only_zeros(u64 at, u64 len)
+{
+	u64 words[3] = { 0 };
+
+	return len <= sizeof(words) && guest_read(words, at, len) == 0 && (words[0] | words[1] | words[2]) == 0;
+}
+
 /* The call's arguments. clone3's structure is read once more than by the marshaller; a guest that changes it in between harms itself. */
 static int read_request(long nr, const u64 a[6], struct clone_req *q)
 {
 	u64 args[8];
 
 	memset(q, 0, sizeof(*q));
-	if (nr == __NR_clone) {
-		*q = (struct clone_req){ .stack = a[1], .ptid = a[2], .ctid = a[3], .tls = a[4], .flags = (u32)a[0] };
+	if (nr == __NR_fork) {
+		*q = (struct clone_req){ .exit_signal = SIGCHLD, .plain = true };
+	} else if (nr == __NR_clone) {
+		*q = (struct clone_req){ .flags = (u32)a[0] & ~CSIGNAL_MASK, .exit_signal = a[0] & CSIGNAL_MASK, .stack = a[1], .ptid = a[2],
+					 .ctid = a[3], .tls = a[4], .plain = true };
 	} else if (nr == __NR_clone3 && a[1] >= sizeof(args)) {
 		/* flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls */
 		if (guest_read(args, a[0], sizeof(args)) != 0)
 			return -EFAULT;
-		q->ctid = args[2];
-		q->ptid = args[3];
-		q->stack = args[5] + args[6];
-		q->tls = args[7];
-		q->flags = (u32)args[0];
+		*q = (struct clone_req){ .flags = args[0], .exit_signal = args[4], .stack = args[5] + args[6], .ptid = args[3], .ctid = args[2],
+					 .tls = args[7], .plain = a[1] == sizeof(args) };
+		/* A thread: what is wrong with the stack, or lies behind these, is the kernel's to say. */
+		if (a[1] == sizeof(struct clone_args) && (args[0] & THREAD_BITS) == THREAD_BITS)
+			q->plain = only_zeros(a[0] + sizeof(args), a[1] - sizeof(args));
+		if (args[5] == 0 || args[6] == 0)
+			q->plain = false;
 	} else if (nr == __NR_vfork) {
 		q->flags = 0x100; /* CLONE_VM */
 	}
@@ -123,18 +144,18 @@ static u64 copy_frame(const struct task *t, const struct task *child, struct uco
 	return frame + delta;
 }
 
-/* The child's slot: mask as the parent's; the alternate stack only for vfork, whose child borrows the parent's stack. */
+/* The child's slot, and its mask last: until now it blocked everything, and may have been sent something. Mask as the parent's; the alternate stack only for vfork, whose child borrows the parent's stack. */
 static void fill_slot(slot_t *to, u64 mask, const slot_t *alt)
 {
-	to->sigmask = mask;
 	to->saved_mask_valid = 0;
 	to->sleeping = to->insyscall = 0;
 	to->alt_sp = alt != NULL ? alt->alt_sp : 0;
 	to->alt_size = alt != NULL ? alt->alt_size : 0;
 	to->alt_flags = alt != NULL ? alt->alt_flags : 2 /* SS_DISABLE */;
+	__atomic_store_n(&to->sigmask, mask, __ATOMIC_SEQ_CST);
 }
 
-static long clone_shared(struct task *t, struct ucontext *uc, const struct carrick_cloneplan *p, const struct clone_req *q, int ctl)
+static long clone_shared(struct task *t, struct ucontext *uc, const struct carrick_cloneplan *p, const struct clone_req *q, int ctl, bool spare)
 {
 	struct task *child = task_bind(p->slot);
 	struct boot *b = boot_of(child);
@@ -145,7 +166,7 @@ static long clone_shared(struct task *t, struct ucontext *uc, const struct carri
 		ctl_forget(child->slot->pctx);
 		brk_tell(child);
 	}
-	names_child(child, t, q->flags);
+	names_child(child, t, (u32)q->flags);
 	fill_slot(child->slot, t->slot->sigmask, vfork ? t->slot : NULL);
 	__atomic_store_n(&child->slot->state, CARRICK_SLOT_READY, __ATOMIC_RELEASE);
 	b->frame = copy_frame(t, child, uc, q->stack);
@@ -155,6 +176,10 @@ static long clone_shared(struct task *t, struct ucontext *uc, const struct carri
 	pid = stub_clone_vm(host_flags(p), (b->frame - 256) & ~63ull, q->ptid, q->ctid, q->tls, child);
 	if (ctl >= 0)
 		host(__NR_close, ctl);
+	if (spare && pid >= 0) {
+		post_later(t, CARRICK_SRV_KERNEL, CARRICK_NR_CLONE_COMMIT, p->embryo, (u64)pid);
+		return pid;
+	}
 	if (pid < 0 || p->new_area != NEW_PROCESS_SAME_AREA) {
 		long r = commit(t, p->embryo, pid);
 
@@ -164,8 +189,40 @@ static long clone_shared(struct task *t, struct ucontext *uc, const struct carri
 	return pid;
 }
 
+/* What a copied child has from its parent's pctx: dispositions, and the fd hints up to the last that is not 0. */
+struct inherited {
+	u32 flags, hints;
+	u8 bytes[offsetof(pctx_t, brk_start) - offsetof(pctx_t, sa_handler)];
+};
+
+#define SIGNALS_LEN (offsetof(pctx_t, fdhint) - offsetof(pctx_t, sa_handler))
+
+static void remember(struct inherited *h, const pctx_t *from)
+{
+	const u64 *words = (const u64 *)from->fdhint;
+	u32 n = CARRICK_HINT_FDS / 8;
+
+	while (n > 0 && words[n - 1] == 0)
+		n--;
+	h->flags = from->flags;
+	h->hints = 8 * n;
+	memcpy(h->bytes, from->sa_handler, SIGNALS_LEN + h->hints);
+}
+
+/* Source: clone(2), CLONE_CLEAR_SIGHAND: ignored signals stay ignored. */
+static void recall(const struct inherited *h, pctx_t *to, bool clear)
+{
+	to->flags = h->flags;
+	memcpy(to->sa_handler, h->bytes, SIGNALS_LEN + h->hints);
+	for (u32 i = 0; clear && i < 64; i++) {
+		if (to->sa_handler[i] != 1)
+			to->sa_handler[i] = 0;
+		to->sa_flags[i] = to->sa_restorer[i] = to->sa_mask[i] = 0;
+	}
+}
+
 /* In the child of a copying clone: leave the parent's area for its own. */
-static void enter_new_area(const struct carrick_cloneplan *p, const int fds[2], const slot_t *was)
+static void enter_new_area(const struct carrick_cloneplan *p, const int fds[2], const slot_t *was, const struct inherited *had)
 {
 	struct task *t;
 	long pid;
@@ -184,6 +241,7 @@ static void enter_new_area(const struct carrick_cloneplan *p, const int fds[2], 
 	brk_tell(t);
 	pid = host(__NR_getpid);
 	t->slot->tid = (i32)pid;
+	recall(had, t->pctx, p->clear_sighand != 0);
 	t->pctx->tgid = (i32)pid;
 	t->pctx->fdr_base = mm.fdr;
 	t->pctx->ctl_lock = 0;
@@ -197,6 +255,7 @@ static long clone_copied(struct task *t, struct ucontext *uc, const struct carri
 {
 	u32 flags = (host_flags(p) & ~CLONE_PARENT_SETTID_BIT) | CLONE_PIDFD_BIT;
 	int pidfd = -1, own_pid;
+	struct inherited had;
 	slot_t was = *t->slot;
 	long pid, r;
 
@@ -207,10 +266,11 @@ static long clone_copied(struct task *t, struct ucontext *uc, const struct carri
 	}
 	lock(&t->pctx->ctl_lock);
 	rewrite_lock();
+	remember(&had, t->pctx);
 	/* The host's clone takes either a pidfd or a parent tid at this pointer; the tid is stored below. */
 	pid = host(__NR_clone, flags, 0, &pidfd, q->ctid, q->tls);
 	if (pid == 0) {
-		enter_new_area(p, fds, &was);
+		enter_new_area(p, fds, &was, &had);
 		if (q->stack != 0)
 			uc_set_sp(uc, q->stack);
 		return 0;
@@ -233,16 +293,50 @@ out:
 	return pid;
 }
 
+/* Take the child that the kernel has prepared, if there is one for this kind of clone. */
+static bool take_spare(struct task *t, const struct clone_req *q, struct carrick_cloneplan *p, u32 *ctl_need)
+{
+	pctx_t *px = t->pctx;
+	u64 rest = q->flags & ~(u64)HOST_ONLY_BITS;
+
+	if (!q->plain)
+		return false;
+	/* What was posted before decides what there is now. */
+	slot_claim(t);
+	memset(p, 0, sizeof(*p));
+	p->flags = (u32)q->flags;
+	if (rest == 0 && q->exit_signal == SIGCHLD && px->spare_slot == t->index) {
+		p->slot = t->index;
+		p->new_area = NEW_AREA;
+		p->exit_signal = SIGCHLD;
+		*ctl_need = px->spare_ctl;
+		p->embryo = __atomic_exchange_n(&px->spare_fork, 0, __ATOMIC_SEQ_CST);
+	} else if ((rest & ~(u64)SYSVSEM_BIT) == THREAD_BITS && q->exit_signal == 0 && q->stack != 0) {
+		p->slot = px->spare_thread_slot;
+		p->pctx = t->slot->pctx;
+		p->embryo = __atomic_exchange_n(&px->spare_thread, 0, __ATOMIC_SEQ_CST);
+	}
+	return p->embryo != 0;
+}
+
 long do_clone(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 {
 	struct carrick_cloneplan p;
 	struct clone_req q;
 	int fds[8], n;
+	u32 ctl_need = 0;
 	long r = read_request(nr, a, &q);
 
 	if (r < 0)
 		return r;
-	names_share(q.flags);
+	names_share((u32)q.flags);
+	if (take_spare(t, &q, &p, &ctl_need)) {
+		if (p.new_area == 0)
+			return clone_shared(t, uc, &p, &q, -1, true);
+		if (ctl_take(t, CTL_CLONE, ctl_need, fds) < 2)
+			die();
+		return clone_copied(t, uc, &p, &q, fds);
+	}
 	r = call_server(t, nr, a);
 	if (r < 0 || !(t->slot->rflags & CARRICK_RF_CLONE))
 		return r;
@@ -257,5 +351,5 @@ long do_clone(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	}
 	if (p.new_area == NEW_AREA)
 		return clone_copied(t, uc, &p, &q, fds);
-	return clone_shared(t, uc, &p, &q, p.new_area == NEW_PROCESS_SAME_AREA ? fds[0] : -1);
+	return clone_shared(t, uc, &p, &q, p.new_area == NEW_PROCESS_SAME_AREA ? fds[0] : -1, false);
 }

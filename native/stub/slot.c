@@ -44,7 +44,7 @@ struct task *task_bind(u32 index)
 	t->restart = 0;
 	t->fetch = 0;
 	t->raise = 0;
-	t->seen = t->skip = t->backoff = 0;
+	t->seen = t->skip = t->backoff = t->owing = 0;
 	t->bell = 0;
 	t->top = (u64)t - mm.frame_room;
 	t->uc = NULL;
@@ -63,22 +63,27 @@ static void ring(u32 srv, u32 word)
 		die(); /* carrick is gone */
 }
 
-void slot_post(struct task *t, u32 srv)
+static void store_posted(slot_t *s, u32 srv)
 {
-	slot_t *s = t->slot;
-	u32 born;
-
-	/* A fork child is unknown to the servers until its parent has committed it. */
-	while ((born = __atomic_load_n(&s->born, __ATOMIC_ACQUIRE)) == 0)
-		host(__NR_futex, &s->born, 0, 0, 0);
-	if (born == CARRICK_BORN_NEVER)
-		die();
 	s->server = srv;
 	s->seq++;
 	s->rflags = 0;
 	s->ctl_need = 0;
 	s->cancel = 0;
 	__atomic_store_n(&s->state, CARRICK_SLOT_POSTED, __ATOMIC_SEQ_CST);
+}
+
+void slot_post(struct task *t, u32 srv)
+{
+	slot_t *s = t->slot;
+	u32 born;
+
+	/* A child is unknown to the servers until its parent has committed it. */
+	while ((born = __atomic_load_n(&s->born, __ATOMIC_ACQUIRE)) == 0)
+		host(__NR_futex, &s->born, 0, 0, 0);
+	if (born == CARRICK_BORN_NEVER)
+		die();
+	store_posted(s, srv);
 	/* A server that watches the slot needs no bell; it looks once more after it has taken its bit back. */
 	t->seen = (__atomic_load_n(&s->watched, __ATOMIC_SEQ_CST) & 1u << srv) != 0;
 	if (!t->seen)
@@ -156,16 +161,54 @@ void slot_done(struct task *t)
 	__atomic_store_n(&t->slot->state, CARRICK_SLOT_READY, __ATOMIC_RELEASE);
 }
 
-void post_call(struct task *t, u32 srv, long nr, const u64 a[6])
+void slot_claim(struct task *t)
+{
+	if (!t->owing)
+		return;
+	t->owing = 0;
+	slot_wait(t, true);
+	slot_done(t);
+}
+
+static void fill_call(struct task *t, long nr, const u64 a[6])
 {
 	slot_t *s = t->slot;
 
+	slot_claim(t);
 	s->nr = (i32)nr;
 	memcpy(s->args, a, sizeof(s->args));
 	memset(s->argoff, 0, sizeof(s->argoff));
 	memset(s->arglen, 0, sizeof(s->arglen));
 	s->inlen = 0;
+}
+
+/* Post a call without pointers; the caller waits for the reply. */
+static void post_call(struct task *t, u32 srv, long nr, const u64 a[6])
+{
+	fill_call(t, nr, a);
 	slot_post(t, srv);
+}
+
+/*
+ * A thread that the kernel has yet to hear of need not wait for that: the kernel, when it has stored `born`, looks at the slot and rings by itself.
+ * Both store before they look, so one of the two rings, or both, which does no harm.
+ */
+void post_exit(struct task *t, const u64 a[6])
+{
+	slot_t *s = t->slot;
+
+	fill_call(t, __NR_exit, a);
+	store_posted(s, CARRICK_SRV_KERNEL);
+	if (__atomic_load_n(&s->born, __ATOMIC_SEQ_CST) == 1 && !(__atomic_load_n(&s->watched, __ATOMIC_SEQ_CST) & 1u << CARRICK_SRV_KERNEL))
+		ring(CARRICK_SRV_KERNEL, t->id);
+}
+
+void post_later(struct task *t, u32 srv, i32 nr, u64 a0, u64 a1)
+{
+	const u64 a[6] = { a0, a1, 0, 0, 0, 0 };
+
+	post_call(t, srv, nr, a);
+	t->owing = 1;
 }
 
 /* A request of the stub's own: no pointers, no cancelling. The reply's payload stays valid until the next post. */

@@ -78,6 +78,7 @@ struct task {
 	u32 restart_nr; /* its number, for rax when it is restarted */
 	u32 fetch; /* the reply said RF_SIGNAL: a signal was sent before it, whose bit may not be visible yet */
 	u32 seen; /* the server watched the slot when it was posted */
+	u32 owing; /* the slot's last request was posted without waiting for its reply */
 	u32 skip, backoff; /* replies not to look for; how many more after the next failure */
 	u32 bell; /* 1 + epoll fd whose bell came with other events: the server is asked first the next time */
 	u32 ask;  /* the call that is posted may be told an answer to remember (names.c) */
@@ -195,8 +196,12 @@ struct task *task_bind(u32 index);
 void slot_post(struct task *t, u32 srv);
 void slot_wait(struct task *t, bool deaf);
 void slot_done(struct task *t);
-/* Post a call without pointers; the caller waits for the reply, or goes away. */
-void post_call(struct task *t, u32 srv, long nr, const u64 a[6]);
+/* Post exit(2); the caller goes away. */
+void post_exit(struct task *t, const u64 a[6]);
+/* Post a request of the stub's own whose reply only the slot's next request waits for. */
+void post_later(struct task *t, u32 srv, i32 nr, u64 a0, u64 a1);
+/* Before anything is written into the slot: wait until it is free. */
+void slot_claim(struct task *t);
 long post_own(struct task *t, u32 srv, i32 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
 static inline u8 *payload_of(slot_t *s) { return (u8 *)s + CARRICK_PAYLOAD_OFF; }
 

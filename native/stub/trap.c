@@ -78,6 +78,7 @@ long call_server(struct task *t, long nr, const u64 a[6])
 	struct marshalled m;
 	long r;
 
+	slot_claim(t);
 	s->nr = (i32)nr;
 	memcpy(s->args, a, sizeof(s->args));
 	marshal_in(c, s, payload_of(s), a, &m);
@@ -105,7 +106,7 @@ static void do_exit(struct task *t, const u64 a[6])
 	u64 all = ~0ull;
 
 	host(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &all, 0, 8);
-	post_call(t, CARRICK_SRV_KERNEL, __NR_exit, a);
+	post_exit(t, a);
 	stub_exit_thread(&t->slot->state, a[0]);
 }
 

@@ -187,7 +187,9 @@ struct carrick_cloneplan {
 	uint32_t embryo;
 	/* Host exit signal, SIGCHLD or 0. */
 	uint32_t exit_signal;
-	uint8_t tail_[8];
+	/* 1: a copying child starts with no signal handlers (CLONE_CLEAR_SIGHAND). */
+	uint32_t clear_sighand;
+	uint8_t tail_[4];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_cloneplan) == 32, "cloneplan");
 _Static_assert(offsetof(struct carrick_cloneplan, slot) == 0, "cloneplan.slot");
@@ -196,6 +198,7 @@ _Static_assert(offsetof(struct carrick_cloneplan, new_area) == 8, "cloneplan.new
 _Static_assert(offsetof(struct carrick_cloneplan, flags) == 12, "cloneplan.flags");
 _Static_assert(offsetof(struct carrick_cloneplan, embryo) == 16, "cloneplan.embryo");
 _Static_assert(offsetof(struct carrick_cloneplan, exit_signal) == 20, "cloneplan.exit_signal");
+_Static_assert(offsetof(struct carrick_cloneplan, clear_sighand) == 24, "cloneplan.clear_sighand");
 /* A message on the control socket (SOCK_SEQPACKET), with its fds as SCM_RIGHTS. */
 struct carrick_ctlmsg {
 	/* CTL_GRANT 1, CTL_EXEC 2, CTL_CLONE 3, CTL_IMAGES 4, CTL_MMAP 5; guest to carrick: CTL_PIDFD 6. */
@@ -271,6 +274,18 @@ struct carrick_pctx {
 	uint32_t rw_fixups;
 	/* Per RW_* reason: sites, for RW_NOT_TEXT and RW_FULL calls. @atomic. Writer: stub. */
 	uint32_t rw_declined[6];
+	/* Embryo of a fork child that is prepared in advance, 0 = none. @atomic: taken by exchange with 0. Writers: kernel, stub. */
+	uint32_t spare_fork;
+	/* Its slot index: only the task in the same slot of the parent may take it. Writer: kernel, before spare_fork. */
+	uint32_t spare_slot;
+	/* The control message that brings its area and control socket. Writer: kernel, before spare_fork. */
+	uint32_t spare_ctl;
+	/* Embryo of a thread that is prepared in advance, 0 = none. @atomic, as spare_fork. */
+	uint32_t spare_thread;
+	/* Its slot index. Writer: kernel, before spare_thread. */
+	uint32_t spare_thread_slot;
+	/* 0. */
+	uint32_t spare_pad;
 	/* Disposition of signal i-1: SIG_DFL 0, SIG_IGN 1 or address. Writer: stub. */
 	uint64_t sa_handler[64];
 	/* SA_*. Writer: stub. */
@@ -289,7 +304,7 @@ struct carrick_pctx {
 	uint32_t rw_after;
 	/* 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. */
 	uint32_t exit_word;
-	uint8_t tail_[1944];
+	uint8_t tail_[1920];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_pctx) == 8192, "pctx");
 _Static_assert(offsetof(struct carrick_pctx, tgid) == 0, "pctx.tgid");
@@ -304,15 +319,21 @@ _Static_assert(offsetof(struct carrick_pctx, rw_traps) == 40, "pctx.rw_traps");
 _Static_assert(offsetof(struct carrick_pctx, rw_sites) == 48, "pctx.rw_sites");
 _Static_assert(offsetof(struct carrick_pctx, rw_fixups) == 52, "pctx.rw_fixups");
 _Static_assert(offsetof(struct carrick_pctx, rw_declined) == 56, "pctx.rw_declined");
-_Static_assert(offsetof(struct carrick_pctx, sa_handler) == 80, "pctx.sa_handler");
-_Static_assert(offsetof(struct carrick_pctx, sa_flags) == 592, "pctx.sa_flags");
-_Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1104, "pctx.sa_restorer");
-_Static_assert(offsetof(struct carrick_pctx, sa_mask) == 1616, "pctx.sa_mask");
-_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2128, "pctx.fdhint");
-_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6224, "pctx.brk_start");
-_Static_assert(offsetof(struct carrick_pctx, brk) == 6232, "pctx.brk");
-_Static_assert(offsetof(struct carrick_pctx, rw_after) == 6240, "pctx.rw_after");
-_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6244, "pctx.exit_word");
+_Static_assert(offsetof(struct carrick_pctx, spare_fork) == 80, "pctx.spare_fork");
+_Static_assert(offsetof(struct carrick_pctx, spare_slot) == 84, "pctx.spare_slot");
+_Static_assert(offsetof(struct carrick_pctx, spare_ctl) == 88, "pctx.spare_ctl");
+_Static_assert(offsetof(struct carrick_pctx, spare_thread) == 92, "pctx.spare_thread");
+_Static_assert(offsetof(struct carrick_pctx, spare_thread_slot) == 96, "pctx.spare_thread_slot");
+_Static_assert(offsetof(struct carrick_pctx, spare_pad) == 100, "pctx.spare_pad");
+_Static_assert(offsetof(struct carrick_pctx, sa_handler) == 104, "pctx.sa_handler");
+_Static_assert(offsetof(struct carrick_pctx, sa_flags) == 616, "pctx.sa_flags");
+_Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1128, "pctx.sa_restorer");
+_Static_assert(offsetof(struct carrick_pctx, sa_mask) == 1640, "pctx.sa_mask");
+_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2152, "pctx.fdhint");
+_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6248, "pctx.brk_start");
+_Static_assert(offsetof(struct carrick_pctx, brk) == 6256, "pctx.brk");
+_Static_assert(offsetof(struct carrick_pctx, rw_after) == 6264, "pctx.rw_after");
+_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6268, "pctx.exit_word");
 /* How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. */
 struct carrick_plan {
 	/* PLAN_MAGIC 0x4e414c50. */

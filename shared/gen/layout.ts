@@ -152,6 +152,8 @@ export const CLONEPLAN_FLAGS = 12;
 export const CLONEPLAN_EMBRYO = 16;
 /** Host exit signal, SIGCHLD or 0. (u32) */
 export const CLONEPLAN_EXIT_SIGNAL = 20;
+/** 1: a copying child starts with no signal handlers (CLONE_CLEAR_SIGHAND). (u32) */
+export const CLONEPLAN_CLEAR_SIGHAND = 24;
 /** A message on the control socket (SOCK_SEQPACKET), with its fds as SCM_RIGHTS. Bytes. */
 export const CTLMSG_SIZE = 64;
 /** CTL_GRANT 1, CTL_EXEC 2, CTL_CLONE 3, CTL_IMAGES 4, CTL_MMAP 5; guest to carrick: CTL_PIDFD 6. (u32) */
@@ -208,24 +210,36 @@ export const PCTX_RW_SITES = 48;
 export const PCTX_RW_FIXUPS = 52;
 /** Per RW_* reason: sites, for RW_NOT_TEXT and RW_FULL calls. @atomic. Writer: stub. (u32[6]) */
 export const PCTX_RW_DECLINED = 56;
+/** Embryo of a fork child that is prepared in advance, 0 = none. @atomic: taken by exchange with 0. Writers: kernel, stub. (u32) */
+export const PCTX_SPARE_FORK = 80;
+/** Its slot index: only the task in the same slot of the parent may take it. Writer: kernel, before spare_fork. (u32) */
+export const PCTX_SPARE_SLOT = 84;
+/** The control message that brings its area and control socket. Writer: kernel, before spare_fork. (u32) */
+export const PCTX_SPARE_CTL = 88;
+/** Embryo of a thread that is prepared in advance, 0 = none. @atomic, as spare_fork. (u32) */
+export const PCTX_SPARE_THREAD = 92;
+/** Its slot index. Writer: kernel, before spare_thread. (u32) */
+export const PCTX_SPARE_THREAD_SLOT = 96;
+/** 0. (u32) */
+export const PCTX_SPARE_PAD = 100;
 /** Disposition of signal i-1: SIG_DFL 0, SIG_IGN 1 or address. Writer: stub. (u64[64]) */
-export const PCTX_SA_HANDLER = 80;
+export const PCTX_SA_HANDLER = 104;
 /** SA_*. Writer: stub. (u64[64]) */
-export const PCTX_SA_FLAGS = 592;
+export const PCTX_SA_FLAGS = 616;
 /** Guest restorer. Writer: stub. (u64[64]) */
-export const PCTX_SA_RESTORER = 1104;
+export const PCTX_SA_RESTORER = 1128;
 /** Mask while the handler runs. Writer: stub. (u64[64]) */
-export const PCTX_SA_MASK = 1616;
+export const PCTX_SA_MASK = 1640;
 /** Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never. (u8[4096]) */
-export const PCTX_FDHINT = 2128;
+export const PCTX_FDHINT = 2152;
 /** Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps. (u64) */
-export const PCTX_BRK_START = 6224;
+export const PCTX_BRK_START = 6248;
 /** The break. Writer: stub. (u64) */
-export const PCTX_BRK = 6232;
+export const PCTX_BRK = 6256;
 /** Traps of a call site before it is rewritten; 0 = never. Writer: kernel. Reader: stub. (u32) */
-export const PCTX_RW_AFTER = 6240;
+export const PCTX_RW_AFTER = 6264;
 /** 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. (u32) */
-export const PCTX_EXIT_WORD = 6244;
+export const PCTX_EXIT_WORD = 6268;
 /** How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. Bytes. */
 export const PLAN_SIZE = 1024;
 /** PLAN_MAGIC 0x4e414c50. (u32) */
@@ -559,16 +573,21 @@ export const metaTopTg = (row: number): number => $meta.i32[row * 64 + 18] as nu
 export const setMetaTopTg = (row: number, v: number): void => { $meta.i32[row * 64 + 18] = v; };
 /** Index into metaI32() for Atomics. */
 export const META_TOP_TG_AT = (row: number): number => row * 64 + 18;
+/** Threads that were prepared and may have been made, but are not known yet: who finds no task of a number may have to look again. Writer: kernel. */
+export const metaSpareThreads = (row: number): number => $meta.i32[row * 64 + 19] as number;
+export const setMetaSpareThreads = (row: number, v: number): void => { $meta.i32[row * 64 + 19] = v; };
+/** Index into metaI32() for Atomics. */
+export const META_SPARE_THREADS_AT = (row: number): number => row * 64 + 19;
 /** uname(2) nodename, NUL terminated. Writer: kernel. */
-export const metaHostname = (row: number, ix: number): number => $meta.u8[row * 256 + 76 + ix] as number;
-export const setMetaHostname = (row: number, ix: number, v: number): void => { $meta.u8[row * 256 + 76 + ix] = v; };
+export const metaHostname = (row: number, ix: number): number => $meta.u8[row * 256 + 80 + ix] as number;
+export const setMetaHostname = (row: number, ix: number, v: number): void => { $meta.u8[row * 256 + 80 + ix] = v; };
 /** First byte of the field in metaU8(). */
-export const META_HOSTNAME_BYTE = (row: number): number => row * 256 + 76;
+export const META_HOSTNAME_BYTE = (row: number): number => row * 256 + 80;
 /** uname(2) domainname, NUL terminated. Writer: kernel. */
-export const metaDomainname = (row: number, ix: number): number => $meta.u8[row * 256 + 141 + ix] as number;
-export const setMetaDomainname = (row: number, ix: number, v: number): void => { $meta.u8[row * 256 + 141 + ix] = v; };
+export const metaDomainname = (row: number, ix: number): number => $meta.u8[row * 256 + 145 + ix] as number;
+export const setMetaDomainname = (row: number, ix: number, v: number): void => { $meta.u8[row * 256 + 145 + ix] = v; };
 /** First byte of the field in metaU8(). */
-export const META_DOMAINNAME_BYTE = (row: number): number => row * 256 + 141;
+export const META_DOMAINNAME_BYTE = (row: number): number => row * 256 + 145;
 // ---- ofd: An open file description.
 export const OFD_ROWS = 65536;
 const $ofd: Views = noViews();
@@ -895,9 +914,13 @@ export const setTgEnvEnd = (row: number, v: number): void => { $tg.f64[row * 64 
 /** Soft limits by RLIMIT_*, Infinity for RLIM_INFINITY. Writer: kernel. */
 export const tgRlimCur = (row: number, ix: number): number => $tg.f64[row * 64 + 19 + ix] as number;
 export const setTgRlimCur = (row: number, ix: number, v: number): void => { $tg.f64[row * 64 + 19 + ix] = v; };
+/** First byte of the field in tgU8(). */
+export const TG_RLIM_CUR_BYTE = (row: number): number => row * 512 + 152;
 /** Hard limits by RLIMIT_*. Writer: kernel. */
 export const tgRlimMax = (row: number, ix: number): number => $tg.f64[row * 64 + 35 + ix] as number;
 export const setTgRlimMax = (row: number, ix: number, v: number): void => { $tg.f64[row * 64 + 35 + ix] = v; };
+/** First byte of the field in tgU8(). */
+export const TG_RLIM_MAX_BYTE = (row: number): number => row * 512 + 280;
 /** Bytes of each table's SharedArrayBuffer. */
 export const TABLE_BYTES = { cred: 1048576, fdchunk: 9437184, files: 8388608, meta: 512, ofd: 4194304, task: 1048576, tg: 2097152 } as const;
 export type TableName = keyof typeof TABLE_BYTES;

@@ -153,6 +153,12 @@ export const pctx = struct('pctx', 'What the threads of one thread group share w
   rw_sites: u32('Call sites rewritten in this process. Writer: stub.'),
   rw_fixups: u32('Arrivals in the middle of a rewritten site, each a trap. Under the stub\'s lock of rewriting.'),
   rw_declined: u32('Per RW_* reason: sites, for RW_NOT_TEXT and RW_FULL calls. @atomic. Writer: stub.', 6),
+  spare_fork: u32('Embryo of a fork child that is prepared in advance, 0 = none. @atomic: taken by exchange with 0. Writers: kernel, stub.'),
+  spare_slot: u32('Its slot index: only the task in the same slot of the parent may take it. Writer: kernel, before spare_fork.'),
+  spare_ctl: u32('The control message that brings its area and control socket. Writer: kernel, before spare_fork.'),
+  spare_thread: u32('Embryo of a thread that is prepared in advance, 0 = none. @atomic, as spare_fork.'),
+  spare_thread_slot: u32('Its slot index. Writer: kernel, before spare_thread.'),
+  spare_pad: u32('0.'),
   sa_handler: u64('Disposition of signal i-1: SIG_DFL 0, SIG_IGN 1 or address. Writer: stub.', 64),
   sa_flags: u64('SA_*. Writer: stub.', 64),
   sa_restorer: u64('Guest restorer. Writer: stub.', 64),
@@ -289,4 +295,5 @@ export const cloneplan = struct('cloneplan', 'Payload of the reply to clone, for
   flags: u32('Low 32 bits of the host clone flags to use; namespaces are never among them.'),
   embryo: u32('Task row, opaque; given back in NR_CLONE_COMMIT.'),
   exit_signal: u32('Host exit signal, SIGCHLD or 0.'),
+  clear_sighand: u32('1: a copying child starts with no signal handlers (CLONE_CLEAR_SIGHAND).'),
 });

@@ -1,0 +1,362 @@
+/**
+ * Embryos: children whose rows, slot and area exist and whose host clone is still to come or to be told of.
+ *
+ *   allocChild / allocThread ─► (filled) ─► NR_CLONE_COMMIT(embryo, pid) ─► RUNNING       fork, thread: posted by the parent, vfork-like: by the child
+ *                                        └► NR_CLONE_COMMIT(embryo, -errno) ─► undone
+ *
+ * An embryo is filled (credentials, files, limits: what fork inherits) when its parent asks for it, or, if it was prepared before anybody asked
+ * (spares.ts), at its commit. Nothing that can fail is left for then.
+ *
+ * The slot of a fork child or thread is bound only at commit: until then native ignores its requests, so no server ever sees a task without a
+ * tid. A request that came too early is still POSTED, and its doorbell is rung again. A child blocks every signal until its stub has
+ * written its own mask, and its dispositions: whatever is sent to it before waits for it there.
+ */
+import { nowNs } from '../shared/clock.js';
+import { E } from '../shared/errno.js';
+import { filesAlloc, filesCopy } from '../shared/fdtable.js';
+import type { Frame } from '../shared/frame.js';
+import * as L from '../shared/gen/layout.js';
+import { CTL_CLONE } from '../shared/grant.js';
+import * as host from '../shared/host.js';
+import { Msg } from '../shared/messages.js';
+import { native } from '../shared/native.js';
+import { TaskState, TgState } from '../shared/tasks.js';
+import { pidfdForChild } from './calls/pidfd.js';
+import { type Kernel, Mm, type Proc, SIGCHLD, SIGKILL } from './proc.js';
+import { endGroup } from './task-end.js';
+
+/** clone(2) flags of the lower half. */
+export const enum Clone {
+  NEWTIME = 0x80, VM = 0x100, FS = 0x200, FILES = 0x400, SIGHAND = 0x800, PIDFD = 0x1000, VFORK = 0x4000, PARENT = 0x8000, THREAD = 0x10000, NEWNS = 0x20000,
+  SYSVSEM = 0x40000, SETTLS = 0x80000, PARENT_SETTID = 0x100000, CHILD_CLEARTID = 0x200000, DETACHED = 0x400000, CHILD_SETTID = 0x1000000,
+  NEWCGROUP = 0x2000000, NEWUTS = 0x4000000, NEWIPC = 0x8000000, NEWUSER = 0x10000000, NEWPID = 0x20000000, NEWNET = 0x40000000,
+}
+
+/** Scratch for the fds of a control message; see grant.ts. */
+const FDS = host.STRUCT + 1024;
+const EPOLLIN = 1, EPOLLHUP = 16;
+/** EXE_SET of a fork child: path, argv and environment are its parent's. */
+const SAME_AS_PARENT = -1;
+/** Either half of a signal mask that blocks all, what Linux cannot block included: the task's stub has not written its own yet. */
+const NOT_YET = 0xffffffff;
+/** Soft limits, and the hard ones that follow them in the row. */
+const LIMITS_BYTES = 2 * 16 * 8;
+
+/** A slot or pctx that an embryo does not have (yet). */
+const NONE = -1;
+
+/** What a commit or its failure has to know. */
+export interface Embryo {
+  readonly task: number;
+  /** The new process, or undefined for a thread. */
+  readonly proc: Proc | undefined;
+  /** Who makes it, and whose child it will be. */
+  readonly creator: Proc;
+  readonly parent: Proc;
+  /** Which thread; 0 = any of the creator's (a spare). */
+  readonly parentTask: number;
+  readonly flags: number;
+  /** Guest address for CLONE_PIDFD. */
+  readonly pidfdAddr: number;
+  /** Watch token of the control socket once the parent is dead; -1 = none. */
+  token: number;
+  /** A spare: the stub may take it, or has. */
+  armed: boolean;
+}
+
+/** By task row. */
+const embryos = new Map<number, Embryo>();
+/** Pidfds that arrived before their commit (two threads fork at once), by pid. */
+const earlyPidfds = new Map<number, number>();
+
+export function addEmbryo(e: Embryo): void { embryos.set(e.task, e); }
+
+// ---- making ----
+
+/** A place in the area for a thread or CLONE_VM child: row and slot. Task row, or 0 when the tables or the slots are full. */
+export function allocThread(k: Kernel, tg: number, area: number): number {
+  const task = k.allocTask(tg);
+  if (task === 0) return 0;
+  const slot = native.slotAlloc(area, -1);
+  if (slot < 0) { k.freeTask(task); return 0; }
+  L.setTaskSlot(task, area * L.SLOT_MAX + slot);
+  return task;
+}
+
+/** A child process: what there is of it, and the control message that brings its parent what it needs. */
+export interface Child { readonly proc: Proc; readonly task: number; readonly ctlNeed: number }
+
+/**
+ * Rows, area (its own, or that of `mm`), pctx, slot and control socket of a child of `creator`. slot: index in a new area, which must be that of
+ * the forking task: the child goes on in the copy of its stub stack. -EAGAIN, -ENOMEM or a host's errno with nothing left behind.
+ */
+export function allocChild(k: Kernel, creator: Proc, shared: Mm | undefined, slot: number): Child | number {
+  const area = shared?.area ?? native.areaAlloc();
+  if (area < 0) return -E.ENOMEM;
+  const mm = shared ?? new Mm(area);
+  if (shared !== undefined) mm.users++;
+  const proc = k.allocProc(mm);
+  const task = proc === undefined ? 0 : k.allocTask(proc.tg);
+  if (proc === undefined || task === 0) {
+    if (proc !== undefined) k.freeProc(proc);
+    if (--mm.users === 0) native.areaFree(area);
+    return -E.EAGAIN;
+  }
+  const ctlNeed = bindPlace(creator, proc, task, shared === undefined ? slot : -1);
+  if (ctlNeed < 0) { undo(k, { task, proc, creator, parent: creator, parentTask: 0, flags: 0, pidfdAddr: 0, token: -1, armed: false }); return ctlNeed; }
+  L.setTgLeader(proc.tg, task);
+  return { proc, task, ctlNeed };
+}
+
+/** pctx, slot and control socket. The number of the control message, or -errno; what there is by then is in the rows. */
+function bindPlace(creator: Proc, child: Proc, task: number, wanted: number): number {
+  const { area } = child.mm;
+  const { tg } = child;
+  L.setTgArea(tg, area);
+  L.setTgPctx(tg, NONE);
+  L.setTaskSlot(task, NONE);
+  const pctx = native.pctxAlloc(area);
+  if (pctx < 0) return -E.EAGAIN;
+  L.setTgPctx(tg, pctx);
+  const slot = native.slotAlloc(area, wanted);
+  if (slot < 0) return -E.EAGAIN;
+  const slotId = area * L.SLOT_MAX + slot;
+  L.setTaskSlot(task, slotId);
+  native.slotStore(slotId, L.SLOT_PCTX, pctx);
+  native.slotStore(slotId, L.SLOT_SIGMASK, NOT_YET);
+  native.slotStore(slotId, L.SLOT_SIGMASK + 4, NOT_YET);
+  // A fork child must not post before its commit: no server could read its memory. The stub sleeps on this word; see admit.
+  if (wanted >= 0) native.slotStore(slotId, L.SLOT_BORN, 0);
+  child.ctl = native.ctlPair();
+  if (child.ctl < 0) return child.ctl;
+  const guestCtl = native.lastFd();
+  native.procBind(tg, -1, child.ctl, area, pctx);
+  const v = host.scratchView;
+  let n = 0;
+  if (wanted >= 0) v.setInt32(FDS + 4 * n++, native.areaFd(area), true);
+  v.setInt32(FDS + 4 * n++, guestCtl, true);
+  const sent = native.ctlSend(creator.tg, CTL_CLONE, n, FDS, 0, 0);
+  host.close(guestCtl);
+  return sent > 0 ? sent : sent < 0 ? sent : -E.EAGAIN;
+}
+
+/** What the task inherits from task `from`; credentials are shared and counted. */
+function fillTask(k: Kernel, task: number, from: number): void {
+  const cred = L.taskCred(from);
+  L.setTaskCred(task, cred);
+  k.creds.ref(cred);
+  k.nprocAdd(L.credUid(cred), 1);
+  L.setTaskNice(task, L.taskNice(from));
+  L.setTaskPolicy(task, L.taskPolicy(from));
+  L.setTaskRtPriority(task, L.taskRtPriority(from));
+  L.setTaskStartNs(task, nowNs());
+  k.timerSlack[task] = k.timerSlack[from] as number;
+  const b = L.taskU8();
+  b.copyWithin(L.TASK_COMM_BYTE(task), L.TASK_COMM_BYTE(from), L.TASK_COMM_BYTE(from) + 16);
+}
+
+/** File table and fs_struct: shared or copied. False when the tables are full, which they are not for a task that has an empty file table already. */
+function fillObjects(k: Kernel, task: number, from: number, flags: number): boolean {
+  const files = L.taskFiles(from);
+  if ((flags & Clone.FILES) !== 0) {
+    L.setFilesRef(files, L.filesRef(files) + 1);
+    L.setTaskFiles(task, files);
+  } else {
+    const to = L.taskFiles(task) !== 0 ? L.taskFiles(task) : filesAlloc();
+    if (to === 0) return false;
+    filesCopy(files, to);
+    L.setTaskFiles(task, to);
+  }
+  const fs = L.taskFs(from);
+  const to = (flags & Clone.FS) !== 0 ? fs : Atomics.add(L.metaI32(), L.META_NEXT_FS_AT(1), 1) + 1;
+  k.ep.quiet(L.SRV_VFS, Msg.FS_CLONE, [fs, to]);
+  L.setTaskFs(task, to);
+  return true;
+}
+
+/** Limits, ids and habits that a child process inherits. fork(2), and the tables of credentials(7), getrlimit(2). */
+function fillGroup(from: Proc, to: Proc): void {
+  const a = from.tg;
+  const b = to.tg;
+  const at = L.TG_RLIM_CUR_BYTE(a);
+  L.tgU8().copyWithin(L.TG_RLIM_CUR_BYTE(b), at, at + LIMITS_BYTES);
+  L.setTgPgid(b, L.tgPgid(a));
+  L.setTgSid(b, L.tgSid(a));
+  L.setTgCtty(b, L.tgCtty(a));
+  L.setTgNoNewPrivs(b, L.tgNoNewPrivs(a));
+  L.setTgDumpable(b, L.tgDumpable(a));
+  L.setTgExe(b, L.tgExe(a));
+  L.setTgProg(b, L.tgProg(a));
+  L.setTgArgStart(b, L.tgArgStart(a)); L.setTgArgEnd(b, L.tgArgEnd(a)); L.setTgEnvStart(b, L.tgEnvStart(a)); L.setTgEnvEnd(b, L.tgEnvEnd(a));
+  L.setTgStartNs(b, nowNs());
+  to.personality = from.personality;
+}
+
+/** Give an embryo what it inherits from the thread `from` that makes it. False when the tables are full. */
+export function fill(k: Kernel, e: Embryo, from: number, exitSignal: number): boolean {
+  fillTask(k, e.task, from);
+  if (!fillObjects(k, e.task, from, e.flags)) return false;
+  if (e.proc === undefined) return true;
+  fillGroup(e.creator, e.proc);
+  L.setTgExitSignal(e.proc.tg, exitSignal);
+  return true;
+}
+
+// ---- commit ----
+
+/** The pidfd of process pid, from the control socket of tg: host fd or -errno. */
+function receivePidfd(tg: number, pid: number): number {
+  const early = earlyPidfds.get(pid);
+  if (early !== undefined) { earlyPidfds.delete(pid); return early; }
+  for (;;) {
+    const fd = native.ctlReceiveFd(tg);
+    if (fd < 0) return fd;
+    const is = native.pidfdGuestPid(fd);
+    // One that has been reaped already tells no number; the guest's word has to do.
+    if (is === pid || is <= 0) return fd;
+    const old = earlyPidfds.get(is);
+    if (old !== undefined) host.close(old);
+    earlyPidfds.set(is, fd);
+  }
+}
+
+/** NR_CLONE_COMMIT(embryo, pid or -errno). 0; -EINVAL for a number that is no embryo of the caller's; -EAGAIN when the child cannot be watched. */
+export function commit(k: Kernel, f: Frame): number {
+  const e = embryos.get(f.argU32(0));
+  const pid = f.argOff(1);
+  if (e === undefined || (e.parentTask === 0 ? f.tg !== e.creator.tg || !e.armed : f.task !== e.parentTask && f.task !== e.task)) return -E.EINVAL;
+  embryos.delete(e.task);
+  unwatchEmbryo(k, e);
+  if (e.proc !== undefined && (e.flags & Clone.VM) !== 0) { e.creator.embryos--; e.creator.waiters.wakeAll(); }
+  if (e.parentTask === 0) {
+    forgetSpare(k, e);
+    if (pid > 0) fill(k, e, f.task, SIGCHLD);
+  }
+  if (pid <= 0) { undo(k, e); return 0; }
+  const r = e.proc === undefined ? commitThread(k, e, pid) : commitProcess(k, f, e, e.proc, pid);
+  if (r === 0) k.onBirth(e, f);
+  return r;
+}
+
+/** A spare is armed, or not any more. */
+export function countSpare(k: Kernel, e: Embryo, n: number): void {
+  e.armed = n > 0;
+  k.spares += n;
+  if (e.proc === undefined) L.setMetaSpareThreads(1, L.metaSpareThreads(1) + n);
+}
+
+/** A spare is one no more. */
+function forgetSpare(k: Kernel, e: Embryo): void {
+  if (e.armed) countSpare(k, e, -1);
+  if (e.proc !== undefined) e.creator.spareFork = undefined; else e.creator.spareThread = undefined;
+}
+
+/** It will not be born, and nobody runs on what was made for it. */
+export function undo(k: Kernel, e: Embryo): void {
+  const slotId = L.taskSlot(e.task);
+  if (slotId >= 0) native.slotBind(slotId, 0, 0);
+  k.dropTaskObjects(e.task);
+  k.dropTaskCred(e.task);
+  if (e.proc === undefined) native.slotFree(Math.floor(slotId / L.SLOT_MAX), slotId % L.SLOT_MAX);
+  else {
+    native.procFree(e.proc.tg);
+    k.leaveMm(e.proc.mm, L.tgPctx(e.proc.tg), slotId < 0 ? [] : [slotId]);
+    k.freeProc(e.proc);
+  }
+  k.freeTask(e.task);
+}
+
+/** Make the task visible, then let its requests in. */
+function publish(k: Kernel, task: number, tid: number, tg: number): void {
+  const slotId = L.taskSlot(task);
+  L.setTaskTid(task, tid);
+  k.byTid.set(tid, task);
+  native.slotStore(slotId, L.SLOT_TID, tid);
+  L.setTgNtasks(tg, L.tgNtasks(tg) + 1);
+  L.setTaskState(task, TaskState.RUNNING);
+}
+
+function admit(task: number, tg: number): void {
+  const slotId = L.taskSlot(task);
+  native.slotBind(slotId, task, tg);
+  native.slotWake(slotId, L.SLOT_BORN, 1);
+  // What it posted before was ignored, be it the exit of a thread that is dead by now. The word is the guest's, so look before using it.
+  const state = native.slotLoad(slotId, L.SLOT_STATE);
+  if (state !== L.SLOT_POSTED && state !== L.SLOT_DEAD) return;
+  const srv = native.slotLoad(slotId, L.SLOT_SERVER);
+  if (srv < L.SRV_COUNT) native.ringDoorbell(srv, slotId);
+}
+
+function commitThread(k: Kernel, e: Embryo, tid: number): number {
+  publish(k, e.task, tid, e.creator.tg);
+  admit(e.task, e.creator.tg);
+  return 0;
+}
+
+function commitProcess(k: Kernel, f: Frame, e: Embryo, child: Proc, pid: number): number {
+  const shared = (e.flags & Clone.VM) !== 0;
+  const pidfd = receivePidfd(shared ? child.tg : f.tg, pid);
+  if (pidfd < 0) { abandon(k, e, child); return -E.EAGAIN; }
+  const tg = child.tg;
+  const parent = L.tgState(e.parent.tg) === TgState.RUNNING && k.procs[e.parent.tg] === e.parent ? e.parent : k.init ?? e.parent;
+  child.pid = pid;
+  native.procBind(tg, pidfd, child.ctl, L.tgArea(tg), L.tgPctx(tg));
+  native.pctxStore(L.tgArea(tg), L.tgPctx(tg), L.PCTX_TGID, pid);
+  L.setTgPidfd(tg, pidfd);
+  L.setTgTgid(tg, pid);
+  L.setTgParent(tg, parent.tg);
+  L.setTgPpid(tg, parent.pid);
+  child.parent = parent;
+  child.hostParent = (e.flags & Clone.PARENT) !== 0 ? e.creator.hostParent : e.creator;
+  child.root = e.creator.root;
+  if (child.root?.joined !== undefined) child.root.joined.members++;
+  child.creator = parent === e.creator ? f.task === e.task ? e.parentTask : f.task : L.tgLeader(parent.tg);
+  parent.children.push(child);
+  k.byPid.set(pid, child);
+  L.setMetaForks(1, L.metaForks(1) + 1);
+  publish(k, e.task, pid, tg);
+  L.setTgState(tg, TgState.RUNNING);
+  if (L.tgExe(tg) !== 0) k.ep.quiet(L.SRV_VFS, Msg.EXE_SET, [tg, L.tgExe(tg), SAME_AS_PARENT]);
+  if (!shared) admit(e.task, tg);
+  child.token = k.ep.watch(pidfd, EPOLLIN, () => { endGroup(k, child); });
+  if (child.token < 0) { child.announced = SIGKILL; native.killProcess(tg, SIGKILL); endGroup(k, child); return -E.EAGAIN; }
+  if (k.init !== undefined && L.tgState(k.init.tg) !== TgState.RUNNING) native.killProcess(tg, SIGKILL);
+  if ((e.flags & Clone.PIDFD) !== 0) pidfdForChild(k, e.creator.tg, e.parentTask, child, e.pidfdAddr);
+  return 0;
+}
+
+/**
+ * A child that will not be committed: its parent died between clone and commit, or did not send its pidfd. A fork child may have been born on the host: it
+ * sleeps on SLOT_BORN, is told to end, and its area is kept until it has. A CLONE_VM child commits itself, if it was born. Whether there is
+ * anybody tells the guest's end of the control socket, which only the parent and the child ever had: it hangs up with the last of them.
+ */
+function abandon(k: Kernel, e: Embryo, child: Proc): void {
+  if ((e.flags & Clone.VM) === 0) {
+    embryos.delete(e.task);
+    native.slotBind(L.taskSlot(e.task), 0, 0);
+    k.dropTaskObjects(e.task);
+    native.slotWake(L.taskSlot(e.task), L.SLOT_BORN, L.BORN_NEVER);
+  }
+  e.token = k.ep.watch(child.ctl, EPOLLHUP, () => {
+    unwatchEmbryo(k, e);
+    embryos.delete(e.task);
+    undo(k, e);
+  });
+}
+
+/** The process, or the program that it ran, has ended: its threads to be are gone with it. A spare that was not taken has no child. */
+export function dropEmbryosOf(k: Kernel, p: Proc): void {
+  if (embryos.size === 0) return;
+  for (const e of [...embryos.values()]) {
+    if (e.creator !== p) continue;
+    if (e.parentTask === 0) forgetSpare(k, e);
+    if (e.proc !== undefined) { abandon(k, e, e.proc); continue; }
+    embryos.delete(e.task);
+    undo(k, e);
+  }
+}
+
+function unwatchEmbryo(k: Kernel, e: Embryo): void {
+  if (e.token >= 0 && e.proc !== undefined) k.ep.unwatch(e.token, e.proc.ctl);
+  e.token = -1;
+}

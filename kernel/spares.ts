@@ -1,0 +1,129 @@
+/**
+ * Spares: children that are prepared before anybody asks, so that a clone costs its caller one request, not two.
+ *
+ *   a process has forked, or made a thread ─► a spare is made ─► its number is stored in the pctx (armed)
+ *   the stub takes it (exchange with 0), makes the host clone, posts NR_CLONE_COMMIT as for any other embryo ─► the next spare is made
+ *
+ * Made when a child has been committed, so a process that makes none never has one; a fork child after the answer has gone out. One of each kind per process.
+ *
+ * A taken spare cannot be refused, so what may refuse a clone is settled before. RLIMIT_NPROC: tasks and spares together stay below the limit; whoever finds
+ * that they do not takes the spares back first (reclaimSpares), and a new limit or user takes back those of the process. A fork spare is
+ * for a process of one thread, since nothing may change between the host's clone and the commit; the next thread's commit disarms it. Taking back is an
+ * exchange with 0 too, so stub and kernel cannot both have it. A spare that was taken back is armed again when it may be.
+ *
+ * None is made for a process that is traced or has no fast paths: the requests that they replace are then to be seen.
+ */
+import { Cap, capable } from '../shared/creds.js';
+import { filesAlloc } from '../shared/fdtable.js';
+import type { Frame } from '../shared/frame.js';
+import * as L from '../shared/gen/layout.js';
+import { native } from '../shared/native.js';
+import { TgState } from '../shared/tasks.js';
+import { Clone, type Embryo, addEmbryo, allocChild, allocThread, countSpare } from './embryos.js';
+import type { Kernel, Proc } from './proc.js';
+
+export const RLIMIT_NPROC = 6;
+const THREAD_FLAGS = Clone.VM | Clone.FS | Clone.FILES | Clone.SIGHAND | Clone.THREAD;
+/** Most spares at a time, so that they never are what fills the tables. */
+const SPARES_MAX = L.TG_ROWS / 8;
+
+/** May a task make one task more, if `others` are to be made besides? RLIMIT_NPROC of setrlimit(2). */
+function roomFor(k: Kernel, task: number, others: number): boolean {
+  const uid = L.credUid(L.taskCred(task));
+  return k.nprocOf(uid) + others < L.tgRlimCur(L.taskTg(task), RLIMIT_NPROC) || uid === 0 || capable(task, Cap.SYS_RESOURCE) || capable(task, Cap.SYS_ADMIN);
+}
+
+/** Must a task be refused another one? */
+export function nprocFull(k: Kernel, task: number): boolean {
+  if (roomFor(k, task, k.spares)) return false;
+  reclaimSpares(k);
+  return !roomFor(k, task, k.spares);
+}
+
+const swap = (p: Proc, off: number, value: number): number => native.pctxSwap(p.mm.area, L.tgPctx(p.tg), off, value);
+
+/** The stub shall not take them. Counted as long as one could still be taken, or has been. */
+function disarm(k: Kernel, p: Proc, off: number): void {
+  const e = off === L.PCTX_SPARE_FORK ? p.spareFork : p.spareThread;
+  if (e === undefined || !e.armed || swap(p, off, 0) !== e.task) return;
+  countSpare(k, e, -1);
+}
+
+function arm(k: Kernel, p: Proc, e: Embryo, off: number): void {
+  countSpare(k, e, 1);
+  swap(p, off, e.task);
+}
+
+/** Take back what is armed for a process. */
+function disarmAll(k: Kernel, p: Proc): void {
+  disarm(k, p, L.PCTX_SPARE_FORK);
+  disarm(k, p, L.PCTX_SPARE_THREAD);
+}
+
+/** Take back every spare that was not taken yet. */
+export function reclaimSpares(k: Kernel): void {
+  if (k.spares === 0) return;
+  for (const p of k.byPid.values()) if (L.tgState(p.tg) === TgState.RUNNING) disarmAll(k, p);
+}
+
+function prepareFork(k: Kernel, p: Proc, parentTask: number): void {
+  if (L.tgState(p.tg) !== TgState.RUNNING || k.procs[p.tg] !== p || L.tgNtasks(p.tg) !== 1 || p.mm.users !== 1) return;
+  const task = L.tgLeader(p.tg);
+  if (task !== parentTask || k.spares >= SPARES_MAX || !roomFor(k, task, k.spares + 1)) return;
+  const slot = L.taskSlot(task) % L.SLOT_MAX;
+  const e = p.spareFork;
+  if (e !== undefined) {
+    if (!e.armed && L.taskSlot(e.task) % L.SLOT_MAX === slot) arm(k, p, e, L.PCTX_SPARE_FORK);
+    return;
+  }
+  const files = filesAlloc();
+  if (files === 0) return;
+  const child = allocChild(k, p, undefined, slot);
+  if (typeof child === 'number') { L.clearFiles(files); return; }
+  L.setTaskFiles(child.task, files);
+  const fresh: Embryo = { task: child.task, proc: child.proc, creator: p, parent: p, parentTask: 0, flags: 0, pidfdAddr: 0, token: -1, armed: false };
+  addEmbryo(fresh);
+  p.spareFork = fresh;
+  const { area } = p.mm;
+  native.pctxStore(area, L.tgPctx(p.tg), L.PCTX_SPARE_SLOT, slot);
+  native.pctxStore(area, L.tgPctx(p.tg), L.PCTX_SPARE_CTL, child.ctlNeed);
+  arm(k, p, fresh, L.PCTX_SPARE_FORK);
+}
+
+function prepareThread(k: Kernel, p: Proc, parentTask: number): void {
+  if (k.spares >= SPARES_MAX || !roomFor(k, parentTask, k.spares + 1)) return;
+  if (p.spareThread !== undefined) {
+    if (!p.spareThread.armed) arm(k, p, p.spareThread, L.PCTX_SPARE_THREAD);
+    return;
+  }
+  const { area } = p.mm;
+  const task = allocThread(k, p.tg, area);
+  if (task === 0) return;
+  const pctx = L.tgPctx(p.tg);
+  native.slotStore(L.taskSlot(task), L.SLOT_PCTX, pctx);
+  // Its maker does not wait for the commit; it waits before its first request.
+  native.slotStore(L.taskSlot(task), L.SLOT_BORN, 0);
+  const fresh: Embryo = { task, proc: undefined, creator: p, parent: p, parentTask: 0, flags: THREAD_FLAGS, pidfdAddr: 0, token: -1, armed: false };
+  addEmbryo(fresh);
+  p.spareThread = fresh;
+  native.pctxStore(area, pctx, L.PCTX_SPARE_THREAD_SLOT, L.taskSlot(task) % L.SLOT_MAX);
+  arm(k, p, fresh, L.PCTX_SPARE_THREAD);
+}
+
+/** A child of f's process has been committed: prepare the next of its kind. */
+function onBirth(k: Kernel, e: Embryo, f: Frame): void {
+  if (L.metaTrace(1) !== 0 || L.metaNofast(1) !== 0) return;
+  const p = e.creator;
+  const { task } = f;
+  if (e.proc === undefined) {
+    disarm(k, p, L.PCTX_SPARE_FORK);
+    prepareThread(k, p, task);
+  } else if ((e.flags & (Clone.VM | Clone.FILES | Clone.FS | Clone.PARENT)) === 0) {
+    k.ep.later(() => { prepareFork(k, p, task); });
+  }
+}
+
+export function installSpares(k: Kernel): void {
+  k.onBirth = (e, f): void => { onBirth(k, e, f); };
+  k.onNproc = (tg): void => { disarmAll(k, k.procOf(tg)); };
+}
