@@ -21,6 +21,7 @@ import * as host from '../shared/host.js';
 import { Msg } from '../shared/messages.js';
 import { native } from '../shared/native.js';
 import { TaskState, TgState } from '../shared/tasks.js';
+import { tellStackLimit } from './calls/limits.js';
 import { pidfdForChild } from './calls/pidfd.js';
 import { type Kernel, Mm, type Proc, SIGCHLD, SIGKILL } from './proc.js';
 import { endGroup } from './task-end.js';
@@ -242,7 +243,6 @@ export function commit(k: Kernel, f: Frame): number {
 export function countSpare(k: Kernel, e: Embryo, n: number): void {
   e.armed = n > 0;
   k.spares += n;
-  if (e.proc === undefined) L.setMetaSpareThreads(1, L.metaSpareThreads(1) + n);
 }
 
 /** A spare is one no more. */
@@ -302,6 +302,7 @@ function commitProcess(k: Kernel, f: Frame, e: Embryo, child: Proc, pid: number)
   child.pid = pid;
   native.procBind(tg, pidfd, child.ctl, L.tgArea(tg), L.tgPctx(tg));
   native.pctxStore(L.tgArea(tg), L.tgPctx(tg), L.PCTX_TGID, pid);
+  tellStackLimit(tg);
   L.setTgPidfd(tg, pidfd);
   L.setTgTgid(tg, pid);
   L.setTgParent(tg, parent.tg);

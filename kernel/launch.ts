@@ -27,7 +27,7 @@ import { adoptProgram, auxIds, mapImages, sendImages } from './exec/commit.js';
 import { execCreds } from './exec/exec-creds.js';
 import { Exec } from './exec/exec.js';
 import { writePlan } from './exec/plan.js';
-import { initialLimits } from './calls/limits.js';
+import { initialLimits, tellStackLimit } from './calls/limits.js';
 import { type Kernel, Mm, type Proc, SIGKILL, SIGSEGV } from './proc.js';
 import { endGroup } from './task-end.js';
 
@@ -223,6 +223,7 @@ export class Launch {
     k.timerSlack[task] = 50000;
     native.procBind(tg, -1, p.ctl, area, pctx);
     initialLimits(tg);
+    tellStackLimit(tg);
     if (spec.first) L.setMetaInitTg(1, tg);
     this.proc = p;
     this.task = task;

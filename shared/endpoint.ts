@@ -129,10 +129,10 @@ export class Endpoint {
   /**
    * A call has found no task of the number it was given. It may be that of a thread that its maker's commit has not made known yet (nobody waits for that:
    * kernel/spares.ts), and that the caller was told by other means. So the request is dispatched again, once, when the kernel has read what was posted before
-   * now. False: it has been, or there are no such threads.
+   * now. False: it has been, or there never was a thread.
    */
   private settle(f: Frame): boolean {
-    if (f.settled || L.metaSpareThreads(1) === 0) return false;
+    if (f.settled || L.metaThreaded(1) === 0) return false;
     f.settled = true;
     const id = this.nextFence++;
     this.fences.set(id, { waits: 1, then: () => { this.requeue(f, Why.WOKEN); } });

@@ -123,6 +123,7 @@ function reply(f: Frame, e: Embryo, p: Plan): number {
 }
 
 function makeThread(k: Kernel, f: Frame, a: CloneArgs): number {
+  L.setMetaThreaded(1, 1);
   const p = k.procOf(f.tg);
   const task = allocThread(k, f.tg, p.mm.area);
   if (task === 0) return -E.EAGAIN;

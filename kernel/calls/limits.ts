@@ -80,7 +80,26 @@ export function setLimits(task: number, tg: number, resource: number, cur: numbe
   L.setTgRlimMax(tg, resource, max);
   mirror(tg, resource);
   if (resource === RLIMIT_NOFILE) tellStub(tg, cur < L.POLL_FAST);
+  if (resource === RLIMIT_STACK) tellStackLimit(tg);
   return 0;
+}
+
+const low = (v: number): number => v === Infinity ? 0xffffffff : v % 4294967296;
+const high = (v: number): number => v === Infinity ? 0xffffffff : Math.floor(v / 4294967296);
+
+/** Leave RLIMIT_STACK in the pctx, where the stub answers from. Each new pctx gets it too. */
+export function tellStackLimit(tg: number): void {
+  const area = L.tgArea(tg);
+  const ix = L.tgPctx(tg);
+  const cur = L.tgRlimCur(tg, RLIMIT_STACK);
+  const max = L.tgRlimMax(tg, RLIMIT_STACK);
+  const seq = (native.pctxLoad(area, ix, L.PCTX_STACK_SEQ) | 1) >>> 0;
+  native.pctxStore(area, ix, L.PCTX_STACK_SEQ, seq);
+  native.pctxStore(area, ix, L.PCTX_STACK_CUR, low(cur));
+  native.pctxStore(area, ix, L.PCTX_STACK_CUR + 4, high(cur));
+  native.pctxStore(area, ix, L.PCTX_STACK_MAX, low(max));
+  native.pctxStore(area, ix, L.PCTX_STACK_MAX + 4, high(max));
+  native.pctxStore(area, ix, L.PCTX_STACK_SEQ, (seq + 1) >>> 0);
 }
 
 /** Fork and exec copy the flags. */

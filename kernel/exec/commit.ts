@@ -20,11 +20,12 @@ import { Msg } from '../../shared/messages.js';
 import { native } from '../../shared/native.js';
 import { TaskState, eachTaskOf } from '../../shared/tasks.js';
 import { answerNow } from '../answer.js';
+import { tellStackLimit } from '../calls/limits.js';
 import { type Kernel, Mm, type Proc, SIGKILL, SIGSEGV, setComm } from '../proc.js';
 import { endTask } from '../task-end.js';
 import type { Exec } from './exec.js';
 import { execCreds } from './exec-creds.js';
-import { layout } from './elf.js';
+import { mapOf } from './elf.js';
 import { type PlanSpec, type Program, writePlan } from './plan.js';
 
 const RLIMIT_STACK = 3;
@@ -39,10 +40,10 @@ export interface Prepared { readonly mm: Mm; readonly pctx: number; readonly slo
 /** The images' mappings; undefined when Linux would find them impossible after the point of no return. */
 export function mapImages(x: Exec): { program: Program; interpreter: Program | undefined } | undefined {
   if (x.program === undefined || x.programFile === undefined) return undefined;
-  const map = layout(x.programFile, x.program);
+  const map = mapOf(x.programFile, x.program);
   if (map === undefined) return undefined;
   if (x.interpreter === undefined || x.interpreterFile === undefined) return { program: { elf: x.program, map }, interpreter: undefined };
-  const imap = layout(x.interpreterFile, x.interpreter);
+  const imap = mapOf(x.interpreterFile, x.interpreter);
   return imap === undefined ? undefined : { program: { elf: x.program, map }, interpreter: { elf: x.interpreter, map: imap } };
 }
 
@@ -125,6 +126,7 @@ export function commitExec(k: Kernel, f: Frame, x: Exec): number {
   L.setTgPctx(p.tg, pctx);
   L.setTaskSlot(f.task, slotId);
   native.pctxStore(area, pctx, L.PCTX_TGID, p.pid);
+  tellStackLimit(p.tg);
   native.slotStore(slotId, L.SLOT_PCTX, pctx);
   native.slotStore(slotId, L.SLOT_TID, p.pid);
   // Task-directed pending signals survive exec; the process-directed ones are published anew by signal (SIG_EXEC).

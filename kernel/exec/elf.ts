@@ -32,6 +32,8 @@ export interface ElfFile {
   readonly interp: string | undefined;
   readonly execStack: boolean;
   readonly phdrs: Buffer;
+  /** What is mapped, once that was worked out (mapOf). */
+  map?: ElfMap | undefined;
 }
 
 export interface ElfMap {
@@ -169,6 +171,9 @@ export function layout(src: ElfSource, elf: ElfFile): ElfMap | undefined {
   if (elf.entry >= TASK_SIZE) return undefined;
   return { segments, lo, hi, align };
 }
+
+/** layout, kept: it depends on nothing but the file. */
+export function mapOf(src: ElfSource, elf: ElfFile): ElfMap | undefined { return elf.map ??= layout(src, elf); }
 
 function loadSegment(src: ElfSource, phdrs: Buffer, o: number, fixed: boolean): Segment | undefined {
   const flags = phdrs.readUInt32LE(o + 4);

@@ -31,11 +31,45 @@ export const AT_EMPTY_PATH = 0x1000;
 /** Only check whether the file could be executed. execveat(2), Linux 6.14. */
 export const AT_EXECVE_CHECK = 0x10000;
 
+/** struct statx, offsets. */
+const STX_INO = 32, STX_SIZE = 40, STX_CTIME = 96, STX_DEV_MAJOR = 136, STX_DEV_MINOR = 140;
+const STATX_CTIME_INO_SIZE = 0x80 | 0x100 | 0x200;
+/** The host's clock of files moves in steps of up to 10 ms: what has changed less than this ago may change again without a trace. ns */
+const RACY_NS = 40e6;
+
+const stat64 = (off: number): number => host.scratchView.getUint32(host.STRUCT + off, true) + host.scratchView.getUint32(host.STRUCT + off + 4, true) * 4294967296;
+
+/** An ELF file that was read before; by inode number. */
+interface Known { readonly dev: number; readonly size: number; readonly ctime: number; readonly elf: ElfFile }
+const KNOWN_MAX = 256;
+const knownPrograms = new Map<number, Known>();
+const knownInterpreters = new Map<number, Known>();
+
 /** A host file as elf.ts reads it. */
 export class HostFile implements ElfSource {
-  readonly size: number;
+  readonly size: number = 0;
+  private readonly ino: number = 0;
+  private readonly dev: number = 0;
+  /** Last change of anything about it, ns since 1970. */
+  private readonly ctime: number = 0;
   constructor(readonly fd: number) {
-    this.size = host.statx(fd, '', host.AT_EMPTY_PATH, 0x200) < 0 ? 0 : host.scratchView.getUint32(host.STRUCT + 40, true) + host.scratchView.getUint32(host.STRUCT + 44, true) * 4294967296;
+    if (host.statx(fd, '', host.AT_EMPTY_PATH, STATX_CTIME_INO_SIZE) < 0) return;
+    this.size = stat64(STX_SIZE);
+    this.ino = stat64(STX_INO);
+    this.dev = host.scratchView.getUint32(host.STRUCT + STX_DEV_MAJOR, true) * 1048576 + host.scratchView.getUint32(host.STRUCT + STX_DEV_MINOR, true);
+    this.ctime = stat64(STX_CTIME) * 1e9 + host.scratchView.getUint32(host.STRUCT + STX_CTIME + 8, true);
+  }
+
+  /** What the file was found to be when it was as it is now. */
+  known(cache: ReadonlyMap<number, Known>): ElfFile | undefined {
+    const k = cache.get(this.ino);
+    return k !== undefined && k.dev === this.dev && k.size === this.size && k.ctime === this.ctime ? k.elf : undefined;
+  }
+
+  remember(cache: Map<number, Known>, elf: ElfFile): void {
+    if (Date.now() * 1e6 - this.ctime < RACY_NS) return;
+    if (cache.size >= KNOWN_MAX) cache.clear();
+    cache.set(this.ino, { dev: this.dev, size: this.size, ctime: this.ctime, elf });
   }
 
   read(pos: number, len: number): Buffer | number {
@@ -184,8 +218,10 @@ export class Exec {
   private interpreterOpened(ret: number): void {
     if (ret < 0) { this.finish(ret); return; }
     this.interpreterFile = new HostFile(ret);
-    const elf = parseInterpreter(this.interpreterFile);
+    const known = this.interpreterFile.known(knownInterpreters);
+    const elf = known ?? parseInterpreter(this.interpreterFile);
     if (typeof elf === 'number') { this.finish(elf); return; }
+    if (known === undefined) this.interpreterFile.remember(knownInterpreters, elf);
     this.interpreter = elf;
     this.finish(0);
   }
@@ -244,6 +280,8 @@ export class Exec {
   }
 
   private identify(file: HostFile): void {
+    const known = file.known(knownPrograms);
+    if (known !== undefined) { this.isProgram(known); return; }
     const head = Buffer.alloc(HEAD_BYTES);
     const got = file.read(0, HEAD_BYTES);
     if (typeof got === 'number') { this.finish(got); return; }
@@ -261,6 +299,11 @@ export class Exec {
     }
     const elf = parseProgram(file, head);
     if (typeof elf === 'number') { this.finish(elf); return; }
+    file.remember(knownPrograms, elf);
+    this.isProgram(elf);
+  }
+
+  private isProgram(elf: ElfFile): void {
     this.program = elf;
     if (elf.interp !== undefined) { this.findInterpreter(elf.interp); return; }
     this.finish(0);

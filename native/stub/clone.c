@@ -48,7 +48,10 @@ struct boot {
 	u32 embryo;
 	u32 new_process;
 	int ctl;
+	u32 gate; /* of a thread: GATE_* */
 };
+
+enum { GATE_SHUT, GATE_OPEN, GATE_AWAITED };
 
 static struct boot *boot_of(const struct task *t) { return (struct boot *)t->stack; }
 
@@ -101,6 +104,26 @@ static void set_task_register(struct task *t)
 		host(__NR_arch_prctl, 0x1001 /* ARCH_SET_GS */, t);
 }
 
+/*
+ * A thread may tell its number to others as soon as it runs guest code, and they may name it in a call. The kernel then must have been sent its commit before
+ * their request (Msg.CATCH_UP), so the thread waits until its maker has posted it. It hardly ever has to.
+ */
+static void gate_wait(u32 *gate)
+{
+	u32 shut = GATE_SHUT;
+
+	if (!__atomic_compare_exchange_n(gate, &shut, GATE_AWAITED, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) && shut == GATE_OPEN)
+		return;
+	while (__atomic_load_n(gate, __ATOMIC_ACQUIRE) != GATE_OPEN)
+		host(__NR_futex, gate, 0, GATE_AWAITED, 0);
+}
+
+static void gate_open(u32 *gate)
+{
+	if (__atomic_exchange_n(gate, GATE_OPEN, __ATOMIC_SEQ_CST) == GATE_AWAITED)
+		host(__NR_futex, gate, 1, 1);
+}
+
 /* First code of a child that shares memory, on its own stub stack. Returns the frame to leave through. */
 u64 clone_child(struct task *t)
 {
@@ -121,6 +144,8 @@ u64 clone_child(struct task *t)
 		host(__NR_close, fd);
 		if (commit(t, b->embryo, pid) < 0)
 			die();
+	} else {
+		gate_wait(&b->gate);
 	}
 	return b->frame;
 }
@@ -173,16 +198,20 @@ static long clone_shared(struct task *t, struct ucontext *uc, const struct carri
 	b->embryo = p->embryo;
 	b->new_process = p->new_area == NEW_PROCESS_SAME_AREA;
 	b->ctl = ctl;
+	b->gate = GATE_SHUT;
 	pid = stub_clone_vm(host_flags(p), (b->frame - 256) & ~63ull, q->ptid, q->ctid, q->tls, child);
 	if (ctl >= 0)
 		host(__NR_close, ctl);
 	if (spare && pid >= 0) {
 		post_later(t, CARRICK_SRV_KERNEL, CARRICK_NR_CLONE_COMMIT, p->embryo, (u64)pid);
+		gate_open(&b->gate);
 		return pid;
 	}
 	if (pid < 0 || p->new_area != NEW_PROCESS_SAME_AREA) {
 		long r = commit(t, p->embryo, pid);
 
+		if (pid >= 0)
+			gate_open(&b->gate);
 		if (pid >= 0 && r < 0)
 			return r;
 	}

@@ -87,6 +87,20 @@ static long own_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6
 	return R_SLOW;
 }
 
+#define RLIMIT_STACK_ID 3
+
+/* Every program asks for it when it starts; the kernel keeps it in the pctx. */
+static long stack_limit(const struct task *t, u64 to)
+{
+	const pctx_t *p = t->pctx;
+	u32 seq = __atomic_load_n(&p->stack_seq, __ATOMIC_ACQUIRE);
+	u64 limit[2] = { __atomic_load_n(&p->stack_cur, __ATOMIC_ACQUIRE), __atomic_load_n(&p->stack_max, __ATOMIC_ACQUIRE) };
+
+	if (seq == 0 || seq % 2 != 0 || __atomic_load_n(&p->stack_seq, __ATOMIC_RELAXED) != seq)
+		return R_SLOW;
+	return guest_write(to, limit, sizeof(limit)) != 0 ? -EFAULT : 0;
+}
+
 long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 {
 	long r = own_call(t, uc, nr, a);
@@ -142,6 +156,10 @@ long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	case __NR_open:
 	case __NR_openat:
 		return names_call(t, nr, a);
+	case __NR_getrlimit:
+		return a[0] == RLIMIT_STACK_ID ? stack_limit(t, a[1]) : R_SLOW;
+	case __NR_prlimit64:
+		return (u32)a[1] == RLIMIT_STACK_ID && a[2] == 0 && a[3] != 0 && is_self(t, a[0]) ? stack_limit(t, a[3]) : R_SLOW;
 	case __NR_getpid:
 		return t->pctx->tgid;
 	case __NR_gettid:

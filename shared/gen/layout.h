@@ -284,8 +284,12 @@ struct carrick_pctx {
 	uint32_t spare_thread;
 	/* Its slot index. Writer: kernel, before spare_thread. */
 	uint32_t spare_thread_slot;
-	/* 0. */
-	uint32_t spare_pad;
+	/* Even and not 0: stack_cur and stack_max hold. Odd: they are being written. Writer: kernel. */
+	uint32_t stack_seq;
+	/* RLIMIT_STACK, which every program asks for when it starts: soft limit, bytes, ~0 = none. Writer: kernel. */
+	uint64_t stack_cur;
+	/* Hard limit. Writer: kernel. */
+	uint64_t stack_max;
 	/* Disposition of signal i-1: SIG_DFL 0, SIG_IGN 1 or address. Writer: stub. */
 	uint64_t sa_handler[64];
 	/* SA_*. Writer: stub. */
@@ -304,7 +308,7 @@ struct carrick_pctx {
 	uint32_t rw_after;
 	/* 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. */
 	uint32_t exit_word;
-	uint8_t tail_[1920];
+	uint8_t tail_[1904];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_pctx) == 8192, "pctx");
 _Static_assert(offsetof(struct carrick_pctx, tgid) == 0, "pctx.tgid");
@@ -324,16 +328,18 @@ _Static_assert(offsetof(struct carrick_pctx, spare_slot) == 84, "pctx.spare_slot
 _Static_assert(offsetof(struct carrick_pctx, spare_ctl) == 88, "pctx.spare_ctl");
 _Static_assert(offsetof(struct carrick_pctx, spare_thread) == 92, "pctx.spare_thread");
 _Static_assert(offsetof(struct carrick_pctx, spare_thread_slot) == 96, "pctx.spare_thread_slot");
-_Static_assert(offsetof(struct carrick_pctx, spare_pad) == 100, "pctx.spare_pad");
-_Static_assert(offsetof(struct carrick_pctx, sa_handler) == 104, "pctx.sa_handler");
-_Static_assert(offsetof(struct carrick_pctx, sa_flags) == 616, "pctx.sa_flags");
-_Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1128, "pctx.sa_restorer");
-_Static_assert(offsetof(struct carrick_pctx, sa_mask) == 1640, "pctx.sa_mask");
-_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2152, "pctx.fdhint");
-_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6248, "pctx.brk_start");
-_Static_assert(offsetof(struct carrick_pctx, brk) == 6256, "pctx.brk");
-_Static_assert(offsetof(struct carrick_pctx, rw_after) == 6264, "pctx.rw_after");
-_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6268, "pctx.exit_word");
+_Static_assert(offsetof(struct carrick_pctx, stack_seq) == 100, "pctx.stack_seq");
+_Static_assert(offsetof(struct carrick_pctx, stack_cur) == 104, "pctx.stack_cur");
+_Static_assert(offsetof(struct carrick_pctx, stack_max) == 112, "pctx.stack_max");
+_Static_assert(offsetof(struct carrick_pctx, sa_handler) == 120, "pctx.sa_handler");
+_Static_assert(offsetof(struct carrick_pctx, sa_flags) == 632, "pctx.sa_flags");
+_Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1144, "pctx.sa_restorer");
+_Static_assert(offsetof(struct carrick_pctx, sa_mask) == 1656, "pctx.sa_mask");
+_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2168, "pctx.fdhint");
+_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6264, "pctx.brk_start");
+_Static_assert(offsetof(struct carrick_pctx, brk) == 6272, "pctx.brk");
+_Static_assert(offsetof(struct carrick_pctx, rw_after) == 6280, "pctx.rw_after");
+_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6284, "pctx.exit_word");
 /* How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. */
 struct carrick_plan {
 	/* PLAN_MAGIC 0x4e414c50. */

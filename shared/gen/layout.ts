@@ -220,26 +220,30 @@ export const PCTX_SPARE_CTL = 88;
 export const PCTX_SPARE_THREAD = 92;
 /** Its slot index. Writer: kernel, before spare_thread. (u32) */
 export const PCTX_SPARE_THREAD_SLOT = 96;
-/** 0. (u32) */
-export const PCTX_SPARE_PAD = 100;
+/** Even and not 0: stack_cur and stack_max hold. Odd: they are being written. Writer: kernel. (u32) */
+export const PCTX_STACK_SEQ = 100;
+/** RLIMIT_STACK, which every program asks for when it starts: soft limit, bytes, ~0 = none. Writer: kernel. (u64) */
+export const PCTX_STACK_CUR = 104;
+/** Hard limit. Writer: kernel. (u64) */
+export const PCTX_STACK_MAX = 112;
 /** Disposition of signal i-1: SIG_DFL 0, SIG_IGN 1 or address. Writer: stub. (u64[64]) */
-export const PCTX_SA_HANDLER = 104;
+export const PCTX_SA_HANDLER = 120;
 /** SA_*. Writer: stub. (u64[64]) */
-export const PCTX_SA_FLAGS = 616;
+export const PCTX_SA_FLAGS = 632;
 /** Guest restorer. Writer: stub. (u64[64]) */
-export const PCTX_SA_RESTORER = 1128;
+export const PCTX_SA_RESTORER = 1144;
 /** Mask while the handler runs. Writer: stub. (u64[64]) */
-export const PCTX_SA_MASK = 1640;
+export const PCTX_SA_MASK = 1656;
 /** Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never. (u8[4096]) */
-export const PCTX_FDHINT = 2152;
+export const PCTX_FDHINT = 2168;
 /** Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps. (u64) */
-export const PCTX_BRK_START = 6248;
+export const PCTX_BRK_START = 6264;
 /** The break. Writer: stub. (u64) */
-export const PCTX_BRK = 6256;
+export const PCTX_BRK = 6272;
 /** Traps of a call site before it is rewritten; 0 = never. Writer: kernel. Reader: stub. (u32) */
-export const PCTX_RW_AFTER = 6264;
+export const PCTX_RW_AFTER = 6280;
 /** 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. (u32) */
-export const PCTX_EXIT_WORD = 6268;
+export const PCTX_EXIT_WORD = 6284;
 /** How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. Bytes. */
 export const PLAN_SIZE = 1024;
 /** PLAN_MAGIC 0x4e414c50. (u32) */
@@ -573,11 +577,11 @@ export const metaTopTg = (row: number): number => $meta.i32[row * 64 + 18] as nu
 export const setMetaTopTg = (row: number, v: number): void => { $meta.i32[row * 64 + 18] = v; };
 /** Index into metaI32() for Atomics. */
 export const META_TOP_TG_AT = (row: number): number => row * 64 + 18;
-/** Threads that were prepared and may have been made, but are not known yet: who finds no task of a number may have to look again. Writer: kernel. */
-export const metaSpareThreads = (row: number): number => $meta.i32[row * 64 + 19] as number;
-export const setMetaSpareThreads = (row: number, v: number): void => { $meta.i32[row * 64 + 19] = v; };
+/** 1 once a thread was made: a task of a number may be there that is not in the tables yet (Endpoint.dispatch). Writer: kernel. */
+export const metaThreaded = (row: number): number => $meta.i32[row * 64 + 19] as number;
+export const setMetaThreaded = (row: number, v: number): void => { $meta.i32[row * 64 + 19] = v; };
 /** Index into metaI32() for Atomics. */
-export const META_SPARE_THREADS_AT = (row: number): number => row * 64 + 19;
+export const META_THREADED_AT = (row: number): number => row * 64 + 19;
 /** uname(2) nodename, NUL terminated. Writer: kernel. */
 export const metaHostname = (row: number, ix: number): number => $meta.u8[row * 256 + 80 + ix] as number;
 export const setMetaHostname = (row: number, ix: number, v: number): void => { $meta.u8[row * 256 + 80 + ix] = v; };

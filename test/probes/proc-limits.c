@@ -33,6 +33,22 @@ int main(void)
 	OK("prlimit-set", prlimit(getpid(), RLIMIT_STACK, &l, &o));
 	prlimit(0, RLIMIT_STACK, NULL, &o);
 	say("stack=%ld", (long)o.rlim_cur);
+	OK("stack-fault", syscall(SYS_getrlimit, RLIMIT_STACK, 16));
+	OK("stack-nothing", prlimit(0, RLIMIT_STACK, NULL, NULL));
+	int go[2];
+	char c;
+	pipe(go);
+	pid_t other = child();
+	if (other == 0) {
+		getrlimit(RLIMIT_STACK, &o);
+		if (read(go[0], &c, 1) != 1) _exit(9);
+		getrlimit(RLIMIT_STACK, &o);
+		_exit(o.rlim_cur == 1 << 19);
+	}
+	l.rlim_cur = 1 << 19;
+	OK("stack-other", prlimit(other, RLIMIT_STACK, &l, NULL));
+	write(go[1], "x", 1);
+	say("other=%d", waitpid(other, &s, 0) == other ? WEXITSTATUS(s) : -1);
 	pid_t p = child();
 	if (p == 0) {
 		getrlimit(RLIMIT_STACK, &o);
