@@ -4,8 +4,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { test } from 'node:test';
 
-const decisions = readdirSync(resolve('docs/decisions')).map((name) => `docs/decisions/${name}`);
-const documents = ['README.md', 'docs/architecture.md', 'docs/guide.md', 'docs/internals.md', 'docs/security.md', ...decisions];
+const documents = ['README.md', ...['docs', 'docs/decisions', 'docs/workloads'].flatMap((dir) => readdirSync(resolve(dir)).filter((name) => name.endsWith('.md')).map((name) => `${dir}/${name}`))];
 const scripts = new Set(Object.keys((JSON.parse(readFileSync(resolve('package.json'), 'utf8')) as { scripts: object }).scripts));
 
 for (const document of documents) {
