@@ -195,7 +195,7 @@ test('rootfs:DIR of busybox: works, and the directory is untouched', { skip: noB
     const o = new Footprint(ordinary).options;
     const r = carrick(['run', '--rm', `rootfs:${dir}`, '--', '/bin/sh', '-c',
       'ls /; id -u; cat /proc/self/comm; echo new > /etc/passwd; mv /etc/group /etc/g; rm -r /bin/wc; mkdir -p /a/b; cat /etc/passwd; ls /etc /a'], o);
-    assert.deepEqual([r.out, r.err, r.status], ['bin\ndev\netc\nproc\nrun\nsys\ntmp\n0\ncat\nnew\n/a:\nb\n\n/etc:\ng\npasswd\n', '', 0]);
+    assert.deepEqual([r.out, r.err, r.status], ['bin\ndev\netc\nproc\nrun\nsys\ntmp\n0\ncat\nnew\n/a:\nb\n\n/etc:\ng\nhostname\nhosts\npasswd\nresolv.conf\n', '', 0]);
     assert.equal(carrick(['run', '--rm', '-u', 'ann', `rootfs:${dir}`, '--', '/bin/id', '-u'], o).out, '500\n');
   }
   assert.equal(treePrint(dir), before);

@@ -115,7 +115,7 @@ for (const as of USERS) {
     });
 
     it('are never changed by what runs on them', async () => {
-      assert.equal(await ok(['run', '--rm', '-u', 'root', 'oci:layout', 'rm -rf /d /etc /home; echo x > /bin/cat; ls /']), 'bin\ndev\nlink\nmine\no\nproc\nrun\nsecret\nsys\ntmp\nzero\n');
+      assert.equal(await ok(['run', '--rm', '-u', 'root', 'oci:layout', 'rm -rf /d /etc /home; echo x > /bin/cat; ls /']), 'bin\ndev\netc\nlink\nmine\no\nproc\nrun\nsecret\nsys\ntmp\nzero\n', 'files of the network are mounted in /etc');
       assert.equal(await ok(['run', '--rm', 'oci:layout', SHOW]), SHOWN);
     });
 

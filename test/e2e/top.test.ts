@@ -6,7 +6,7 @@ import { Footprint, carrick } from './harness.js';
 test('processes and workers, twice; what is wrong is said in a line', () => {
   const footprint = new Footprint();
   const o = footprint.options;
-  assert.equal(carrick(['run', '-d', '--rm', '--name', 'busy', 'host', '--', 'sh', '-c', 'sleep 1000 & while :; do test -e /etc/passwd || exit; done'], o).status, 0);
+  assert.equal(carrick(['run', '-d', '--rm', '--name', 'busy', 'host', '--', 'sh', '-c', 'sleep 1000 & while :; do read line </etc/passwd || exit; done'], o).status, 0);
   const r = carrick(['top', '-d', '1', '-n', '2', 'busy'], o);
   assert.deepEqual([r.status, r.err], [0, '']);
   const second = r.out.slice(r.out.lastIndexOf('WORKER'));
