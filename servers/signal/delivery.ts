@@ -28,11 +28,13 @@ const TG_ZOMBIE = 3;
 /** A signalfd or sigwait that looks at a thread group's pending signals. */
 export interface PendingWatcher { pendingChanged(tg: number): void }
 
-interface Group { readonly pending: Pending; readonly waiters: WaitQueue; readonly watchers: Set<PendingWatcher> }
+/** tgid, tid: whose it is; 0 = not born yet. A row outlives its process. */
+interface Group { tgid: number; readonly pending: Pending; readonly waiters: WaitQueue; readonly watchers: Set<PendingWatcher> }
+interface Own { readonly tid: number; readonly tgid: number; readonly pending: Pending }
 
 export class Delivery {
   private readonly groups = new Map<number, Group>();
-  private readonly tasks = new Map<number, Pending>();
+  private readonly tasks = new Map<number, Own>();
 
   constructor(readonly ep: Endpoint) {
     ep.on(Msg.TG_GONE, (m) => { this.groups.delete(m.w[0] as number); });
@@ -40,28 +42,52 @@ export class Delivery {
     ep.on(Msg.SIG_EXEC, (m) => { this.republish(m.w[0] as number); });
   }
 
+  /**
+   * What is pending for the process that has the row now. Something may still be sent to one whose end has been announced (TG_GONE) until it is a zombie: that must
+   * never reach the next process of the row.
+   */
+  private known(tg: number): Group | undefined {
+    const g = this.groups.get(tg);
+    if (g === undefined) return undefined;
+    const tgid = L.tgTgid(tg);
+    if (g.tgid === 0) g.tgid = tgid;
+    if (g.tgid === tgid) return g;
+    this.groups.delete(tg);
+    return undefined;
+  }
+
+  /** The same of a task. One that calls execve becomes the leader, and keeps what is pending for it. */
+  private own(task: number): Pending | undefined {
+    const own = this.tasks.get(task);
+    if (own === undefined) return undefined;
+    const tid = L.taskTid(task);
+    if (own.tid === tid || (own.tgid === tid && tid === L.tgTgid(L.taskTg(task)))) return own.pending;
+    this.tasks.delete(task);
+    return undefined;
+  }
+
   group(tg: number): Group {
-    let g = this.groups.get(tg);
+    let g = this.known(tg);
     if (g === undefined) {
       const pending = new Pending((p) => { publish(p, (lo, hi) => native.pctxOr64(L.tgArea(tg), L.tgPctx(tg), L.PCTX_SIGPEND, lo, hi), (lo, hi) => native.pctxClear64(L.tgArea(tg), L.tgPctx(tg), L.PCTX_SIGPEND, lo, hi)); });
-      g = { pending, waiters: new WaitQueue(), watchers: new Set() };
+      g = { tgid: L.tgTgid(tg), pending, waiters: new WaitQueue(), watchers: new Set() };
       this.groups.set(tg, g);
     }
     return g;
   }
 
   taskPending(task: number): Pending {
-    let p = this.tasks.get(task);
+    let p = this.own(task);
     if (p === undefined) {
       p = new Pending((q) => { publish(q, (lo, hi) => native.slotOr64(L.taskSlot(task), L.SLOT_SIGPEND, lo, hi), (lo, hi) => native.slotClear64(L.taskSlot(task), L.SLOT_SIGPEND, lo, hi)); });
-      this.tasks.set(task, p);
+      this.tasks.set(task, { tid: L.taskTid(task), tgid: L.tgTgid(L.taskTg(task)), pending: p });
     }
     return p;
   }
 
   private republish(tg: number): void {
-    this.groups.get(tg)?.pending.republish();
-    eachTaskOf(tg, (t) => { this.tasks.get(t)?.republish(); });
+    this.known(tg)?.pending.republish();
+    eachTaskOf(tg, (t) => { this.own(t)?.republish(); });
   }
 
   // ---- sending ----
@@ -138,7 +164,7 @@ export class Delivery {
   }
 
   private resume(tg: number): void {
-    const g = this.groups.get(tg);
+    const g = this.known(tg);
     if (g !== undefined) for (const stop of [SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU]) g.pending.flush(stop);
     if (L.tgStopped(tg) === 0) return;
     L.setTgStopped(tg, 0);
@@ -150,17 +176,17 @@ export class Delivery {
   // ---- taking ----
 
   /** Union of what is pending for a task: low and high word. */
-  pendingLo(tg: number, task: number): number { return ((this.groups.get(tg)?.pending.lo ?? 0) | (this.tasks.get(task)?.lo ?? 0)) >>> 0; }
-  pendingHi(tg: number, task: number): number { return ((this.groups.get(tg)?.pending.hi ?? 0) | (this.tasks.get(task)?.hi ?? 0)) >>> 0; }
+  pendingLo(tg: number, task: number): number { return ((this.known(tg)?.pending.lo ?? 0) | (this.own(task)?.lo ?? 0)) >>> 0; }
+  pendingHi(tg: number, task: number): number { return ((this.known(tg)?.pending.hi ?? 0) | (this.own(task)?.hi ?? 0)) >>> 0; }
 
   /** Take the first pending signal in a set, the task's own before the process's; undefined = none. */
   take(tg: number, task: number, lo: number, hi: number): SigInfo | undefined {
-    const own = this.tasks.get(task);
-    const all = this.groups.get(tg)?.pending;
+    const own = this.own(task);
+    const all = this.known(tg)?.pending;
     const signo = firstOf((this.pendingLo(tg, task) & lo) >>> 0, (this.pendingHi(tg, task) & hi) >>> 0);
     if (signo === 0) return undefined;
     const s = own?.take(signo) ?? all?.take(signo);
-    const g = this.groups.get(tg);
+    const g = this.known(tg);
     if (g !== undefined) for (const w of g.watchers) w.pendingChanged(tg);
     return s;
   }
@@ -187,8 +213,8 @@ export class Delivery {
   /** The disposition of signo has become "ignore": it is pending nowhere in the process any more. */
   flushIgnored(tg: number, signo: number): void {
     if (signo < 1 || signo > NSIG || !ignored(disposition(tg, signo), signo)) return;
-    this.groups.get(tg)?.pending.flush(signo);
-    eachTaskOf(tg, (t) => { this.tasks.get(t)?.flush(signo); });
+    this.known(tg)?.pending.flush(signo);
+    eachTaskOf(tg, (t) => { this.own(t)?.flush(signo); });
   }
 
   /** A fault or kernel-made signal for a task of its own doing. */

@@ -1,0 +1,63 @@
+/** A row outlives its process: what was pending for one must never reach the next. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as L from '../../shared/gen/layout.js';
+import { native } from '../../shared/native.js';
+import { TaskState, TgState } from '../../shared/tasks.js';
+import { setUpServer } from '../../shared/testing/mini-guest.js';
+import { Delivery } from './delivery.js';
+import { userInfo } from './siginfo.js';
+
+const rig = setUpServer(L.SRV_SIGNAL);
+const d = new Delivery(rig.ep);
+const TG = 5, TASK = 7, SIGUSR1 = 10, SIGUSR2 = 12;
+const area = native.areaAlloc();
+const pctx = native.pctxAlloc(area), slot = native.slotAlloc(area, -1), slotId = area * L.SLOT_MAX + slot;
+
+/** Process `pid` in the rows, all signals blocked. */
+function live(pid: number, tid = pid): void {
+  native.pctxInit(area, pctx, -1, 0, 0);
+  native.slotStore(slotId, L.SLOT_SIGMASK, 0xffffffff);
+  native.slotStore(slotId, L.SLOT_SIGMASK + 4, 0xffffffff);
+  L.setTgTgid(TG, pid);
+  L.setTgArea(TG, area);
+  L.setTgPctx(TG, pctx);
+  L.setTgLeader(TG, TASK);
+  L.setTgNtasks(TG, 1);
+  L.setTgState(TG, TgState.RUNNING);
+  L.setTaskTg(TASK, TG);
+  L.setTaskTid(TASK, tid);
+  L.setTaskSlot(TASK, slotId);
+  L.setTaskState(TASK, TaskState.RUNNING);
+  L.setMetaTopTg(1, TG + 1);
+  L.setMetaTopTask(1, TASK + 1);
+}
+const bit = (signo: number): number => 1 << (signo - 1);
+
+test('signals to a process that is ending, and to its thread, die with it', () => {
+  live(100);
+  assert.equal(d.sendTg(TG, userInfo(SIGUSR2, 0, 1, 0)), 0);
+  assert.equal(d.sendTask(TASK, userInfo(SIGUSR1, -6, 1, 0)), 0);
+  assert.equal(d.pendingLo(TG, TASK), bit(SIGUSR1) | bit(SIGUSR2));
+  live(101);
+  assert.equal(d.pendingLo(TG, TASK), 0);
+  assert.equal(d.sendTg(TG, userInfo(SIGUSR1, 0, 1, 0)), 0);
+  assert.equal(native.pctxLoad(area, pctx, L.PCTX_SIGPEND), bit(SIGUSR1), 'and are not published with the next');
+  assert.equal(d.take(TG, TASK, 0xffffffff, 0xffffffff)?.signo, SIGUSR1);
+  assert.equal(d.take(TG, TASK, 0xffffffff, 0xffffffff), undefined);
+});
+
+test('what is sent to a child that is not born yet reaches it', () => {
+  live(0, 0);
+  L.setTgState(TG, TgState.EMBRYO);
+  assert.equal(d.sendTg(TG, userInfo(SIGUSR1, 0, 1, 0)), 0);
+  live(102);
+  assert.equal(d.take(TG, TASK, 0xffffffff, 0xffffffff)?.signo, SIGUSR1);
+});
+
+test('a thread that becomes the leader by execve keeps its own', () => {
+  live(103, 104);
+  assert.equal(d.sendTask(TASK, userInfo(SIGUSR1, -6, 1, 0)), 0);
+  L.setTaskTid(TASK, 103);
+  assert.equal(d.pendingLo(TG, TASK), bit(SIGUSR1));
+});
