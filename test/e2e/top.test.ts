@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Footprint, carrick } from './harness.js';
 
-test('processes and workers, twice; what is wrong is said in a line', () => {
+test('processes and workers, twice; what is wrong is said in a line', (t) => {
   const footprint = new Footprint();
   const o = footprint.options;
+  // Also when something below fails: it would take a processor for ever.
+  t.after(() => { carrick(['rm', '-f', 'busy'], o); });
   assert.equal(carrick(['run', '-d', '--rm', '--name', 'busy', 'host', '--', 'sh', '-c', 'sleep 1000 & while :; do read line </etc/passwd || exit; done'], o).status, 0);
   const r = carrick(['top', '-d', '1', '-n', '2', 'busy'], o);
   assert.deepEqual([r.status, r.err], [0, '']);
