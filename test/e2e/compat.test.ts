@@ -12,8 +12,9 @@ interface Report { readonly programs: ReadonlyArray<{ readonly program: string; 
 const dir = scratchDir('compat');
 const report = join(dir, 'report.json');
 
+/** With HOME and SHELL: without them bash looks up its user, and asks nscd by a socket of its own. */
 function compat(...command: string[]): Report {
-  const r = carrick(['compat-report', '--format', 'json', '-o', report, '--', ...command]);
+  const r = carrick(['compat-report', '--format', 'json', '-o', report, '--', ...command], { env: { HOME: '/', SHELL: '/bin/sh' } });
   assert.equal(r.status, 0, r.err);
   const read = spawnSync('cat', [report], { encoding: 'utf8' });
   return JSON.parse(read.stdout) as Report;
