@@ -28,7 +28,7 @@ import { endGroup } from './task-end.js';
 
 /** clone(2) flags of the lower half. */
 export const enum Clone {
-  NEWTIME = 0x80, VM = 0x100, FS = 0x200, FILES = 0x400, SIGHAND = 0x800, PIDFD = 0x1000, VFORK = 0x4000, PARENT = 0x8000, THREAD = 0x10000, NEWNS = 0x20000,
+  NEWTIME = 0x80, PTRACE = 0x2000, UNTRACED = 0x800000, VM = 0x100, FS = 0x200, FILES = 0x400, SIGHAND = 0x800, PIDFD = 0x1000, VFORK = 0x4000, PARENT = 0x8000, THREAD = 0x10000, NEWNS = 0x20000,
   SYSVSEM = 0x40000, SETTLS = 0x80000, PARENT_SETTID = 0x100000, CHILD_CLEARTID = 0x200000, DETACHED = 0x400000, CHILD_SETTID = 0x1000000,
   NEWCGROUP = 0x2000000, NEWUTS = 0x4000000, NEWIPC = 0x8000000, NEWUSER = 0x10000000, NEWPID = 0x20000000, NEWNET = 0x40000000,
 }
@@ -234,7 +234,7 @@ export function commit(k: Kernel, f: Frame): number {
     if (pid > 0) fill(k, e, f.task, SIGCHLD);
   }
   if (pid <= 0) { undo(k, e); return 0; }
-  const r = e.proc === undefined ? commitThread(k, e, pid) : commitProcess(k, f, e, e.proc, pid);
+  const r = e.proc === undefined ? commitThread(k, e, pid, f.task) : commitProcess(k, f, e, e.proc, pid);
   if (r === 0) k.onBirth(e, f);
   return r;
 }
@@ -287,8 +287,9 @@ function admit(task: number, tg: number): void {
   if (srv < L.SRV_COUNT) native.ringDoorbell(srv, slotId);
 }
 
-function commitThread(k: Kernel, e: Embryo, tid: number): number {
+function commitThread(k: Kernel, e: Embryo, tid: number, by: number): number {
   publish(k, e.task, tid, e.creator.tg);
+  k.trace.onChild(e, by);
   admit(e.task, e.creator.tg);
   return 0;
 }
@@ -317,6 +318,7 @@ function commitProcess(k: Kernel, f: Frame, e: Embryo, child: Proc, pid: number)
   L.setMetaForks(1, L.metaForks(1) + 1);
   publish(k, e.task, pid, tg);
   L.setTgState(tg, TgState.RUNNING);
+  k.trace.onChild(e, f.task);
   if (L.tgExe(tg) !== 0) k.ep.quiet(L.SRV_VFS, Msg.EXE_SET, [tg, L.tgExe(tg), SAME_AS_PARENT]);
   if (!shared) admit(e.task, tg);
   child.token = k.ep.watch(pidfd, EPOLLIN, () => { endGroup(k, child); });

@@ -6,6 +6,7 @@ import { installIds } from './calls/ids.js';
 import { installLimits } from './calls/limits.js';
 import { installPgrp } from './calls/pgrp.js';
 import { installPrctl } from './calls/prctl.js';
+import { installPtrace } from './calls/ptrace.js';
 import { installRobust } from './calls/robust.js';
 import { installRusage } from './calls/rusage.js';
 import { installSched } from './calls/sched.js';
@@ -18,6 +19,7 @@ import type { Kernel } from './proc.js';
 
 /** traceFd: host fd for trace lines, -1 = no trace. */
 export function installCalls(k: Kernel, traceFd: number): void {
+  installPtrace(k);
   installClone(k);
   installExec(k);
   installExit(k);

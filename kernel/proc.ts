@@ -20,6 +20,7 @@ import { TaskState, TgState } from '../shared/tasks.js';
 import { WaitQueue } from '../shared/wait.js';
 import { CredRows } from './cred-rows.js';
 import type { Embryo } from './embryos.js';
+import type { Tracee, Tracing } from './ptrace/tracee.js';
 import { RowPool } from './rows.js';
 
 /** An address space: its area in native and how many thread groups use it (more than one while a CLONE_VM child lives). */
@@ -78,6 +79,12 @@ export class Proc {
   freshProgram = false;
   /** CPU time, taken when it died. */
   readonly cpu: CpuTimes = { utimeNs: 0, stimeNs: 0 };
+  /** Tasks that its threads trace, and those that have died and that it has not waited for. */
+  readonly tracees: Tracee[] = [];
+  /** Its leader as a tracee whose death the tracer has to hear of before the parent does. */
+  hidden: Tracee | undefined;
+  /** The host says that it is dead. */
+  ended = false;
   personality = 0;
   /** A fork child and a thread that are prepared for it, in its pctx (armed) or not; see spares.ts. */
   spareFork: Embryo | undefined;
@@ -102,6 +109,8 @@ export class Kernel {
   readonly timerSlack = new Float64Array(L.TASK_ROWS).fill(50000);
   /** PR_SET_PDEATHSIG per task row; 0 = none. */
   readonly pdeathsig = new Uint8Array(L.TASK_ROWS);
+  /** Who traces whom. Set by installPtrace. */
+  trace!: Tracing;
   init: Proc | undefined;
   serial = 0;
   /** Children that are prepared and not asked for, in all (spares.ts). */

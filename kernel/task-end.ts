@@ -45,7 +45,8 @@ function concerned(tg: number): number {
 }
 
 /** A task has ended or is being ended while its group lives; its slot is the caller's business. */
-export function endTask(k: Kernel, task: number): void {
+export function endTask(k: Kernel, task: number, status = 0): void {
+  k.trace.onTaskEnd(task, status);
   k.tellEnd(Msg.TASK_GONE, [task, L.taskSlot(task)], parkedAt(task));
   dropTask(k, task);
 }
@@ -80,6 +81,7 @@ export function endGroup(k: Kernel, p: Proc): void {
   const hostPid = native.hostPid(tg);
   const status = statusOf(p, hostPid);
   cpuTimesOf(hostPid, p.cpu);
+  k.trace.onGroupEnd(p, status);
   k.tellEnd(Msg.TG_GONE, [tg, p.pid], concerned(tg));
   takeReleased();
   endTasks(k, p);
@@ -218,7 +220,7 @@ function hasStopped(k: Kernel, pgid: number): boolean {
 }
 
 /** Flags of the parent's SIGCHLD disposition: does it want to know of stops, does it want zombies? */
-function sigchldIgnored(parent: Proc): boolean {
+export function sigchldIgnored(parent: Proc): boolean {
   const at = 8 * (SIGCHLD - 1);
   const area = parent.mm.area;
   const ix = L.tgPctx(parent.tg);
@@ -239,13 +241,13 @@ export function hearsSigchld(p: Proc, slotId: number): boolean {
 }
 
 /** Would SIGCHLD change nothing for this process: not caught, and blocked by no thread (a blocked one would stay pending)? signal(7) */
-function sigchldUnheard(parent: Proc): boolean {
+export function sigchldUnheard(parent: Proc): boolean {
   let heard = false;
   eachTaskOf(parent.tg, (t) => heard = hearsSigchld(parent, L.taskSlot(t)));
   return !heard;
 }
 
-function noStopSignals(parent: Proc): boolean {
+export function noStopSignals(parent: Proc): boolean {
   return (native.pctxLoad(parent.mm.area, L.tgPctx(parent.tg), L.PCTX_SA_FLAGS + 8 * (SIGCHLD - 1)) & SA_NOCLDSTOP) !== 0;
 }
 
@@ -255,9 +257,9 @@ function sendSigchld(k: Kernel, parent: Proc, child: Proc, status: number, code:
 }
 
 /** A zombie's parent hears of it; one that ignores SIGCHLD never sees it. */
-function tellParent(k: Kernel, p: Proc): void {
+export function tellParent(k: Kernel, p: Proc): void {
   const parent = p.parent;
-  if (parent === undefined || L.tgState(parent.tg) !== TgState.RUNNING) return;
+  if (k.trace.hides(p) || parent === undefined || L.tgState(parent.tg) !== TgState.RUNNING) return;
   const status = L.tgExitStatus(p.tg);
   const signo = L.tgExitSignal(p.tg);
   if (signo !== 0 && !(signo === SIGCHLD && sigchldUnheard(parent))) sendSigchld(k, parent, p, status, (status & 0x7f) === 0 ? CLD_EXITED : (status & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED, signo);
@@ -268,6 +270,8 @@ function tellParent(k: Kernel, p: Proc): void {
 /** Stopped or continued, as signal says. */
 export function childChanged(k: Kernel, p: Proc, stopSignal: number): void {
   const parent = p.parent;
+  // Its parent sees the stops of a tracee instead.
+  if (k.trace.isParents(p)) return;
   if (stopSignal !== 0) { p.stopReport = stopSignal; p.contReport = false; } else { p.contReport = true; p.stopReport = 0; }
   if (parent === undefined || L.tgState(parent.tg) !== TgState.RUNNING) return;
   if (!noStopSignals(parent)) {

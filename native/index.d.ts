@@ -17,6 +17,8 @@ export function scratchAddress(): number;
 /** Memory of a guest process (tg row); scratchOff into this worker's scratch. Bytes moved, or -EFAULT if none, or -ESRCH. */
 export function readMemory(tg: number, addr: number, scratchOff: number, len: number): number;
 export function writeMemory(tg: number, addr: number, scratchOff: number, len: number): number;
+/** writeMemory as a debugger does it: also to private memory that the guest itself may not write. */
+export function pokeMemory(tg: number, addr: number, scratchOff: number, len: number): number;
 /** NUL-terminated string of at most max bytes (NUL not counted): its length, or -EFAULT, -ENAMETOOLONG. */
 export function readString(tg: number, addr: number, scratchOff: number, max: number): number;
 

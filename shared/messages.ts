@@ -58,6 +58,8 @@ export const enum Msg {
   SIG_PGRP = 32,
   /** kernel → signal. exec done: dispositions were reset, the pctx is new; publish pending bits anew. [tg] */
   SIG_EXEC = 33,
+  /** kernel → signal. The task shall come to the kernel as soon as it can (NR_PTRACE_STOP), be its process stopped or not. [task] */
+  TRACE_TRAP = 34,
   /** kernel → signal. [parent tg, child tg, status word, uid, utime ns, stime ns, code (CLD_*), exit signal] */
   SIG_CHILD = 35,
   /** signal → kernel. A signal is killing tg: status word to announce. The host SIGKILL follows from signal. [tg, status word] */

@@ -37,7 +37,7 @@ function sys_exit(k: Kernel, f: Frame): number {
   }
   const slotId = f.slot;
   const ret = answerNow(k.ep, f, 0);
-  endTask(k, f.task);
+  endTask(k, f.task, exitWord(f.argInt(0)));
   // Lingers in native until the thread has stored DEAD and left its stub stack.
   native.slotFree(p.mm.area, slotId & (L.SLOT_MAX - 1));
   return ret;

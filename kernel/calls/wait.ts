@@ -14,6 +14,7 @@ import { TgState } from '../../shared/tasks.js';
 import { Why } from '../../shared/wait.js';
 import { type Kernel, type Proc, SIGCHLD, SIGCONT } from '../proc.js';
 import { CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, hearsSigchld, reap } from '../task-end.js';
+import { CLD_TRAPPED, State, type Tracee } from '../ptrace/tracee.js';
 import { pidfdOf } from './pidfd.js';
 import { putRusage } from './rusage.js';
 
@@ -32,6 +33,8 @@ export interface WaitFor {
 /** What was found: the child and what is to be said of it. */
 export interface Found {
   child: Proc | undefined;
+  /** Set when it is told as a task that the caller's process traces. */
+  tracee: Tracee | undefined;
   /** CLD_*; 0 = nothing to tell yet. */
   code: number;
   /** wait(2) status word. */
@@ -50,15 +53,17 @@ function matches(c: Proc, w: WaitFor, task: number): boolean {
 export function findChild(p: Proc, w: WaitFor, task: number, out: Found): boolean {
   let any = false;
   out.child = undefined;
+  out.tracee = undefined;
   out.code = 0;
   for (const c of p.children) {
     if (!matches(c, w, task)) continue;
     any = true;
     if (L.tgState(c.tg) === TgState.ZOMBIE) {
+      if (c.hidden !== undefined) continue;
       if ((w.options & WEXITED) === 0) continue;
       const status = L.tgExitStatus(c.tg);
       out.status = status;
-      out.code = (status & 0x7f) === 0 ? CLD_EXITED : (status & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED;
+      out.code = codeOf(status);
     } else if (c.stopReport !== 0 && (w.options & WUNTRACED) !== 0) {
       out.status = (c.stopReport << 8) | 0x7f;
       out.code = CLD_STOPPED;
@@ -69,10 +74,37 @@ export function findChild(p: Proc, w: WaitFor, task: number, out: Found): boolea
     out.child = c;
     return true;
   }
+  return findTracee(p, w, task, out) || any;
+}
+
+/** The same among the tasks that p's threads trace; __WCLONE and WUNTRACED make no difference to these. */
+function findTracee(p: Proc, w: WaitFor, task: number, out: Found): boolean {
+  let any = false;
+  for (const t of p.tracees) {
+    if (w.which === P_PID && t.tid !== w.id) continue;
+    if (w.which === P_PGID && L.tgPgid(t.proc.tg) !== w.id) continue;
+    if ((w.options & WNOTHREAD) !== 0 && t.tracerTask !== task) continue;
+    any = true;
+    if (!t.waitable) continue;
+    if (t.state === State.DEAD) {
+      if ((w.options & WEXITED) === 0) continue;
+      out.status = t.code;
+      out.code = codeOf(t.code);
+    } else {
+      out.status = (t.code << 8) | 0x7f;
+      out.code = CLD_TRAPPED;
+    }
+    out.child = t.proc;
+    out.tracee = t;
+    return true;
+  }
   return any;
 }
 
-const $found: Found = { child: undefined, code: 0, status: 0 };
+/** CLD_* of a death. */
+function codeOf(status: number): number { return (status & 0x7f) === 0 ? CLD_EXITED : (status & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED; }
+
+const $found: Found = { child: undefined, tracee: undefined, code: 0, status: 0 };
 const $want: WaitFor = { which: P_ALL, id: 0, options: 0 };
 
 /** Park, or say why not: 1 = $found holds a child, 0 = WNOHANG and nothing yet, -ECHILD, -ERESTARTSYS, Ret.BLOCKED. */
@@ -90,6 +122,11 @@ function waitFor(k: Kernel, f: Frame, w: WaitFor): number {
 function consume(k: Kernel, f: Frame, c: Proc, code: number, options: number): void {
   if (hearsSigchld(k.procOf(f.tg), f.slot)) f.setReplyFlag(L.RF_SIGNAL);
   if ((options & WNOWAIT) !== 0) return;
+  const t = $found.tracee;
+  if (t !== undefined) {
+    if (code === CLD_TRAPPED) t.waitable = false; else k.trace.consumed(t);
+    return;
+  }
   if (code === CLD_STOPPED) { c.stopReport = 0; return; }
   if (code === CLD_CONTINUED) { c.contReport = false; return; }
   reap(k, c, f);
@@ -115,7 +152,7 @@ function sys_wait4(k: Kernel, f: Frame): number {
   const status = f.outOff(1);
   if (status >= 0) { f.view.setInt32(status, $found.status, true); f.setOut(1, 4); }
   putRusage(f, 3, c);
-  const ret = c.pid;
+  const ret = $found.tracee?.tid ?? c.pid;
   consume(k, f, c, $found.code, options);
   return ret;
 }
@@ -172,9 +209,9 @@ function putInfo(f: Frame, at: number, c: Proc): void {
   const v = f.view;
   v.setInt32(at, SIGCHLD, true);
   v.setInt32(at + 8, code, true);
-  v.setInt32(at + 16, c.pid, true);
+  v.setInt32(at + 16, $found.tracee?.tid ?? c.pid, true);
   v.setUint32(at + 20, L.credUid(L.taskCred(L.tgLeader(c.tg))), true);
-  v.setInt32(at + 24, code === CLD_CONTINUED ? SIGCONT : code === CLD_EXITED || code === CLD_STOPPED ? (status >> 8) & 0xff : status & 0x7f, true);
+  v.setInt32(at + 24, code === CLD_CONTINUED ? SIGCONT : code === CLD_TRAPPED ? status >> 8 : code === CLD_EXITED || code === CLD_STOPPED ? (status >> 8) & 0xff : status & 0x7f, true);
 }
 
 export function installWait(k: Kernel): void {

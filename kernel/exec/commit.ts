@@ -115,6 +115,7 @@ export function commitExec(k: Kernel, f: Frame, x: Exec): number {
   // ---- point of no return ----
   k.freeLeftover(p);
   k.onGroupEnd(p);
+  const formerTid = L.taskTid(f.task);
   const oldSlots = endSiblings(k, p, f.task);
   oldSlots.push(f.slot);
   host.scratchView.setInt32(FDS, native.areaFd(area), true);
@@ -133,6 +134,7 @@ export function commitExec(k: Kernel, f: Frame, x: Exec): number {
   native.slotOr64(slotId, L.SLOT_SIGPEND, native.slotLoad(f.slot, L.SLOT_SIGPEND), native.slotLoad(f.slot, L.SLOT_SIGPEND + 4));
   native.procBind(p.tg, L.tgPidfd(p.tg), p.ctl, area, pctx);
   native.slotBind(slotId, f.task, p.tg);
+  k.trace.onExec(f.task, formerTid);
   sendImages(p.tg, x);
   setCred(k, f.task, creds.row, creds.setid);
   closeOnExec(k.ep, L.taskFiles(f.task), p.tg);

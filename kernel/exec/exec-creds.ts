@@ -23,7 +23,7 @@ export function execCreds(k: Kernel, task: number, mode: number, uid: number, gi
   const old = L.taskCred(task);
   const row = k.creds.copy(old);
   if (row === 0) return { row: 0, secure: false, setid: false };
-  const privs = L.tgNoNewPrivs(L.taskTg(task)) === 0;
+  const privs = L.tgNoNewPrivs(L.taskTg(task)) === 0 && k.trace.mayGain(task);
   if (privs && (mode & S_ISUID) !== 0) L.setCredEuid(row, uid);
   if (privs && (mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) L.setCredEgid(row, gid);
   const setid = L.credEuid(row) !== L.credUid(row) || L.credEgid(row) !== L.credGid(row);

@@ -8,10 +8,12 @@
 #include "exports.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 enum class Way { READ, WRITE };
 
@@ -94,6 +96,38 @@ napi_value js_readMemory(napi_env env, napi_callback_info info)
 napi_value js_writeMemory(napi_env env, napi_callback_info info)
 {
 	return move_memory(env, info, Way::WRITE);
+}
+
+/*
+ * As a debugger writes: also where the guest itself may not (its text). Through /proc/PID/mem, which the host lets write to what is mapped privately whatever the
+ * protection, into a copy of the page.
+ */
+napi_value js_pokeMemory(napi_env env, napi_callback_info info)
+{
+	Args<4> a(env, info);
+	Proc *p = proc_get(a.i64(0));
+	int64_t addr = a.i64(1), len = a.i64(3);
+	uint8_t *mine = scratch_at(a.i64(2), len);
+	char path[64];
+
+	if (p == nullptr)
+		return num(env, -ESRCH);
+	if (mine == nullptr || addr < 0)
+		return num(env, -EINVAL);
+	int pid = proc_host_pid(p);
+
+	if (pid < 0)
+		return num(env, -ESRCH);
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return num(env, -EFAULT);
+	/* The file is of the address space that it was opened for: if that is the right process now, it was. */
+	ssize_t n = proc_check(p) < 0 ? -1 : pwrite(fd, mine, static_cast<size_t>(len), addr);
+
+	close(fd);
+	return num(env, n <= 0 ? -EFAULT : n);
 }
 
 napi_value js_readString(napi_env env, napi_callback_info info)

@@ -20,6 +20,7 @@
 
 #define CLONE_PIDFD_BIT 0x1000u
 #define CLONE_VFORK_BIT 0x4000u
+#define CLONE_UNTRACED_BIT 0x800000u
 #define CLONE_PARENT_SETTID_BIT 0x100000u
 #define CSIGNAL_MASK 0xffu
 /* CLONE_SETTLS, PARENT_SETTID, CHILD_CLEARTID, CHILD_SETTID: the host's business. */
@@ -49,6 +50,7 @@ struct boot {
 	u32 new_process;
 	int ctl;
 	u32 gate; /* of a thread: GATE_* */
+	u32 traced; /* its maker is */
 };
 
 enum { GATE_SHUT, GATE_OPEN, GATE_AWAITED };
@@ -147,6 +149,8 @@ u64 clone_child(struct task *t)
 	} else {
 		gate_wait(&b->gate);
 	}
+	if (b->traced)
+		ptrace_newborn(t, (struct ucontext *)(b->frame + 8));
 	return b->frame;
 }
 
@@ -199,7 +203,8 @@ static long clone_shared(struct task *t, struct ucontext *uc, const struct carri
 	b->new_process = p->new_area == NEW_PROCESS_SAME_AREA;
 	b->ctl = ctl;
 	b->gate = GATE_SHUT;
-	pid = stub_clone_vm(host_flags(p), (b->frame - 256) & ~63ull, q->ptid, q->ctid, q->tls, child);
+	b->traced = t->traced_call;
+	pid = stub_clone_vm(host_flags(p) & ~(t->traced_call ? CLONE_VFORK_BIT : 0), (b->frame - 256) & ~63ull, q->ptid, q->ctid, q->tls, child);
 	if (ctl >= 0)
 		host(__NR_close, ctl);
 	if (spare && pid >= 0) {
@@ -328,7 +333,7 @@ static bool take_spare(struct task *t, const struct clone_req *q, struct carrick
 	pctx_t *px = t->pctx;
 	u64 rest = q->flags & ~(u64)HOST_ONLY_BITS;
 
-	if (!q->plain)
+	if (!q->plain || t->traced_call)
 		return false;
 	/* What was posted before decides what there is now. */
 	slot_claim(t);
@@ -348,6 +353,13 @@ static bool take_spare(struct task *t, const struct clone_req *q, struct carrick
 	return p->embryo != 0;
 }
 
+/* Which of PTRACE_EVENT_FORK 1, VFORK 2, CLONE 3 it is: ptrace(2). */
+static void note_event(struct task *t, long nr, const struct clone_req *q)
+{
+	t->clone_vfork = nr == __NR_vfork || (q->flags & CLONE_VFORK_BIT);
+	t->clone_event = q->flags & CLONE_UNTRACED_BIT ? 0 : t->clone_vfork ? 2 : q->exit_signal == SIGCHLD ? 1 : 3;
+}
+
 long do_clone(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 {
 	struct carrick_cloneplan p;
@@ -359,6 +371,7 @@ long do_clone(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	if (r < 0)
 		return r;
 	names_share((u32)q.flags);
+	note_event(t, nr, &q);
 	if (take_spare(t, &q, &p, &ctl_need)) {
 		if (p.new_area == 0)
 			return clone_shared(t, uc, &p, &q, -1, true);

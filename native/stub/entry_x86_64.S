@@ -75,6 +75,11 @@ final_end:
 	call deliver_late
 	jmp final_begin
 
+/* stub_resume(frame): go back to the guest through a signal frame that was made before. */
+FUNC stub_resume
+	mov %rdi, %rbx
+	jmp final_begin
+
 FUNC stub_restorer
 	mov $NR_rt_sigreturn, %eax
 	syscall

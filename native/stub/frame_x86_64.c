@@ -48,6 +48,14 @@ static u32 fp_size(const u8 *fp, bool *extended)
 	return *extended ? sw.extended_size : FX_SIZE;
 }
 
+u32 frame_fp_size(const u8 *fp)
+{
+	struct _fpx_sw_bytes sw;
+
+	memcpy(&sw, fp + 464, sizeof(sw));
+	return sw.magic1 == FP_XSTATE_MAGIC1 ? sw.xstate_size : FX_SIZE;
+}
+
 struct ucontext *frame_move(const struct ucontext *uc, u64 top)
 {
 	u64 from = (u64)uc - 8, fp = (u64)uc->uc_mcontext.fpstate, end = from + sizeof(struct sigframe), delta;

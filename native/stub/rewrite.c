@@ -70,6 +70,7 @@ static struct {
 	u32 evictions; /* regions lost to the guest's own mappings */
 	u32 declined;  /* sites that were */
 	bool registered;
+	bool live; /* a site may be rewritten */
 	const pctx_t *owner; /* whose process rewrites: a vfork child, which may be killed at any moment, does not */
 	struct { u64 lo, hi; } text[TEXTS];
 	struct region region[REGIONS];
@@ -366,6 +367,7 @@ static void rewrite_page(struct task *t, u64 *word)
 	/* Findable before the first byte changes: whoever traps looks it up. */
 	for (u32 i = 0; i < n; i++)
 		site_set(site_find(r[i]->site, false), REWRITTEN | (u32)(r[i] - rw.rec));
+	rw.live = true;
 	change(r, n, true);
 	protect(lo, hi, 5);
 	t->pctx->rw_sites += n;
@@ -388,7 +390,7 @@ void rewrite_trapped(struct task *t, u64 after, long nr)
 	u64 site = after - CALL_SIZE, *word, was;
 	u32 state, none = 0;
 
-	if (never_pays(nr) || t->pctx->rw_after == 0 || t->pctx != rw.owner)
+	if (never_pays(nr) || t->slot->traced || t->pctx->rw_after == 0 || t->pctx != rw.owner)
 		return;
 	word = site_find(site, false);
 	if (word == NULL) {
@@ -589,6 +591,18 @@ static void text_drop(u64 lo, u64 hi)
 			rw.text[rw.ntext++].hi = b;
 		}
 	}
+}
+
+void rewrite_undo(const struct task *t)
+{
+	if (!rw.live || t->pctx != rw.owner)
+		return;
+	lock(&rw.lock);
+	for (u32 i = 0; i < rw.nrec; i++)
+		if (rw.rec[i].active)
+			restore(&rw.rec[i]);
+	rw.live = false;
+	unlock(&rw.lock);
 }
 
 void rewrite_lock(void) { lock(&rw.lock); }

@@ -64,6 +64,8 @@ static void enter_handler(struct task *t, struct ucontext *uc, int signo, const 
 	};
 	u64 block = p->sa_mask[signo - 1];
 
+	if (s->traced)
+		ptrace_hide(t, uc);
 	if (frame_build(uc, &in) < 0)
 		fatal(t, SIGSEGV, 0x80 /* SI_KERNEL */, 0);
 	s->saved_mask_valid = 0;
@@ -76,6 +78,34 @@ static void enter_handler(struct task *t, struct ucontext *uc, int signo, const 
 		s->alt_flags = SS_DISABLE_BIT;
 	}
 	set_sigmask(t, s->sigmask | block);
+	if (s->traced)
+		ptrace_entered(t, uc);
+}
+
+/* Signals whose default action is not the process's end: CHLD, CONT, STOP, TSTP, TTIN, TTOU, URG, WINCH. */
+#define SIG_HARMLESS (SIG_BIT(17) | SIG_BIT(18) | SIG_BIT(19) | SIG_BIT(20) | SIG_BIT(21) | SIG_BIT(22) | SIG_BIT(23) | SIG_BIT(28))
+
+bool deliver_one(struct task *t, struct ucontext *uc, int signo, const siginfo_t *info)
+{
+	u64 handler = t->pctx->sa_handler[signo - 1];
+
+	if (handler <= 1) {
+		/* A tracer has seen it, or another thread changed the disposition meanwhile. */
+		if (handler == 0 && t->slot->traced && !(SIG_HARMLESS & SIG_BIT(signo)))
+			ptrace_exiting(t, uc, (u64)signo);
+		post_own(t, CARRICK_SRV_SIGNAL, CARRICK_NR_SIG_ENACT, (u64)signo, 0, 0, 0, 0, 0);
+		return false;
+	}
+	if (t->restart != 0) {
+		if (t->restart == ERESTARTNOINTR ||
+		    (t->restart == ERESTARTSYS && (t->pctx->sa_flags[signo - 1] & SA_RESTART_BIT)))
+			uc_restart(uc, t->restart_nr);
+		else
+			uc_set_ret(uc, -EINTR);
+		t->restart = 0;
+	}
+	enter_handler(t, uc, signo, info);
+	return true;
 }
 
 /**
@@ -88,26 +118,20 @@ bool deliver(struct task *t, struct ucontext *uc)
 
 	while (deliverable(t) || t->fetch) {
 		struct carrick_sigdelivery d;
-		u64 handler;
+		int signo;
 
 		t->fetch = 0;
 		post_own(t, CARRICK_SRV_SIGNAL, CARRICK_NR_SIG_FETCH, 0, 0, 0, 0, 0, 0);
 		memcpy(&d, payload_of(t->slot), sizeof(d));
-		if (d.signo < 1 || d.signo > 64 || d.action != 0)
+		if (d.action == CARRICK_SIGACT_TRAP)
+			ptrace_trap(t, uc);
+		if (d.signo < 1 || d.signo > 64 || d.action != CARRICK_SIGACT_DELIVER)
 			continue;
-		handler = t->pctx->sa_handler[d.signo - 1];
-		if (handler <= 1)
-			continue; /* another thread changed the disposition meanwhile */
-		if (t->restart != 0) {
-			if (t->restart == ERESTARTNOINTR ||
-			    (t->restart == ERESTARTSYS && (t->pctx->sa_flags[d.signo - 1] & SA_RESTART_BIT)))
-				uc_restart(uc, t->restart_nr);
-			else
-				uc_set_ret(uc, -EINTR);
-			t->restart = 0;
-		}
-		enter_handler(t, uc, d.signo, (const siginfo_t *)d.info);
-		ran = true;
+		signo = d.signo;
+		if (t->slot->traced && (signo = ptrace_signal(t, uc, signo, (siginfo_t *)d.info)) == 0)
+			continue;
+		if (deliver_one(t, uc, signo, (const siginfo_t *)d.info))
+			ran = true;
 	}
 	return ran;
 }
@@ -147,6 +171,23 @@ void finish_call(struct task *t, struct ucontext *uc, long r)
 	mask_end(t);
 }
 
+/* The same with a tracer, which may put another signal in its place, or none: then the instruction is tried again. */
+static void traced_fault(struct task *t, int signo, const siginfo_t *info, struct ucontext *uc)
+{
+	siginfo_t mine = *info;
+	bool blocked = t->slot->sigmask & SIG_BIT(signo);
+	int r;
+
+	t->restart = 0;
+	r = ptrace_signal(t, uc, signo, &mine);
+	if (r == signo && (blocked || t->pctx->sa_handler[signo - 1] <= 1)) {
+		ptrace_exiting(t, uc, (u64)signo);
+		fatal(t, signo, info->si_code, (u64)info->si_addr);
+	}
+	if (r != 0)
+		deliver_one(t, uc, r, &mine);
+}
+
 /* A synchronous fault in guest code. A blocked or ignored one kills, as signal(7) says; Linux resets the disposition then. */
 void guest_fault(struct task *t, int signo, const siginfo_t *info, struct ucontext *uc)
 {
@@ -155,6 +196,10 @@ void guest_fault(struct task *t, int signo, const siginfo_t *info, struct uconte
 	if (info->si_code <= 0)
 		return; /* somebody's kill on the host, no fault */
 	rewrite_hide(uc);
+	if (t->slot->traced) {
+		traced_fault(t, signo, info, uc);
+		return;
+	}
 	if (t->pctx->sa_handler[signo - 1] <= 1 || (t->slot->sigmask & SIG_BIT(signo)))
 		fatal(t, signo, info->si_code, addr);
 	enter_handler(t, uc, signo, info);

@@ -26,6 +26,7 @@ static struct {
 	u64 sp;
 	const u64 *auxv;
 	struct task *t;
+	u64 entry; /* of a traced program; sp is its own then */
 } boot;
 
 static u32 fdr_of(char **envp)
@@ -82,6 +83,12 @@ void install_handlers(struct task *t)
 	host(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &none, 0, 8);
 }
 
+static void start_traced(void *unused)
+{
+	(void)unused;
+	ptrace_started(boot.t, boot.entry, boot.sp);
+}
+
 static void start_on_stub_stack(void *unused)
 {
 	struct task *t = boot.t;
@@ -117,6 +124,12 @@ static void start_on_stub_stack(void *unused)
 	comm[15] = 0;
 	host(__NR_prctl, 15 /* PR_SET_NAME */, comm, 0, 0, 0);
 	dbg("start: entry, sp, brk", (long)entry, (long)sp, (long)mm.brk);
+	if (t->slot->traced) {
+		boot.entry = entry;
+		boot.sp = sp;
+		/* Below the room for the frame that it will have. */
+		stub_switch(t->top, start_traced, NULL);
+	}
 	stub_jump(entry, sp);
 }
 

@@ -91,6 +91,9 @@ struct task {
 	u64 tried_ip; /* where a trap was out of date last, and at which restoring (rewrite_fixup) */
 	u32 tried;
 	u32 evictions; /* rewrite_evictions() at the call's begin */
+	u32 clone_event, clone_vfork; /* what a tracer is told of the clone that is being made: PTRACE_EVENT_*, 0 = nothing; does the parent wait? */
+	u32 traced_call; /* the call is being answered by ptrace_call */
+	u32 forced; /* the trap flag in the guest's frame is a tracer's */
 };
 
 #define TASK_SIZE 384
@@ -133,6 +136,7 @@ long stub_call_int(const struct hostcall *c);
 long stub_clone_vm(u64 flags, u64 child_sp, u64 ptid, u64 ctid, u64 tls, struct task *child);
 _Noreturn void stub_exit_thread(u32 *state, u64 status);
 _Noreturn void stub_jump(u64 entry, u64 sp);
+_Noreturn void stub_resume(u64 frame);
 void stub_entry(void);
 /* rewrite_x86_64.S: where thunks jump to; the trap by which a call from there gets a signal frame. */
 void stub_thunk(void);
@@ -156,6 +160,21 @@ struct ucontext *take_frame(struct task *t, struct ucontext *uc);
 /* The system call in a context whose rip is after it. */
 void trap_call(struct task *t, struct ucontext *uc);
 
+/* Answer a call: its result, or R_DONE. uc: the guest's context, or NULL when the call came by a thunk and does not need one yet. */
+long answer(struct task *t, struct ucontext *uc, long nr, const u64 a[6]);
+
+/* ---- ptrace.c: only for tasks whose slot.traced is not 0 ---- */
+void ptrace_call(struct task *t, struct ucontext *uc);
+/* A signal has come: the one to deliver instead, 0 = none; *info may change. */
+int ptrace_signal(struct task *t, struct ucontext *uc, int signo, siginfo_t *info);
+void ptrace_trap(struct task *t, struct ucontext *uc);
+void ptrace_exiting(struct task *t, struct ucontext *uc, u64 status);
+void ptrace_entered(struct task *t, struct ucontext *uc);
+/* Before the guest's registers are copied to where the guest may see them. */
+void ptrace_hide(struct task *t, struct ucontext *uc);
+void ptrace_newborn(struct task *t, struct ucontext *uc);
+_Noreturn void ptrace_started(struct task *t, u64 entry, u64 sp);
+
 /* ---- rewrite.c ---- */
 
 /* A program begins, or a fork child. */
@@ -174,6 +193,8 @@ u32 rewrite_evictions(void);
 bool rewrite_fixup(struct task *t, int signo, const siginfo_t *info, struct ucontext *uc);
 /* Changes of memory where code was or may have been rewritten: under the lock, leave before the host's call, gone after it. */
 bool rewrite_touches(u64 lo, u64 len);
+/* Give every rewritten site back: somebody is going to look. */
+void rewrite_undo(const struct task *t);
 void rewrite_lock(void);
 void rewrite_unlock(void);
 void rewrite_leave(u64 lo, u64 len, bool keep);
@@ -263,6 +284,8 @@ long do_mmap(struct task *t, const u64 a[6]);
 bool deliverable(const struct task *t);
 void set_sigmask(struct task *t, u64 mask);
 bool deliver(struct task *t, struct ucontext *uc);
+/* A signal that was fetched and, with a tracer, seen: true when it has a handler, whose frame was built. */
+bool deliver_one(struct task *t, struct ucontext *uc, int signo, const siginfo_t *info);
 void finish_call(struct task *t, struct ucontext *uc, long r);
 void guest_fault(struct task *t, int signo, const siginfo_t *info, struct ucontext *uc);
 _Noreturn void fatal(struct task *t, int signo, int code, u64 addr);
@@ -296,6 +319,8 @@ struct frame_out {
 	stack_t alt;
 };
 int frame_restore(struct ucontext *uc, u64 frame, struct frame_out *out);
+/* Bytes of the extended state at fp without its trailing magic. */
+u32 frame_fp_size(const u8 *fp);
 bool on_altstack(u64 sp, u64 alt_sp, u64 alt_size, u32 alt_flags);
 
 #define SIG_UNMASKABLE ((1ull << (SIGKILL - 1)) | (1ull << (SIGSTOP - 1)))

@@ -105,6 +105,8 @@ static void do_exit(struct task *t, const u64 a[6])
 {
 	u64 all = ~0ull;
 
+	if (t->slot->traced)
+		ptrace_exiting(t, t->uc, (a[0] & 0xff) << 8);
 	host(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &all, 0, 8);
 	post_exit(t, a);
 	stub_exit_thread(&t->slot->state, a[0]);
@@ -115,6 +117,8 @@ static _Noreturn void do_exit_group(struct task *t, const u64 a[6])
 {
 	u32 none = 0;
 
+	if (t->slot->traced)
+		ptrace_exiting(t, t->uc, (a[0] & 0xff) << 8);
 	if (t->pctx->flags & CARRICK_PF_TRACE)
 		call_server(t, __NR_exit_group, a);
 	__atomic_compare_exchange_n(&t->pctx->exit_word, &none, 0x100 | ((u32)a[0] & 0xff), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
@@ -155,13 +159,12 @@ static long slow_call(struct task *t, struct ucontext *uc, long nr, const u64 a[
 		return io_posted(t, nr, a);
 	}
 	/* The stub's own requests are not the guest's to make. */
-	if (nr >= CARRICK_NR_CLONE_COMMIT && nr <= CARRICK_NR_TRACE)
+	if (nr >= CARRICK_NR_CLONE_COMMIT && nr <= CARRICK_NR_OWN_LAST)
 		return -ENOSYS;
 	return call_server(t, nr, a);
 }
 
-/* uc: the guest's context, or NULL when the call came by a thunk and does not need one yet. */
-static long answer(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
+long answer(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 {
 	long r;
 
@@ -190,6 +193,10 @@ void trap_call(struct task *t, struct ucontext *uc)
 	long nr = uc_nr(uc), r;
 	u64 a[6], after = uc_ip(uc);
 
+	if (t->slot->traced) {
+		ptrace_call(t, uc);
+		return;
+	}
 	uc_args(uc, a);
 	count(t, &t->pctx->rw_traps);
 	r = answer(t, uc, nr, a);
@@ -257,6 +264,11 @@ u64 thunk_call(struct task *t)
 	t->uc = NULL;
 	t->evictions = rewrite_evictions();
 	count(t, &t->pctx->rw_calls);
+	if (t->slot->traced) {
+		uc = take_frame(t, NULL);
+		ptrace_call(t, uc);
+		return (u64)uc - 8;
+	}
 	uc = needs_frame(nr) ? take_frame(t, NULL) : NULL;
 	r = answer(t, uc, nr, a);
 	t = self();

@@ -17,7 +17,7 @@ import { eachTaskOf, eachTg, pgrpOrphaned } from '../../shared/tasks.js';
 import { WaitQueue } from '../../shared/wait.js';
 import { Pending } from './pending.js';
 import { SI_KERNEL, type SigInfo, userInfo } from './siginfo.js';
-import { Action, NSIG, SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, defaultAction, firstOf, has } from './sigset.js';
+import { Action, NSIG, SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, bitLo, defaultAction, firstOf, has } from './sigset.js';
 
 const SIG_DFL = 0;
 const SIG_IGN = 1;
@@ -39,6 +39,7 @@ export class Delivery {
   constructor(readonly ep: Endpoint) {
     ep.on(Msg.TG_GONE, (m) => { this.groups.delete(m.w[0] as number); });
     ep.on(Msg.TASK_GONE, (m) => { this.tasks.delete(m.w[0] as number); });
+    ep.on(Msg.TRACE_TRAP, (m) => { this.trap(m.w[0] as number); });
     ep.on(Msg.SIG_EXEC, (m) => { this.republish(m.w[0] as number); });
   }
 
@@ -119,8 +120,10 @@ export class Delivery {
     else if (defaultAction(signo) === Action.STOP) { this.group(tg).pending.flush(SIGCONT); }
     const target = task !== 0 ? (unblocked(task, signo) ? task : 0) : this.pick(tg, signo, prefer);
     const handler = disposition(tg, signo);
-    if (target !== 0 && ignored(handler, signo)) return 0;
-    if (target !== 0 && handler === SIG_DFL && L.tgStopped(tg) === 0) {
+    // A tracer sees every signal first, and decides.
+    const traced = target !== 0 && L.taskTracer(target) !== 0;
+    if (target !== 0 && !traced && ignored(handler, signo)) return 0;
+    if (target !== 0 && !traced && handler === SIG_DFL && L.tgStopped(tg) === 0) {
       const act = defaultAction(signo);
       if (act === Action.TERM) { this.kill(tg, signo); return 0; }
       if (act === Action.STOP) { this.stop(tg, signo); return 0; }
@@ -128,7 +131,7 @@ export class Delivery {
     if (handler === SIG_IGN && signo === SIGCHLD && target === 0 && task === 0 && !anyBlocks(tg, signo)) return 0;
     if (signo >= 32 && s.code === -1 && this.group(tg).pending.size >= L.tgRlimCur(tg, 11)) return -E.EAGAIN;
     this.queue(tg, task, s);
-    if (target !== 0 && L.tgStopped(tg) === 0) kick(target);
+    if (target !== 0 && (traced || L.tgStopped(tg) === 0)) kick(target);
     return 0;
   }
 
@@ -157,10 +160,36 @@ export class Delivery {
 
   private stop(tg: number, signo: number): void {
     if (signo !== SIGSTOP && (signo === SIGTSTP || signo === SIGTTIN || signo === SIGTTOU) && pgrpOrphaned(L.tgPgid(tg))) return;
-    if (L.tgStopped(tg) !== 0) return;
+    const traced = hasTraced(tg);
+    if (L.tgStopped(tg) !== 0 && !traced) return;
     L.setTgStopped(tg, signo);
-    native.killProcess(tg, SIGSTOP);
+    if (traced) this.trapAll(tg); else native.killProcess(tg, SIGSTOP);
     this.ep.send(L.SRV_KERNEL, Msg.TG_STOPPED, [tg, signo]);
+  }
+
+  /** Have a task come to the kernel. One that the host has stopped cannot: then its whole process waits there instead. */
+  private trap(task: number): void {
+    if (L.taskState(task) !== TASK_RUNNING) return;
+    const tg = L.taskTg(task);
+    if (L.tgStopped(tg) === 0) { this.trapTask(task); return; }
+    this.trapAll(tg);
+    native.killProcess(tg, SIGCONT);
+  }
+
+  private trapTask(task: number): void {
+    this.taskPending(task).setTrap(true);
+    kick(task);
+  }
+
+  private trapAll(tg: number): void { eachTaskOf(tg, (t) => { this.trapTask(t); }); }
+
+  /** What a signal does that its tracer has let pass, when there is no handler. 'dead': the process is being killed. */
+  enact(tg: number, signo: number): 'dead' | undefined {
+    const handler = disposition(tg, signo);
+    if (signo < 1 || signo > NSIG || handler !== SIG_DFL || ignored(handler, signo)) return undefined;
+    if (defaultAction(signo) === Action.STOP) { this.stop(tg, signo); return undefined; }
+    this.kill(tg, signo);
+    return 'dead';
   }
 
   private resume(tg: number): void {
@@ -192,15 +221,19 @@ export class Delivery {
   }
 
   /**
-   * The next signal whose handler the task must run, enacting defaults on the way: undefined when nothing is left, 'dead' when the process is being killed.
+   * The next signal whose handler the task must run, enacting defaults on the way: undefined when nothing is left, 'dead' when the process is being killed,
+   * 'trap' when the task shall go to the kernel. A traced task gets every signal, whatever its disposition.
    */
-  next(tg: number, task: number): SigInfo | 'dead' | undefined {
+  next(tg: number, task: number): SigInfo | 'dead' | 'trap' | undefined {
     const slot = L.taskSlot(task);
+    const own = this.own(task);
+    if (own?.trap === true) { own.setTrap(false); return 'trap'; }
     for (;;) {
       const lo = ~native.slotLoad(slot, L.SLOT_SIGMASK) >>> 0;
       const hi = ~native.slotLoad(slot, L.SLOT_SIGMASK + 4) >>> 0;
       const s = this.take(tg, task, lo, hi);
       if (s === undefined) return undefined;
+      if (L.taskTracer(task) !== 0) return s;
       const handler = disposition(tg, s.signo);
       if (ignored(handler, s.signo)) continue;
       if (handler !== SIG_DFL) return s;
@@ -247,6 +280,12 @@ function unblocked(task: number, signo: number): boolean {
   return !has(native.slotLoad(slot, L.SLOT_SIGMASK), native.slotLoad(slot, L.SLOT_SIGMASK + 4), signo);
 }
 
+function hasTraced(tg: number): boolean {
+  let traced = false;
+  eachTaskOf(tg, (t) => traced = L.taskTracer(t) !== 0);
+  return traced;
+}
+
 function anyBlocks(tg: number, signo: number): boolean {
   let blocks = false;
   eachTaskOf(tg, (t) => { if (!unblocked(t, signo)) blocks = true; });
@@ -256,8 +295,9 @@ function anyBlocks(tg: number, signo: number): boolean {
 function kick(task: number): void { native.kickTask(L.taskTg(task), L.taskSlot(task), L.taskTid(task)); }
 
 function publish(p: Pending, or: (lo: number, hi: number) => number, clear: (lo: number, hi: number) => number): void {
-  or(p.lo, p.hi);
-  clear(~p.lo >>> 0, ~p.hi >>> 0);
+  const lo = p.trap ? (p.lo | bitLo(SIGSTOP)) >>> 0 : p.lo;
+  or(lo, p.hi);
+  clear(~lo >>> 0, ~p.hi >>> 0);
 }
 
 export const validSignal = (signo: number): boolean => signo >= 0 && signo <= NSIG;

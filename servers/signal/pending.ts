@@ -10,6 +10,8 @@ export class Pending {
   private readonly list: SigInfo[] = [];
   lo = 0;
   hi = 0;
+  /** The task shall ask even if no signal is there: shown as SIGSTOP, which no mask holds back. */
+  trap = false;
 
   constructor(private readonly publish: (p: Pending) => void) {}
 
@@ -54,6 +56,12 @@ export class Pending {
 
   /** Timers look for their own queued entry to count overruns. */
   find(match: (s: SigInfo) => boolean): SigInfo | undefined { return this.list.find(match); }
+
+  /** Have the task ask (true), or note that it has. */
+  setTrap(on: boolean): void {
+    this.trap = on;
+    this.publish(this);
+  }
 
   republish(): void { this.publish(this); }
 }

@@ -77,6 +77,24 @@
 #define CARRICK_NR_FATAL 1003
 #define CARRICK_NR_TRACE 1004
 #define CARRICK_NR_SIG_FLUSH 1005
+#define CARRICK_NR_SIG_ENACT 1006
+#define CARRICK_NR_PTRACE_STOP 1007
+#define CARRICK_NR_OWN_LAST 1007
+#define CARRICK_SIGACT_DELIVER 0
+#define CARRICK_SIGACT_NOTHING 1
+#define CARRICK_SIGACT_TRAP 2
+#define CARRICK_PT_TRACED 1
+#define CARRICK_PT_SYSCALL 2
+#define CARRICK_PT_STEP 4
+#define CARRICK_PT_EMULATE 8
+#define CARRICK_PTSTOP_ENTRY 1
+#define CARRICK_PTSTOP_EXIT 2
+#define CARRICK_PTSTOP_SIGNAL 3
+#define CARRICK_PTSTOP_EVENT 4
+#define CARRICK_PTSTOP_TRAP 5
+#define CARRICK_PTSTOP_STEP 6
+#define CARRICK_PTSTOP_VFORKED 7
+#define CARRICK_PTSTOP_FETCH 256
 #define CARRICK_KICK_SIGNAL 64
 #define CARRICK_PF_TRACE 1
 #define CARRICK_PF_NOFAST 2
@@ -405,6 +423,26 @@ _Static_assert(offsetof(struct carrick_plan, comm) == 456, "plan.comm");
 _Static_assert(offsetof(struct carrick_plan, stack_limit) == 472, "plan.stack_limit");
 _Static_assert(offsetof(struct carrick_plan, execfn_index) == 480, "plan.execfn_index");
 _Static_assert(offsetof(struct carrick_plan, exe_range) == 484, "plan.exe_range");
+/* A stop of a traced task. */
+struct carrick_ptstop {
+	/* struct user_regs_struct: r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs eflags rsp ss fs_base gs_base ds es fs gs. */
+	uint64_t regs[27];
+	/* Address of the extended state, in the layout of xsave; 0 = none. */
+	uint64_t fp;
+	/* Its bytes without the trailing magic; 512 = a bare fxsave image. */
+	uint32_t fp_size;
+	/* 0. */
+	uint32_t pad;
+	/* siginfo_t of the signal. */
+	uint8_t info[128];
+	uint8_t tail_[8];
+} __attribute__((packed, aligned(8)));
+_Static_assert(sizeof(struct carrick_ptstop) == 368, "ptstop");
+_Static_assert(offsetof(struct carrick_ptstop, regs) == 0, "ptstop.regs");
+_Static_assert(offsetof(struct carrick_ptstop, fp) == 216, "ptstop.fp");
+_Static_assert(offsetof(struct carrick_ptstop, fp_size) == 224, "ptstop.fp_size");
+_Static_assert(offsetof(struct carrick_ptstop, pad) == 228, "ptstop.pad");
+_Static_assert(offsetof(struct carrick_ptstop, info) == 232, "ptstop.info");
 /* One PT_LOAD; array after the images at PLAN_OFF + 1024 + 2 * 64. */
 struct carrick_segment {
 	/* Page-aligned start, unrelocated. */
@@ -432,7 +470,7 @@ _Static_assert(offsetof(struct carrick_segment, pad) == 36, "segment.pad");
 struct carrick_sigdelivery {
 	/* Signal to deliver, 0 = none (somebody else took it). */
 	int32_t signo;
-	/* 0 = call the handler; 1 = nothing to do; the server has dealt with stop, continue and death itself. */
+	/* SIGACT_*: DELIVER it (to its handler, or to the tracer first); NOTHING to do, the server has dealt with stop, continue and death itself; TRAP: stop for the tracer or with the group. */
 	uint32_t action;
 	/* siginfo_t. */
 	uint8_t info[128];
@@ -496,9 +534,11 @@ struct carrick_slot {
 	uint32_t watched;
 	/* 1 while the stub sleeps on `state`: a reply must wake it. Writer: stub. Reader: servers. */
 	uint32_t waiting;
+	/* PT_*: how a tracer has let the task go on, 0 = not traced. Writer: kernel. Reader: stub. */
+	uint32_t traced;
 	/* @futex. 0 in a fork child until the kernel has heard its parent's commit: its stub waits for 1 before its first post. Writer: kernel. */
 	uint32_t born;
-	uint8_t tail_[40];
+	uint8_t tail_[36];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_slot) == 256, "slot");
 _Static_assert(offsetof(struct carrick_slot, state) == 0, "slot.state");
@@ -527,5 +567,6 @@ _Static_assert(offsetof(struct carrick_slot, saved_mask) == 192, "slot.saved_mas
 _Static_assert(offsetof(struct carrick_slot, rpid) == 200, "slot.rpid");
 _Static_assert(offsetof(struct carrick_slot, watched) == 204, "slot.watched");
 _Static_assert(offsetof(struct carrick_slot, waiting) == 208, "slot.waiting");
-_Static_assert(offsetof(struct carrick_slot, born) == 212, "slot.born");
+_Static_assert(offsetof(struct carrick_slot, traced) == 212, "slot.traced");
+_Static_assert(offsetof(struct carrick_slot, born) == 216, "slot.born");
 #endif

@@ -70,6 +70,24 @@ export const NR_SIG_RAISE = 1002;
 export const NR_FATAL = 1003;
 export const NR_TRACE = 1004;
 export const NR_SIG_FLUSH = 1005;
+export const NR_SIG_ENACT = 1006;
+export const NR_PTRACE_STOP = 1007;
+export const NR_OWN_LAST = 1007;
+export const SIGACT_DELIVER = 0;
+export const SIGACT_NOTHING = 1;
+export const SIGACT_TRAP = 2;
+export const PT_TRACED = 1;
+export const PT_SYSCALL = 2;
+export const PT_STEP = 4;
+export const PT_EMULATE = 8;
+export const PTSTOP_ENTRY = 1;
+export const PTSTOP_EXIT = 2;
+export const PTSTOP_SIGNAL = 3;
+export const PTSTOP_EVENT = 4;
+export const PTSTOP_TRAP = 5;
+export const PTSTOP_STEP = 6;
+export const PTSTOP_VFORKED = 7;
+export const PTSTOP_FETCH = 256;
 export const KICK_SIGNAL = 64;
 export const PF_TRACE = 1;
 export const PF_NOFAST = 2;
@@ -286,6 +304,18 @@ export const PLAN_STACK_LIMIT = 472;
 export const PLAN_EXECFN_INDEX = 480;
 /** Reserved. (u32) */
 export const PLAN_EXE_RANGE = 484;
+/** A stop of a traced task. Bytes. */
+export const PTSTOP_SIZE = 368;
+/** struct user_regs_struct: r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs eflags rsp ss fs_base gs_base ds es fs gs. (u64[27]) */
+export const PTSTOP_REGS = 0;
+/** Address of the extended state, in the layout of xsave; 0 = none. (u64) */
+export const PTSTOP_FP = 216;
+/** Its bytes without the trailing magic; 512 = a bare fxsave image. (u32) */
+export const PTSTOP_FP_SIZE = 224;
+/** 0. (u32) */
+export const PTSTOP_PAD = 228;
+/** siginfo_t of the signal. (u8[128]) */
+export const PTSTOP_INFO = 232;
 /** One PT_LOAD; array after the images at PLAN_OFF + 1024 + 2 * 64. Bytes. */
 export const SEGMENT_SIZE = 48;
 /** Page-aligned start, unrelocated. (u64) */
@@ -304,7 +334,7 @@ export const SEGMENT_PAD = 36;
 export const SIGDELIVERY_SIZE = 144;
 /** Signal to deliver, 0 = none (somebody else took it). (i32) */
 export const SIGDELIVERY_SIGNO = 0;
-/** 0 = call the handler; 1 = nothing to do; the server has dealt with stop, continue and death itself. (u32) */
+/** SIGACT_*: DELIVER it (to its handler, or to the tracer first); NOTHING to do, the server has dealt with stop, continue and death itself; TRAP: stop for the tracer or with the group. (u32) */
 export const SIGDELIVERY_ACTION = 4;
 /** siginfo_t. (u8[128]) */
 export const SIGDELIVERY_INFO = 8;
@@ -362,8 +392,10 @@ export const SLOT_RPID = 200;
 export const SLOT_WATCHED = 204;
 /** 1 while the stub sleeps on `state`: a reply must wake it. Writer: stub. Reader: servers. (u32) */
 export const SLOT_WAITING = 208;
+/** PT_*: how a tracer has let the task go on, 0 = not traced. Writer: kernel. Reader: stub. (u32) */
+export const SLOT_TRACED = 212;
 /** @futex. 0 in a fork child until the kernel has heard its parent's commit: its stub waits for 1 before its first post. Writer: kernel. (u32) */
-export const SLOT_BORN = 212;
+export const SLOT_BORN = 216;
 interface Views { i32: Int32Array; u32: Uint32Array; f64: Float64Array; u8: Uint8Array }
 const noViews = (): Views => ({ i32: new Int32Array(0), u32: new Uint32Array(0), f64: new Float64Array(0), u8: new Uint8Array(0) });
 // ---- cred: Credentials; immutable once published, shared by reference count.
@@ -756,17 +788,32 @@ export const taskDumpable = (row: number): number => $task.i32[row * 32 + 13] as
 export const setTaskDumpable = (row: number, v: number): void => { $task.i32[row * 32 + 13] = v; };
 /** Index into taskI32() for Atomics. */
 export const TASK_DUMPABLE_AT = (row: number): number => row * 32 + 13;
+/** Row of the process that traces it, 0 = none. Writer: kernel. */
+export const taskTracer = (row: number): number => $task.i32[row * 32 + 14] as number;
+export const setTaskTracer = (row: number, v: number): void => { $task.i32[row * 32 + 14] = v; };
+/** Index into taskI32() for Atomics. */
+export const TASK_TRACER_AT = (row: number): number => row * 32 + 14;
+/** Tid of the thread that does. Writer: kernel. */
+export const taskTracerPid = (row: number): number => $task.i32[row * 32 + 15] as number;
+export const setTaskTracerPid = (row: number, v: number): void => { $task.i32[row * 32 + 15] = v; };
+/** Index into taskI32() for Atomics. */
+export const TASK_TRACER_PID_AT = (row: number): number => row * 32 + 15;
+/** 1 while it is stopped for its tracer. Writer: kernel. */
+export const taskTraceStop = (row: number): number => $task.i32[row * 32 + 16] as number;
+export const setTaskTraceStop = (row: number, v: number): void => { $task.i32[row * 32 + 16] = v; };
+/** Index into taskI32() for Atomics. */
+export const TASK_TRACE_STOP_AT = (row: number): number => row * 32 + 16;
 /** CLOCK_MONOTONIC at creation, ns. Writer: kernel. */
-export const taskStartNs = (row: number): number => $task.f64[row * 16 + 7] as number;
-export const setTaskStartNs = (row: number, v: number): void => { $task.f64[row * 16 + 7] = v; };
+export const taskStartNs = (row: number): number => $task.f64[row * 16 + 9] as number;
+export const setTaskStartNs = (row: number, v: number): void => { $task.f64[row * 16 + 9] = v; };
 /** CLOCK_MONOTONIC when it parked, ns. Writer: that server. */
-export const taskParkedNs = (row: number): number => $task.f64[row * 16 + 8] as number;
-export const setTaskParkedNs = (row: number, v: number): void => { $task.f64[row * 16 + 8] = v; };
+export const taskParkedNs = (row: number): number => $task.f64[row * 16 + 10] as number;
+export const setTaskParkedNs = (row: number, v: number): void => { $task.f64[row * 16 + 10] = v; };
 /** Task name, NUL padded. Writer: kernel. */
-export const taskComm = (row: number, ix: number): number => $task.u8[row * 128 + 72 + ix] as number;
-export const setTaskComm = (row: number, ix: number, v: number): void => { $task.u8[row * 128 + 72 + ix] = v; };
+export const taskComm = (row: number, ix: number): number => $task.u8[row * 128 + 88 + ix] as number;
+export const setTaskComm = (row: number, ix: number, v: number): void => { $task.u8[row * 128 + 88 + ix] = v; };
 /** First byte of the field in taskU8(). */
-export const TASK_COMM_BYTE = (row: number): number => row * 128 + 72;
+export const TASK_COMM_BYTE = (row: number): number => row * 128 + 88;
 // ---- tg: A guest process: thread group.
 export const TG_ROWS = 4096;
 const $tg: Views = noViews();

@@ -500,7 +500,7 @@ static const struct carrick_call carrick_calls[CARRICK_NR_MAX] __attribute__((un
 	[98] = { 0, 1, 2, 0, { { CK_VAL, 0, 0 }, { CK_OUT, 0, 144 } } }, /* getrusage */
 	[99] = { 0, 1, 1, 0, { { CK_OUT, 0, 112 } } }, /* sysinfo */
 	[100] = { 0, 1, 1, 0, { { CK_OUT, 0, 32 } } }, /* times */
-	[101] = { 0, 0, 4, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* ptrace */
+	[101] = { 0, 1, 4, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* ptrace */
 	[102] = { 0, 1, 0, 0, { { 0 } } }, /* getuid */
 	[103] = { 0, 1, 3, 0, { { CK_VAL, 0, 0 }, { CK_OUTBUF, 2, 1 }, { CK_VAL, 0, 0 } } }, /* syslog */
 	[104] = { 0, 1, 0, 0, { { 0 } } }, /* getgid */

@@ -113,6 +113,33 @@ export const CONSTANTS = {
   NR_FATAL: 1003,
   NR_TRACE: 1004,
   NR_SIG_FLUSH: 1005,
+  /** A default action that a signal without a handler has after a tracer has seen it. */
+  NR_SIG_ENACT: 1006,
+  /** A traced task has come to a place where it stops (ptstop). */
+  NR_PTRACE_STOP: 1007,
+  NR_OWN_LAST: 1007,
+
+  /** sigdelivery.action. */
+  SIGACT_DELIVER: 0,
+  SIGACT_NOTHING: 1,
+  SIGACT_TRAP: 2,
+
+  /** slot.traced. */
+  PT_TRACED: 1,
+  PT_SYSCALL: 2,
+  PT_STEP: 4,
+  PT_EMULATE: 8,
+
+  /** Where a traced task is: kinds of NR_PTRACE_STOP. */
+  PTSTOP_ENTRY: 1,
+  PTSTOP_EXIT: 2,
+  PTSTOP_SIGNAL: 3,
+  PTSTOP_EVENT: 4,
+  PTSTOP_TRAP: 5,
+  PTSTOP_STEP: 6,
+  PTSTOP_VFORKED: 7,
+  /** The answer: the signal to deliver, and perhaps this: one was sent that must be fetched at once. */
+  PTSTOP_FETCH: 256,
 
   /** The reserved host signal that interrupts a task (SIGRTMAX). */
   KICK_SIGNAL: 64,
@@ -199,12 +226,13 @@ export const slot = struct('slot', 'A guest task\'s mailbox; the payload follows
   rpid: i32('With RF_REAP: guest pid that the stub must also reap on the host. Writer: server.'),
   watched: u32('Bit SRV_*: that server looks at `state` right now, so a post to it needs no doorbell. @atomic. Writers: the servers. Reader: stub.'),
   waiting: u32('1 while the stub sleeps on `state`: a reply must wake it. Writer: stub. Reader: servers.'),
+  traced: u32('PT_*: how a tracer has let the task go on, 0 = not traced. Writer: kernel. Reader: stub.'),
   born: u32('@futex. 0 in a fork child until the kernel has heard its parent\'s commit: its stub waits for 1 before its first post. Writer: kernel.'),
 });
 
 export const sigdelivery = struct('sigdelivery', 'Payload of the reply to NR_SIG_FETCH, at payload offset 0.', 144, {
   signo: i32('Signal to deliver, 0 = none (somebody else took it).'),
-  action: u32('0 = call the handler; 1 = nothing to do; the server has dealt with stop, continue and death itself.'),
+  action: u32('SIGACT_*: DELIVER it (to its handler, or to the tracer first); NOTHING to do, the server has dealt with stop, continue and death itself; TRAP: stop for the tracer or with the group.'),
   info: u8('siginfo_t.', 128),
 });
 
@@ -298,4 +326,13 @@ export const cloneplan = struct('cloneplan', 'Payload of the reply to clone, for
   embryo: u32('Task row, opaque; given back in NR_CLONE_COMMIT.'),
   exit_signal: u32('Host exit signal, SIGCHLD or 0.'),
   clear_sighand: u32('1: a copying child starts with no signal handlers (CLONE_CLEAR_SIGHAND).'),
+});
+
+/** Stub → kernel: a stopped task's registers, on its stub stack; the kernel reads and writes them there until it answers (docs/internals.md §11). */
+export const ptstop = struct('ptstop', 'A stop of a traced task.', 368, {
+  regs: u64('struct user_regs_struct: r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs eflags rsp ss fs_base gs_base ds es fs gs.', 27),
+  fp: u64('Address of the extended state, in the layout of xsave; 0 = none.'),
+  fp_size: u32('Its bytes without the trailing magic; 512 = a bare fxsave image.'),
+  pad: u32('0.'),
+  info: u8('siginfo_t of the signal.', 128),
 });

@@ -25,6 +25,7 @@ function sigFetch(d: Delivery, f: Frame): number {
   f.bytes.fill(0, at, at + L.SIGDELIVERY_SIZE);
   f.replyBytes = L.SIGDELIVERY_SIZE;
   if (s === undefined) return 0;
+  if (s === 'trap') { f.bytes.writeUInt32LE(L.SIGACT_TRAP, at + L.SIGDELIVERY_ACTION); return 0; }
   f.bytes.writeInt32LE(s.signo, at + L.SIGDELIVERY_SIGNO);
   writeSiginfo(f.bytes, at + L.SIGDELIVERY_INFO, s);
   return 0;
@@ -80,6 +81,7 @@ export function installWait(ep: Endpoint, d: Delivery): void {
     const r = sigFetch(d, f);
     return r === Ret.BLOCKED ? ep.park(f, never) : r;
   });
+  ep.handle(L.NR_SIG_ENACT, (f) => (d.enact(f.tg, f.argInt(0)) === 'dead' ? ep.park(f, never) : 0));
   ep.handle(NR.NR_rt_sigsuspend, (f) => sleepForSignal(ep, f));
   ep.handle(NR.NR_pause, (f) => sleepForSignal(ep, f));
   ep.handle(NR.NR_rt_sigtimedwait, (f) => sys_rt_sigtimedwait(ep, d, f));

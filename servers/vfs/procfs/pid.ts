@@ -124,7 +124,7 @@ class MemFile extends File {
   private move(off: number, len: number, pos: number, write: boolean): number {
     if (!alive(this.t)) return 0;
     const at = pos < 0 ? this.pos : pos;
-    const n = write ? native.writeMemory(this.t.tg, at, off, len) : native.readMemory(this.t.tg, at, off, len);
+    const n = write ? native.pokeMemory(this.t.tg, at, off, len) : native.readMemory(this.t.tg, at, off, len);
     if (n < 0) return len === 0 ? 0 : -E.EIO;
     if (pos < 0) this.pos = at + n;
     return n;

@@ -25,6 +25,7 @@ export function keyed(text: string): Map<string, string> {
 /** State letter of a task. The host sees every task that waits for a server asleep in a futex; only those whose request is parked sleep for the guest. */
 function stateOf(t: Target, hostState: string): string {
   if (isZombie(t)) return 'Z';
+  if (L.taskTraceStop(t.task) !== 0) return 't';
   if (L.tgStopped(t.tg) !== 0) return 'T';
   if (hostState === 'S' && L.taskParked(t.task) === 0 && native.slotLoad(L.taskSlot(t.task), L.SLOT_STATE) === L.SLOT_POSTED) return 'R';
   return hostState === '' || hostState === 'Z' || hostState === 'X' ? 'S' : hostState;
@@ -47,7 +48,7 @@ export function statusText(t: Target): string {
   const fs = fsOf(t);
   if (!zombie && fs !== undefined) lines.push(['Umask', fs.umask.toString(8).padStart(4, '0')]);
   lines.push(
-    ['State', `${letter} (${STATE_NAMES[letter] ?? 'sleeping'})`], ['Tgid', t.tgid], ['Ngid', 0], ['Pid', t.tid], ['PPid', L.tgPpid(t.tg)], ['TracerPid', 0],
+    ['State', `${letter} (${STATE_NAMES[letter] ?? 'sleeping'})`], ['Tgid', t.tgid], ['Ngid', 0], ['Pid', t.tid], ['PPid', L.tgPpid(t.tg)], ['TracerPid', L.taskTracerPid(t.task)],
     ['Uid', [L.credUid(cred), L.credEuid(cred), L.credSuid(cred), L.credFsuid(cred)].join('\t')],
     ['Gid', [L.credGid(cred), L.credEgid(cred), L.credSgid(cred), L.credFsgid(cred)].join('\t')],
     ['FDSize', zombie ? 0 : Math.max(64, (L.filesTop(L.taskFiles(t.task)) + 63) & ~63)],
