@@ -83,6 +83,8 @@ export class Proc {
   readonly tracees: Tracee[] = [];
   /** Its leader as a tracee whose death the tracer has to hear of before the parent does. */
   hidden: Tracee | undefined;
+  /** Dead threads of it that their tracers have not waited for. */
+  ghosts = 0;
   /** The host says that it is dead. */
   ended = false;
   personality = 0;

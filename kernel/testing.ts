@@ -9,6 +9,7 @@ import { TaskState, TgState } from '../shared/tasks.js';
 import { Timer } from '../shared/wait.js';
 import { BSET, EFF, PERM, fillCaps, setAllIds } from './cred-rows.js';
 import { Kernel, Mm, type Proc } from './proc.js';
+import { Tracing } from './ptrace/tracee.js';
 
 export interface Sent { readonly to: number; readonly kind: number; readonly words: readonly number[] }
 
@@ -39,7 +40,9 @@ export function makeWorld(): World {
   const ep = new Endpoint(L.SRV_KERNEL, allocRings(), new Float64Array(L.SRV_COUNT * 1024 * 3));
   ep.send = ep.quiet = (to, kind, words): void => { sent.push({ to, kind, words: [...words] }); };
   ep.nudge = (): void => undefined;
-  return { k: new Kernel(ep), sent, pctx, killed };
+  const k = new Kernel(ep);
+  k.trace = new Tracing(k);
+  return { k, sent, pctx, killed };
 }
 
 export interface ProcSpec { pid: number; parent?: Proc; uid?: number; pgid?: number; sid?: number; exitSignal?: number }

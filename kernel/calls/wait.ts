@@ -59,7 +59,7 @@ export function findChild(p: Proc, w: WaitFor, task: number, out: Found): boolea
     if (!matches(c, w, task)) continue;
     any = true;
     if (L.tgState(c.tg) === TgState.ZOMBIE) {
-      if (c.hidden !== undefined) continue;
+      if (c.hidden !== undefined || c.ghosts > 0) continue;
       if ((w.options & WEXITED) === 0) continue;
       const status = L.tgExitStatus(c.tg);
       out.status = status;
@@ -85,7 +85,8 @@ function findTracee(p: Proc, w: WaitFor, task: number, out: Found): boolean {
     if (w.which === P_PGID && L.tgPgid(t.proc.tg) !== w.id) continue;
     if ((w.options & WNOTHREAD) !== 0 && t.tracerTask !== task) continue;
     any = true;
-    if (!t.waitable) continue;
+    // A dead leader comes after its threads.
+    if (!t.waitable || (t.proc.hidden === t && t.proc.ghosts > 0)) continue;
     if (t.state === State.DEAD) {
       if ((w.options & WEXITED) === 0) continue;
       out.status = t.code;

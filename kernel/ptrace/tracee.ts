@@ -123,7 +123,11 @@ export class Tracing {
   consumed(t: Tracee): void {
     this.forget(t);
     const { proc } = t;
-    if (proc.hidden !== t) return;
+    if (proc.hidden !== t) {
+      if (--proc.ghosts === 0 && proc.hidden === undefined && proc.ended) proc.parent?.waiters.wakeAll();
+      if (proc.ghosts === 0) proc.hidden?.tracer.waiters.wakeAll();
+      return;
+    }
     proc.hidden = undefined;
     if (L.tgState(proc.tg) === TgState.ZOMBIE && this.k.procs[proc.tg] === proc) tellParent(this.k, proc);
   }
@@ -283,6 +287,7 @@ export class Tracing {
   private died(t: Tracee, status: number, now: boolean): void {
     // The row may be another's before the tracer looks; it is found through its tracer from now on.
     if (now) this.byTask.delete(t.task);
+    if (now) t.proc.ghosts++;
     t.state = State.DEAD;
     t.kind = 0;
     t.code = status;

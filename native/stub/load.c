@@ -176,6 +176,10 @@ static u64 build_stack(const struct carrick_plan *p, u64 top, struct aux *x)
 	memcpy(w, x->v, 16 * (u64)x->n);
 	w += 2 * x->n;
 	w[0] = w[1] = 0;
+	mm.auxv_len = 16 * (x->n + 1);
+	if (mm.auxv_len > sizeof(mm.auxv))
+		die();
+	memcpy(mm.auxv, w - 2 * x->n, mm.auxv_len);
 	return sp;
 }
 

@@ -22,11 +22,13 @@ static bool in_stub(u64 addr, u64 len)
 	return addr < STUB_HI && end > STUB_LO;
 }
 
-/* Tell the servers where the heap is: in a new program, and in a process that begins with its parent's. */
+/* Tell the servers where heap and auxiliary vector are: in a new program, and in a process that begins with its parent's. */
 void brk_tell(struct task *t)
 {
 	t->pctx->brk_start = mm.brk_start;
 	t->pctx->brk = mm.brk;
+	t->pctx->auxv = (u64)mm.auxv;
+	t->pctx->auxv_len = mm.auxv_len;
 }
 
 /**

@@ -116,6 +116,8 @@ struct mm_state {
 	bool fsgsbase;
 	u32 brk_lock;
 	u64 brk_start, brk;
+	u32 auxv_len; /* bytes of auxv, with AT_NULL */
+	u64 auxv[2 * 40];
 	u32 names; /* names.c: 0 nothing is remembered, 1 the cells are mapped, 2 so is the memory, 3 it is being made */
 	u32 names_epoch, names_views, names_closes;
 	u32 frame_room; /* bytes that the host's signal frame needs at most */

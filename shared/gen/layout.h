@@ -322,11 +322,15 @@ struct carrick_pctx {
 	uint64_t brk_start;
 	/* The break. Writer: stub. */
 	uint64_t brk;
+	/* Where the stub keeps the auxiliary vector that the program began with. Writer: stub. Reader: vfs, for /proc/PID/auxv. */
+	uint64_t auxv;
+	/* Its bytes, with AT_NULL. Writer: stub. */
+	uint32_t auxv_len;
 	/* Traps of a call site before it is rewritten; 0 = never. Writer: kernel. Reader: stub. */
 	uint32_t rw_after;
 	/* 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. */
 	uint32_t exit_word;
-	uint8_t tail_[1904];
+	uint8_t tail_[1892];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_pctx) == 8192, "pctx");
 _Static_assert(offsetof(struct carrick_pctx, tgid) == 0, "pctx.tgid");
@@ -356,8 +360,10 @@ _Static_assert(offsetof(struct carrick_pctx, sa_mask) == 1656, "pctx.sa_mask");
 _Static_assert(offsetof(struct carrick_pctx, fdhint) == 2168, "pctx.fdhint");
 _Static_assert(offsetof(struct carrick_pctx, brk_start) == 6264, "pctx.brk_start");
 _Static_assert(offsetof(struct carrick_pctx, brk) == 6272, "pctx.brk");
-_Static_assert(offsetof(struct carrick_pctx, rw_after) == 6280, "pctx.rw_after");
-_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6284, "pctx.exit_word");
+_Static_assert(offsetof(struct carrick_pctx, auxv) == 6280, "pctx.auxv");
+_Static_assert(offsetof(struct carrick_pctx, auxv_len) == 6288, "pctx.auxv_len");
+_Static_assert(offsetof(struct carrick_pctx, rw_after) == 6292, "pctx.rw_after");
+_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6296, "pctx.exit_word");
 /* How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. */
 struct carrick_plan {
 	/* PLAN_MAGIC 0x4e414c50. */

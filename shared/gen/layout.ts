@@ -258,10 +258,14 @@ export const PCTX_FDHINT = 2168;
 export const PCTX_BRK_START = 6264;
 /** The break. Writer: stub. (u64) */
 export const PCTX_BRK = 6272;
+/** Where the stub keeps the auxiliary vector that the program began with. Writer: stub. Reader: vfs, for /proc/PID/auxv. (u64) */
+export const PCTX_AUXV = 6280;
+/** Its bytes, with AT_NULL. Writer: stub. (u32) */
+export const PCTX_AUXV_LEN = 6288;
 /** Traps of a call site before it is rewritten; 0 = never. Writer: kernel. Reader: stub. (u32) */
-export const PCTX_RW_AFTER = 6280;
+export const PCTX_RW_AFTER = 6292;
 /** 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. (u32) */
-export const PCTX_EXIT_WORD = 6284;
+export const PCTX_EXIT_WORD = 6296;
 /** How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. Bytes. */
 export const PLAN_SIZE = 1024;
 /** PLAN_MAGIC 0x4e414c50. (u32) */

@@ -195,6 +195,8 @@ export const pctx = struct('pctx', 'What the threads of one thread group share w
   fdhint: u8('Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never.', 4096),
   brk_start: u64('Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps.'),
   brk: u64('The break. Writer: stub.'),
+  auxv: u64('Where the stub keeps the auxiliary vector that the program began with. Writer: stub. Reader: vfs, for /proc/PID/auxv.'),
+  auxv_len: u32('Its bytes, with AT_NULL. Writer: stub.'),
   rw_after: u32('Traps of a call site before it is rewritten; 0 = never. Writer: kernel. Reader: stub.'),
   exit_word: u32('0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended.'),
 });

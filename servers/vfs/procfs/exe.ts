@@ -56,6 +56,14 @@ function guestStrings(tg: number, from: number, to: number): string | undefined 
   return n > 0 ? host.scratch.latin1Slice(host.DATA, host.DATA + n) : undefined;
 }
 
+/** The auxiliary vector that the program began with; what its stub keeps of it is the process's own memory, so the length is checked. */
+export function auxvText(tg: number): string {
+  const area = L.tgArea(tg), pctx = L.tgPctx(tg);
+  const at = (native.pctxLoad(area, pctx, L.PCTX_AUXV) >>> 0) + (native.pctxLoad(area, pctx, L.PCTX_AUXV + 4) >>> 0) * 4294967296;
+  const len = native.pctxLoad(area, pctx, L.PCTX_AUXV_LEN);
+  return guestStrings(tg, at, at + Math.min(len, 1024)) ?? '';
+}
+
 export function cmdlineText(tg: number): string {
   return guestStrings(tg, L.tgArgStart(tg), L.tgArgEnd(tg)) ?? programOf(tg).args;
 }

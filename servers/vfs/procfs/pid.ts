@@ -14,7 +14,7 @@ import { eachTaskOf, taskByTid, taskName } from '../../../shared/tasks.js';
 import { absolutePath } from '../dpath.js';
 import { File } from '../file.js';
 import { type Caller, type DirList, Inode, type LinkTarget, type Path, S_IFDIR, S_IFREG, type SuperBlock, dtype } from '../inode.js';
-import { cmdlineText, environText, exePath } from './exe.js';
+import { auxvText, cmdlineText, environText, exePath } from './exe.js';
 import { FdDir } from './fd.js';
 import { translateMaps, translateSmaps } from './maps.js';
 import { mountinfoText, mountstatsText, mountsText } from './mounts.js';
@@ -162,6 +162,7 @@ const ENTRIES: readonly Entry[] = [
   { name: 'net', mode: S_IFDIR | 0o555, make: (sb, _t, ino) => netDir(sb, ino) },
   { name: 'attr', mode: S_IFDIR | 0o555, make: attrDir },
   secret('environ', (t) => (isZombie(t) ? '' : environText(t.tg)), 0o400),
+  secret('auxv', (t) => (isZombie(t) ? '' : auxvText(t.tg)), 0o400),
   text('status', statusText),
   text('personality', () => '00000000\n', 0o400),
   text('limits', limitsText),
