@@ -28,6 +28,7 @@ import { SERVER_NAMES } from '../shared/server-names.js';
 import type { RunSpec } from '../shared/spec.js';
 import { addonPath, bundles, loadAddon } from './addon.js';
 import { toText } from './bytes.js';
+import { holdOptimiser } from './compilers.js';
 import { ContainerDir, type Description, sweep } from './container-dir.js';
 import { EXIT_CARRICK, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_SIGNAL, Failure, complain, report } from './failure.js';
 import { RawTerminal, windowSize } from './terminal.js';
@@ -184,7 +185,7 @@ class Container {
     }
     this.port(L.SRV_KERNEL).on('message', (message: KernelEvent | WorkerReady) => {
       if (message.carrick === 'sampling') this.observer?.sampling(message.result);
-      if (message.carrick === 'started') { this.started = true; this.onStarted(); }
+      if (message.carrick === 'started') { this.started = true; holdOptimiser(); this.onStarted(); }
       if (message.carrick === 'exited') void this.end(exitStatus(message.status));
       if (message.carrick === 'failed') void this.end(report(startFailure(message.errno, message.message, this.spec)));
     });
