@@ -61,14 +61,16 @@ export interface Change { readonly where: string; readonly before: State | 'abse
 export interface Comparison { readonly better: Change[]; readonly worse: Change[]; readonly uncounted: Change[] }
 
 /**
- * What changed since the baseline, of the programs that were run now. Worse: a match that is none any more, or is gone. A row whose host gives no measure
- * now is neither: it is listed as uncounted.
+ * What changed since the baseline, of the programs that were run now, row by row by name: a program of another digest (another version of a package, other
+ * compilers) is compared just as well. Worse: a match that is none any more, or is gone from the same program. A row whose host gives no measure now,
+ * or that another version of the program does not have, is neither: it is listed as uncounted.
  */
 export function compare(before: readonly ScoredProgram[], now: readonly ScoredProgram[]): Comparison {
   const result: Comparison = { better: [], worse: [], uncounted: [] };
   const old = new Map(before.map((p) => [id(p), p] as const));
   for (const p of now) {
-    const rows = new Map((old.get(id(p))?.rows ?? []).map((row) => [row.row, row] as const));
+    const then = old.get(id(p));
+    const rows = new Map((then?.rows ?? []).map((row) => [row.row, row] as const));
     for (const row of p.rows) {
       const was = rows.get(row.row)?.state ?? 'absent';
       rows.delete(row.row);
@@ -78,8 +80,11 @@ export function compare(before: readonly ScoredProgram[], now: readonly ScoredPr
       else if (was === 'MATCH' && row.state === 'NO_ORACLE') result.uncounted.push(change);
       else if (was === 'MATCH') result.worse.push(change);
     }
+    const same = then?.digest === p.digest;
     for (const row of rows.values()) {
-      if (row.state === 'MATCH') result.worse.push({ where: `${p.program} (${p.as}) ${row.row}`, before: 'MATCH', now: 'absent', why: 'neither side shows it any more' });
+      if (row.state !== 'MATCH') continue;
+      const change: Change = { where: `${p.program} (${p.as}) ${row.row}`, before: 'MATCH', now: 'absent', why: `neither side shows it any more${same ? '' : '; another version of the program'}` };
+      (same ? result.worse : result.uncounted).push(change);
     }
   }
   return result;

@@ -3,7 +3,7 @@
  *
  *   keeper [-i] [-u UID -g GID] [-m DIR -s BYTES] [-d DIR] -t MS -o FILE -e FILE -- PROGRAM [ARG...]
  *
- *   -i        in its own process and mount namespaces (root only): what is left ends with the namespace, kill(-1) reaches nobody outside
+ *   -i        in its own process, mount and IPC namespaces (root only): what is left ends with them, kill(-1) reaches nobody outside
  *   -u -g     as this user, with no other groups
  *   -m -s     with an empty tmpfs of that size mounted on DIR (needs -i): a test that fills its scratch directory fills nothing else
  *   -d        in this directory
@@ -203,7 +203,7 @@ static void mounts(void)
 {
 	char options[64];
 
-	if (unshare(CLONE_NEWNS) < 0)
+	if (unshare(CLONE_NEWNS | CLONE_NEWIPC) < 0)
 		die("unshare");
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		die("mount private");

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { execute, keeper } from './execute.js';
+import { type Side, execute, keeper } from './execute.js';
 import { single } from './result.js';
 import type { Capture, Program } from './suite.js';
 
@@ -19,9 +19,10 @@ function program(script: string, timeoutMs = 20_000): Program {
   return { name: 'test', argv: ['sh', '-c', script, mark], digest: '', timeoutMs, as: ['root', 'user'], subsystem: () => 'other', parse: () => [single('row', 'pass')] };
 }
 
+const who = process.getuid?.() === 0 ? 'root' : 'user';
 let captures = 0;
-const host = (script: string, timeoutMs?: number): Promise<Capture> =>
-  execute({ program: program(script, timeoutMs), side: 'host', as: process.getuid?.() === 0 ? 'root' : 'user', job: 90, mode: 'fast', capture: join(dir, String(captures++)) });
+const on = (side: Side, script: string, timeoutMs?: number): Promise<Capture> =>
+  execute({ program: program(script, timeoutMs), side, as: who, job: 90, mode: 'fast', capture: join(dir, String(captures++)) });
 
 /** Processes with the mark in their command line. */
 function left(): string[] {
@@ -36,44 +37,52 @@ function left(): string[] {
 
 const sleeper = `sh -c "sleep 1000; :" ${mark}`;
 
-test('output and status', async () => {
-  const c = await host('echo out; echo err >&2; exit 7');
-  assert.deepEqual([c.out, c.err, c.end], ['out\n', 'err\n', { how: 'exit', code: 7 }]);
-  assert.deepEqual((await host('kill -SEGV $$')).end, { how: 'signal', code: 11 });
-});
+for (const side of ['host', 'carrick'] as const) {
+  test(`${side}: output and status`, async () => {
+    const c = await on(side, 'echo out; echo err >&2; exit 7');
+    assert.deepEqual([c.out, c.err, c.end], ['out\n', 'err\n', { how: 'exit', code: 7 }]);
+    assert.deepEqual((await on(side, 'kill -SEGV $$')).end, { how: 'signal', code: 11 });
+  });
 
-test('500 processes, in sessions of their own, with all descriptors closed', async () => {
-  const c = await host(`i=0; while [ $i -lt 500 ]; do setsid ${sleeper} >/dev/null 2>&1 & i=$((i+1)); done; echo started; exec >&- 2>&- <&-; exit 0`, 60_000);
-  assert.deepEqual([c.out, c.end], ['started\n', { how: 'exit', code: 0 }]);
-  assert.deepEqual(left(), []);
-});
+  test(`${side}: 500 processes, in sessions of their own, with all descriptors closed`, async () => {
+    const c = await on(side, `i=0; while [ $i -lt 500 ]; do setsid ${sleeper} >/dev/null 2>&1 & i=$((i+1)); done; echo started; exec >&- 2>&- <&-; exit 0`, 120_000);
+    assert.deepEqual([c.out, c.end], ['started\n', { how: 'exit', code: 0 }]);
+    assert.deepEqual(left(), []);
+  });
 
-test('one that never ends, and whose children ignore signals', async () => {
-  const c = await host(`trap "" TERM INT HUP; ${sleeper} & setsid ${sleeper} & echo on; while :; do sleep 1000; done`, 1500);
-  assert.deepEqual([c.out, c.end.how], ['on\n', 'timeout']);
-  assert.ok(c.ms < 15_000, `${c.ms} ms`);
-  assert.deepEqual(left(), []);
-});
+  test(`${side}: one that closes every descriptor and goes on`, async () => {
+    const c = await on(side, 'echo on; exec python3 -c "import os; os.closerange(0, 1 << 20); os._exit(9)"');
+    assert.deepEqual([c.out, c.end], ['on\n', { how: 'exit', code: 9 }]);
+  });
 
-test('one that forks on while it is being ended', async () => {
-  const c = await host(`f() { while :; do ${sleeper} & setsid ${sleeper} & sleep 0.01; done; }; f & f & f & wait`, 1000);
-  assert.equal(c.end.how, 'timeout');
-  assert.deepEqual(left(), []);
-});
+  test(`${side}: one that never ends, and whose children ignore signals`, async () => {
+    const c = await on(side, `trap "" TERM INT HUP; ${sleeper} & setsid ${sleeper} & echo on; while :; do sleep 1000; done`, 5000);
+    assert.deepEqual([c.out, c.end.how], ['on\n', 'timeout']);
+    assert.ok(c.ms < 30_000, `${c.ms} ms`);
+    assert.deepEqual(left(), []);
+  });
 
-test('signals to its whole process group', async () => {
-  assert.deepEqual((await host('kill -TERM 0; sleep 1000')).end, { how: 'signal', code: 15 });
-  assert.deepEqual((await host('kill -KILL 0; sleep 1000')).end, { how: 'signal', code: 9 });
-});
+  test(`${side}: one that forks on while it is being ended`, async () => {
+    const c = await on(side, `f() { while :; do ${sleeper} & setsid ${sleeper} & sleep 0.01; done; }; f & f & f & wait`, 4000);
+    assert.equal(c.end.how, 'timeout');
+    assert.deepEqual(left(), []);
+  });
 
-test('a full scratch directory', { skip: process.getuid?.() !== 0 && 'needs root: a file system of its own' }, async () => {
-  const c = await host('head -c 2000000000 /dev/zero > "$TMPDIR/big"; echo "status $?"; (echo more > "$TMPDIR/other") 2>/dev/null || echo full', 60_000);
-  assert.deepEqual([c.out, c.end], ['status 1\nfull\n', { how: 'exit', code: 0 }]);
-});
+  test(`${side}: signals to its whole process group, `, async () => {
+    assert.deepEqual((await on(side, 'kill -TERM 0; sleep 1000')).end, { how: 'signal', code: 15 });
+    assert.deepEqual((await on(side, 'kill -KILL 0; sleep 1000')).end, { how: 'signal', code: 9 });
+  });
+
+  test(`${side}: a full scratch directory`, { skip: side === 'host' && who !== 'root' && 'needs root: a file system of its own' }, async () => {
+    const c = await on(side, 'head -c 2000000000 /dev/zero > "$TMPDIR/big"; echo "status $?"; (echo more > "$TMPDIR/other") 2>/dev/null || echo full', 120_000);
+    assert.deepEqual([c.out, c.end], ['status 1\nfull\n', { how: 'exit', code: 0 }]);
+    assert.equal((await on(side, 'ls -A "$TMPDIR"')).out, '');
+  });
+}
 
 test('directories without permissions are gone for the next program', async () => {
-  await host('mkdir -p "$TMPDIR/a/b"; touch "$TMPDIR/a/b/c"; chmod 0 "$TMPDIR/a/b" "$TMPDIR/a"');
-  assert.equal((await host('ls -A "$TMPDIR"')).out, '');
+  await on('host', 'mkdir -p "$TMPDIR/a/b"; touch "$TMPDIR/a/b/c"; chmod 0 "$TMPDIR/a/b" "$TMPDIR/a"');
+  assert.equal((await on('host', 'ls -A "$TMPDIR"')).out, '');
 });
 
 test('a runner that is killed takes everything with it', async () => {

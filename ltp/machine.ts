@@ -57,7 +57,7 @@ export function packageVersion(name: string): string {
 /** Refuses to go on without a package, and says how to get it. */
 export function requirePackage(name: string): string {
   const found = packageVersion(name);
-  if (found === '') throw new Failure(`the Debian package ${name} is not installed; as root: apt-get install ${name}`);
+  if (found === '') throw new Failure(`the Debian package ${name} is not installed; scripts/bootstrap.sh --conformance installs it`);
   return found;
 }
 

@@ -9,10 +9,10 @@
  *   --as WHO         root, user or both (default: both, as far as the suite and you allow)
  *   --mode M         fast (default) or nofast (nothing answered but by servers)
  *   --update         put the result into ltp/baselines, and make docs/conformance.md anew
- *   --compare        say what got better and worse than the baseline; fails when a row is worse
+ *   --compare        say what got better and worse than the baseline, by the names of rows; fails when a row is worse
  *   --misses N       list at most N misses (default 40)
  *
- * `npm run conformance -- docs [--check]` only writes (or checks) docs/conformance.md. The host's runs are kept (oracle.ts), results and captures are
+ * `npm run conformance -- docs [--check]` only writes (or checks) docs/conformance.md; it fails while a miss has no mechanism (mechanisms.ts). The host's runs are kept (oracle.ts), results and captures are
  * below HOME (machine.ts). Exit status: 0 done, 1 worse than the baseline, 2 not possible.
  */
 import { existsSync } from 'node:fs';

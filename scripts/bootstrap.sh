@@ -6,6 +6,7 @@
 #   scripts/bootstrap.sh --tests    also what the guest tests use (musl, Go, busybox, tmux, test suites)
 #   scripts/bootstrap.sh --bars     also what the full bars use (debootstrap)
 #   scripts/bootstrap.sh --e2e      also what the long end-to-end tests use
+#   scripts/bootstrap.sh --conformance   also what the suites of `npm run conformance` are made of
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -39,7 +40,7 @@ need c++ build-essential
 need make build-essential
 need python3 python3
 case ${1:-} in
---tests | --bars | --e2e)
+--tests | --bars | --e2e | --conformance)
 	need musl-gcc musl-tools
 	need go golang-go
 	need busybox busybox-static
@@ -59,6 +60,7 @@ case ${1:-} in
 	need vim vim
 	need less less
 	need script bsdutils
+	need bzip2 bzip2
 	need stress-ng stress-ng
 	need_file /usr/share/zoneinfo/America/Los_Angeles tzdata
 	need_file /usr/lib/python3.11/test/test_os.py libpython3.11-testsuite
@@ -75,6 +77,13 @@ case ${1:-} in
 	need docker-registry docker-registry
 	need skopeo skopeo
 	need umoci umoci
+	;;
+esac
+case ${1:-} in
+--conformance)
+	need_file /usr/src/linux-source-6.1.tar.xz linux-source-6.1
+	need_file /usr/include/sys/capability.h libcap-dev
+	need_file /usr/include/popt.h libpopt-dev
 	;;
 esac
 if [ -n "$packages" ]; then

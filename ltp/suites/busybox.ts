@@ -4,6 +4,7 @@
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Failure } from '../failure.js';
 import { fileDigest, firstLine, packageVersion, place, requirePackage, sha256 } from '../machine.js';
 import { type Assertion, type Row, distinct, wholeRow } from '../result.js';
 import { subsystemOf } from '../subsystem.js';
@@ -70,7 +71,8 @@ export const BUSYBOX_SUITE: Suite = {
     const text = script();
     const path = join(place('busybox'), `${sha256(text).slice(0, 12)}.sh`);
     if (!existsSync(path)) writeFileSync(path, text, { mode: 0o755 });
-    const packages = ['busybox-static', 'coreutils', 'findutils', 'grep', 'sed', 'tar', 'gzip'].map((name) => `${name} ${requirePackage(name)}`);
+    if (!existsSync(BUSYBOX)) throw new Failure(`${BUSYBOX} is not there; scripts/bootstrap.sh --conformance installs it`);
+    const packages = ['coreutils', 'findutils', 'grep', 'sed', 'tar', 'gzip'].map((name) => `${name} ${requirePackage(name)}`);
     return [{
       name: 'applets', argv: ['/bin/sh', path], digest: sha256(text, fileDigest(BUSYBOX), ...packages), timeoutMs: 300_000, as: ['root', 'user'],
       subsystem: (row) => { const found = subsystemOf(row); return found === 'other' ? 'filesystem' : found; }, parse: parseBusybox,

@@ -59,7 +59,7 @@ export function parseGo(capture: Capture): Row[] {
 
 function goroot(): string {
   const root = firstLine('go', 'env', 'GOROOT');
-  if (root === '') throw new Failure('go is not installed; as root: apt-get install golang-go');
+  if (root === '') throw new Failure('go is not installed; scripts/bootstrap.sh --conformance installs it');
   return root;
 }
 

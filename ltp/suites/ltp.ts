@@ -12,9 +12,12 @@ import type { Capture, Program, Suite, Tier } from '../suite.js';
 
 const SMOKE = ['syscalls'];
 const FULL = ['syscalls', 'fs', 'fs_perms_simple', 'ipc', 'math', 'mm', 'nptl', 'pty', 'sched', 'syscalls-ipc', 'timers', 'hyperthreading', 'containers', 'fcntl-locktests', 'fs_bind', 'cve', 'net.ipv6_lib'];
-/** Every one of these many tests of the full list is in the smoke tier. */
+/** One in so many tests of the scenario is in the smoke tier: a few minutes, of every family of calls. */
 const SMOKE_STEP = 25;
-const TIMEOUT_MS = 120_000;
+/** Its own limit for a test is 30 s, unless the test asks for more: one that takes longer than this has no verdict on either side. */
+const TIMEOUT_MS = 60_000;
+/** They change the machine and not only themselves: its clock, modules, swap, accounting, name; or start it anew. Our oracle is the machine that others work on. */
+const NEVER = /^(adjtimex|clock_adjtime|clock_settime|settimeofday|stime|leapsec|reboot|init_module|finit_module|delete_module|swapon|swapoff|acct|sethostname|setdomainname|syslog|vhangup|quotactl)\d*/;
 /** Exit status bits: tst_res_flags.h, as the documentation of the C API gives them. */
 const TCONF_BIT = 32;
 
@@ -73,7 +76,7 @@ export const LTP: Suite = {
     const root = ltpRoot();
     const bin = join(root, 'testcases/bin');
     const there = new Set(readdirSync(bin));
-    return runtest(root, tier).filter(({ name }) => wanted(name)).map(({ name, command, file }): Program => ({
+    return runtest(root, tier).filter(({ name, file }) => !NEVER.test(name) && wanted(`${file}/${name}`)).map(({ name, command, file }): Program => ({
       name: `${file}/${name}`, argv: ['sh', '-c', command], env: { PATH: `${bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`, LTPROOT: root, LTP_COLORIZE_OUTPUT: '0' },
       digest: sha256(command, ...command.split(/\s+/).filter((word) => there.has(word)).map((word) => fileDigest(join(bin, word)))), timeoutMs: TIMEOUT_MS, as: ['root'],
       subsystem: () => subsystemOf(name), parse: (capture) => parseLtp(name, capture),
