@@ -68,7 +68,7 @@ for (const side of ['host', 'carrick'] as const) {
     assert.deepEqual(left(), []);
   });
 
-  test(`${side}: signals to its whole process group, `, async () => {
+  test(`${side}: signals to its whole process group`, async () => {
     assert.deepEqual((await on(side, 'kill -TERM 0; sleep 1000')).end, { how: 'signal', code: 15 });
     assert.deepEqual((await on(side, 'kill -KILL 0; sleep 1000')).end, { how: 'signal', code: 9 });
   });

@@ -33,6 +33,8 @@ test('cpython', () => {
 
 test('kselftest', () => {
   assert.deepEqual(show(parseTap(capture('TAP version 13\n1..3\nok 1 one\n# noise\nnot ok 2 - two\nok 3 three # SKIP no root\n', exit(1)))), ['one: pass', 'two: fail', 'three: skip', '(whole program): pass']);
+  // A test that is skipped in place of its name is not passed.
+  assert.deepEqual(show(parseTap(capture('ok 1 # SKIP no clock\nok 2 - a#b # x\nok 3\nnot ok 4 known # TODO later\n'))), ['no clock: skip', 'a#b # x: pass', 'test 3: pass', 'known: pass', '(whole program): pass']);
   assert.deepEqual(show(parseTap(capture('', exit(4)))), ['(whole program): skip']);
   assert.deepEqual(show(parseTap(capture('', SEGV))), ['(whole program): broken signal 11']);
   assert.deepEqual(show(parseTap(capture('ok 1 one\n', SEGV))), ['one: pass', '(whole program): broken signal 11']);
