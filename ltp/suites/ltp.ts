@@ -2,10 +2,11 @@
  * The Linux Test Project, as somebody installed it at $LTPROOT: the tests that its runtest/ files name, from testcases/bin. Nothing of it is here. A row is
  * a test; its assertions are the lines with TPASS, TFAIL, TBROK and TCONF, by source file and line, and how the test ended.
  */
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { Failure } from '../failure.js';
-import { fileDigest, sha256 } from '../machine.js';
+import { fileDigest, place, sha256 } from '../machine.js';
 import { type Assertion, type Row, type Verdict, endText } from '../result.js';
 import { subsystemOf } from '../subsystem.js';
 import type { Capture, Program, Suite, Tier } from '../suite.js';
@@ -42,6 +43,18 @@ export function parseLtp(name: string, capture: Capture): Row[] {
   return [{ name, assertions: assertions.every((a) => a.verdict === 'skip' || a.id === '(end)') ? assertions.filter((a) => a.id !== '(end)') : assertions }];
 }
 
+/**
+ * The machine's configuration as a file: many tests look into it before anything else, and a container has no /proc/config.gz. undefined: the machine shows
+ * none. Both sides are told the same.
+ */
+function kconfig(): string | undefined {
+  const packed = '/proc/config.gz';
+  if (!existsSync(packed)) return undefined;
+  const path = join(place('ltp'), 'kconfig');
+  writeFileSync(path, gunzipSync(readFileSync(packed)), { mode: 0o644 });
+  return path;
+}
+
 interface Line { readonly name: string; readonly command: string; readonly file: string }
 
 /** Lines `name command...` of runtest files. */
@@ -61,6 +74,8 @@ function ltpRoot(): string {
   const root = process.env['LTPROOT'];
   if (root === undefined || root === '') throw new Failure('LTPROOT is not set: the directory of an installed Linux Test Project');
   if (!existsSync(join(root, 'runtest')) || !existsSync(join(root, 'testcases/bin'))) throw new Failure(`${root} (LTPROOT) has no runtest/ and testcases/bin/`);
+  // A container has its own /tmp.
+  if (resolve(root).startsWith('/tmp/')) throw new Failure(`${root} (LTPROOT) is below /tmp, where carrick's side does not see it`);
   return root;
 }
 
@@ -76,8 +91,9 @@ export const LTP: Suite = {
     const root = ltpRoot();
     const bin = join(root, 'testcases/bin');
     const there = new Set(readdirSync(bin));
+    const config = kconfig();
     return runtest(root, tier).filter(({ name, file }) => !NEVER.test(name) && wanted(`${file}/${name}`)).map(({ name, command, file }): Program => ({
-      name: `${file}/${name}`, argv: ['sh', '-c', command], env: { PATH: `${bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`, LTPROOT: root, LTP_COLORIZE_OUTPUT: '0' },
+      name: `${file}/${name}`, argv: ['sh', '-c', command], env: { PATH: `${bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`, LTPROOT: root, LTP_COLORIZE_OUTPUT: '0', ...(config === undefined ? {} : { KCONFIG_PATH: config }) },
       digest: sha256(command, ...command.split(/\s+/).filter((word) => there.has(word)).map((word) => fileDigest(join(bin, word)))), timeoutMs: TIMEOUT_MS, as: ['root'],
       subsystem: () => subsystemOf(name), parse: (capture) => parseLtp(name, capture),
     }));
