@@ -295,6 +295,7 @@ function wrongKind(ep: Endpoint, f: Frame): number {
     if (o < 0) return o;
     if (ATTRIBUTES.has(f.nr) && ep.srv !== L.SRV_VFS) return ep.forward(f, L.SRV_VFS);
     if (L.ofdOwner(o) !== ep.srv) return ep.forward(f, L.ofdOwner(o));
+    if ((L.ofdFlags(o) & O_PATH) !== 0) return -E.EBADF;
     if (f.nr === NR.NR_lseek && f.argU32(2) > 4) return -E.EINVAL;
     const e = WRONG_KIND.get(f.nr);
     if (e !== undefined) return -e;

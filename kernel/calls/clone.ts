@@ -10,6 +10,7 @@ import { E } from '../../shared/errno.js';
 import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
 import * as NR from '../../shared/gen/syscalls.js';
+import * as host from '../../shared/host.js';
 import { native } from '../../shared/native.js';
 import { Clone, type Embryo, addEmbryo, allocChild, allocThread, commit, dropEmbryosOf, fill, undo } from '../embryos.js';
 import { type Kernel, SIGCHLD } from '../proc.js';
@@ -92,7 +93,7 @@ function readClone3(f: Frame, out: CloneArgs): number {
 }
 
 
-/** clone(2). Errors: EINVAL, EPERM (flags), EAGAIN (RLIMIT_NPROC, tables or slots full), ENOMEM. */
+/** clone(2). Errors: EINVAL, EPERM (flags), EAGAIN (RLIMIT_NPROC, tables or slots full), EFAULT (CLONE_PIDFD), ENOMEM. */
 function sys_clone(k: Kernel, f: Frame, read: (f: Frame, out: CloneArgs) => number): number {
   const a: CloneArgs = { flags: 0, clearSighand: false, exitSignal: 0, pidfdAddr: 0 };
   let r = read(f, a);
@@ -100,6 +101,12 @@ function sys_clone(k: Kernel, f: Frame, read: (f: Frame, out: CloneArgs) => numb
   r = checkFlags(k, f, a.flags);
   if (r < 0) return r;
   if (nprocFull(k, f.task)) return -E.EAGAIN;
+  if ((a.flags & Clone.PIDFD) !== 0) {
+    // The number is stored when the child is there, too late to fail: whether it can be is seen now.
+    host.scratchView.setInt32(host.STRUCT, -1, true);
+    r = f.copyOut(a.pidfdAddr, host.STRUCT, 4);
+    if (r < 0) return r;
+  }
   return (a.flags & Clone.THREAD) !== 0 ? makeThread(k, f, a) : makeProcess(k, f, a);
 }
 

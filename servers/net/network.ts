@@ -8,6 +8,7 @@
  *
  * AF_UNIX needs none of this: its names are the container's own (unix-names.ts).
  */
+import { readFileSync } from 'node:fs';
 import { E } from '../../shared/errno.js';
 import { native } from '../../shared/native.js';
 import { type NetworkMode, NAMESPACE_NET } from '../../shared/spec.js';
@@ -51,7 +52,25 @@ export function confineBinding(b: Buffer, off: number, len: number): number {
   return 0;
 }
 
+/** May only a privileged process bind the address at `off`? ip(7), ip_unprivileged_port_start, which is `first`. Pure. */
+export function isPrivilegedPort(b: Buffer, off: number, len: number, first: number): boolean {
+  const family = len >= 4 ? b.readUInt16LE(off) : 0;
+  if (family !== AF_INET && family !== AF_INET6) return false;
+  const port = b.readUInt16BE(off + 2);
+  return port !== 0 && port < first;
+}
+
+/** The host's net.ipv4.ip_unprivileged_port_start, 1024 where it is not shown. */
+function hostUnprivilegedPorts(): number {
+  try { return Number.parseInt(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'latin1'), 10); } catch (e) {
+    if (!(e instanceof Error && 'code' in e)) throw e;
+    return 1024;
+  }
+}
+
 export class Network {
+  /** First port that everybody may bind. */
+  readonly unprivilegedPorts = hostUnprivilegedPorts();
   /** Whether there is a namespace; known when the first process runs, so asked at the first socket. */
   private own: boolean | undefined = undefined;
 

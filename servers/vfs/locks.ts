@@ -78,7 +78,10 @@ function cut(t: LockTable, r: RecordLock): void {
   t.records = out;
 }
 
-/** Join with the owner's neighbours of the same type. */
+/**
+ * Join with the owner's neighbours of the same type. Locks of one owner stand together, by their start: F_GETLK tells the first that conflicts, and on Linux
+ * that is the lowest of the owner who came first.
+ */
 function join(t: LockTable, r: RecordLock): void {
   const out: RecordLock[] = [];
   for (const l of t.records) {
@@ -87,7 +90,9 @@ function join(t: LockTable, r: RecordLock): void {
       r.end = Math.max(r.end, l.end);
     } else out.push(l);
   }
-  out.push(r);
+  const above = out.findIndex((l) => sameOwner(l, r) && l.start > r.start);
+  const last = above < 0 ? out.findLastIndex((l) => sameOwner(l, r)) : -1;
+  out.splice(above >= 0 ? above : last >= 0 ? last + 1 : out.length, 0, r);
   t.records = out;
 }
 

@@ -79,6 +79,8 @@ int main(void)
 	OK("clone3-low-flags", c3(&a, sizeof a));
 	OK("clone3-null", c3(NULL, sizeof a));
 	int pidfd = -1;
+	a = (struct clone_args){ .flags = CLONE_PIDFD, .pidfd = 8, .exit_signal = SIGCHLD };
+	OK("clone3-bad-pidfd-address", c3(&a, sizeof a));
 	a = (struct clone_args){ .flags = CLONE_PIDFD, .pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD };
 	p = c3(&a, sizeof a);
 	if (p == 0) {

@@ -1,4 +1,5 @@
 /** socket(2), socketpair(2), shutdown(2), listen(2), bind(2), connect(2), accept(2), accept4(2), getsockname(2), getpeername(2). */
+import { Cap, capable } from '../../../shared/creds.js';
 import { E } from '../../../shared/errno.js';
 import { filesOf } from '../../../shared/fdcalls.js';
 import { fdInstall, fdRemove, nofile, ofdUnref } from '../../../shared/fdtable.js';
@@ -18,7 +19,7 @@ import * as h from '../hostcalls.js';
 import { onSocket } from '../on-socket.js';
 import { type Sock, type Socks, ucredOf } from '../sock.js';
 import { NETLINK_ROUTE, NETLINK_SOCK_DIAG } from '../netlink.js';
-import { confineBinding } from '../network.js';
+import { confineBinding, isPrivilegedPort } from '../network.js';
 import { NAME_BIND } from '../path-names.js';
 import { UnixNames } from '../unix-names.js';
 
@@ -113,6 +114,8 @@ function bind(socks: Socks, f: Frame, ofd: number, s: Sock): number {
   const len = addr.addressArg(f, 1, f.argInt(2));
   if (len < 0) return len;
   if (s.domain !== AF_UNIX) {
+    // carrick may be root where its guest is not.
+    if (isPrivilegedPort(host.scratch, h.NAME, len, socks.network.unprivilegedPorts) && !capable(f.task, Cap.NET_BIND_SERVICE)) return -E.EACCES;
     const may = socks.network.confined ? confineBinding(host.scratch, h.NAME, len) : 0;
     return may < 0 ? may : h.bind(s.hostFd, len);
   }

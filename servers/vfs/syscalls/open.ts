@@ -222,7 +222,7 @@ function sys_openat2(f: Frame): number {
   const resolve = f.view.getUint32(at + 16, true), resolveHi = f.view.getUint32(at + 20, true);
   if (flagsHi !== 0 || (flags & ~VALID) !== 0 || modeHi !== 0 || (mode & ~S_IALLUGO) !== 0) return -E.EINVAL;
   if (resolveHi !== 0 || (resolve & ~(RESOLVE_ALL | RESOLVE_CACHED)) !== 0 || (resolve & 0x18) === 0x18) return -E.EINVAL;
-  if ((flags & O_PATH) !== 0 && (flags & ~PATH_FLAGS) !== 0) return -E.EINVAL;
+  if ((flags & O_PATH) !== 0 && ((flags & ~PATH_FLAGS) !== 0 || mode !== 0)) return -E.EINVAL;
   const ok = checkFlags(flags, mode);
   if (ok < 0) return ok;
   if ((resolve & RESOLVE_CACHED) !== 0) return -E.EAGAIN;
