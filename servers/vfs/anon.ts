@@ -16,7 +16,7 @@ import { hostStatFs, TMPFS_MAGIC } from './layered/super.js';
 import { encodeTimes, TIMES } from './host/times.js';
 
 /** Reads its attributes from the host fd of its one open file. */
-class HostFdInode extends Inode {
+export class HostFdInode extends Inode {
   devNo = 0;
   fd = -1;
   /** Set by the guest, or by whoever made it; undefined = as on the host, where everything is carrick's user's. */

@@ -28,6 +28,10 @@ int main(void)
 	VAL("sendfile-bad-out", sendfile(99, in, NULL, 1));
 	VAL("sendfile-out-ro", sendfile(in, in, NULL, 1));
 	VAL("sendfile-in-wo", sendfile(out, open("out", O_WRONLY), NULL, 1));
+	off_t *ro = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	VAL("sendfile-fixed-offset", sendfile(out, in, ro, 1));
+	VAL("sendfile-fixed-offset-zero", sendfile(out, in, ro, 0));
+	VAL("sendfile-fixed-offset-empty", sendfile(out, open("empty", O_RDWR | O_CREAT, 0600), ro, 1));
 	off = -1;
 	VAL("sendfile-negative", sendfile(out, in, &off, 1));
 	VAL("sendfile-append", sendfile(open("out", O_WRONLY | O_APPEND), in, NULL, 1));

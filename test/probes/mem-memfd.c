@@ -32,6 +32,12 @@ int main(void)
 	OK("seal-seal", fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL));
 	OK("seal-more", fcntl(fd, F_ADD_SEALS, F_SEAL_GROW));
 	VAL("seals2", fcntl(fd, F_GET_SEALS));
+	int again = memfd_create("again", MFD_ALLOW_SEALING), by_name;
+	snprintf(name, sizeof name, "/proc/self/fd/%d", again);
+	by_name = open(name, O_RDWR);
+	VAL("by-name-seals", fcntl(by_name, F_GET_SEALS));
+	OK("by-name-add", fcntl(by_name, F_ADD_SEALS, F_SEAL_SHRINK));
+	VAL("first-seals", fcntl(again, F_GET_SEALS));
 	int n = memfd_create("plain", 0);
 	VAL("plain-seals", fcntl(n, F_GET_SEALS));
 	OK("plain-add", fcntl(n, F_ADD_SEALS, F_SEAL_WRITE));

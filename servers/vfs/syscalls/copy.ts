@@ -81,8 +81,10 @@ function sys_sendfile(f: Frame): number {
   if ((L.ofdFlags(o) & O_ACCMODE) === 0) return -E.EBADF;
   const len = Math.min(f.argU64(3), MAX_RW_COUNT);
   if (f.why === Why.SIGNAL) return -E.ERESTARTSYS;
-  if (len === 0) return 0;
   const start = offset ?? from.seek(0, SEEK_CUR);
+  // The offset is stored back even if nothing moved: memory that cannot be written is EFAULT.
+  if (offset !== undefined) putOff(f, 2, start);
+  if (len === 0) return 0;
   const to = L.ofdOwner(o) === L.SRV_VFS ? fileOf(o) : undefined;
   if (to !== undefined && (to.flags & O_APPEND) !== 0 && to.inode.isReg) return -E.EINVAL;
   if (to === undefined && L.ofdHostFd(o) < 0) return -E.EINVAL;

@@ -1,7 +1,6 @@
 /** flock(2), and the fcntl(2) commands that vfs owns: record locks, seals, leases. The tables are in locks.ts. */
 import { E } from '../../../shared/errno.js';
 import type { Endpoint } from '../../../shared/endpoint.js';
-import { Ofd } from '../../../shared/fdtable.js';
 import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
 import * as NR from '../../../shared/gen/syscalls.js';
@@ -9,6 +8,7 @@ import { onOfd, settleHeld } from '../../../shared/held.js';
 import * as host from '../../../shared/host.js';
 import type { WaitQueue } from '../../../shared/wait.js';
 import { Why } from '../../../shared/wait.js';
+import { HostFdInode } from '../anon.js';
 import { type File, fileOf, vfsEndpoint } from '../file.js';
 import { F_RDLCK, F_UNLCK, F_WRLCK, getLock, LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, type RecordLock, setFlock, setLock, stopWaiting } from '../locks.js';
 
@@ -93,9 +93,9 @@ export function fcntlExtra(f: Frame, ofd: number, cmd: number): number {
   }
 }
 
-/** Seals are the host's, on the memfd: mappings and granted writes obey them too. -EINVAL on other files. */
+/** Seals are the host's, on the memfd, however it was opened: mappings and granted writes obey them too. -EINVAL on other files. */
 function seals(f: Frame, file: File, cmd: number): number {
-  if (file.kind !== Ofd.MEMFD) return -E.EINVAL;
+  if (!(file.inode instanceof HostFdInode) || file.hostFd < 0) return -E.EINVAL;
   if (cmd === F_ADD_SEALS && !file.writable) return -E.EPERM;
   return host.fcntl(file.hostFd, cmd, cmd === F_ADD_SEALS ? f.argU32(2) : 0);
 }
