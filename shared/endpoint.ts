@@ -67,6 +67,8 @@ export class Endpoint {
   onAnswer: ((f: Frame) => void) | undefined;
   /** What to do with a number that has no handler here. */
   fallback: Handler = () => { Atomics.add(L.metaI32(), L.META_ENOSYS_AT(1), 1); return -E.ENOSYS; };
+  /** Does one change of descriptors that a request brings along (fdcalls.ts). */
+  onOwed: (f: Frame, word: number) => void = () => undefined;
   /** Calls that a dead task had parked: for servers that keep more than queues. */
   onDropped: (f: Frame) => void = () => undefined;
 
@@ -377,8 +379,10 @@ export class Endpoint {
       f.arrive(EL.REC_TASK, EL.REC_TG, EL.REC_SLOT);
       if (this.forwarded.size > 0) this.forwarded.delete(f.slot);
       if (this.trace !== undefined) { f.startNs = nowNs(); f.busyNs = 0; }
-      this.dispatch(f);
+      for (let k = 0; k < L.OWED_MAX && f.owed(k) !== 0; k++) this.onOwed(f, f.owed(k));
     }
+    // What is owed came before all of these requests: nobody may see it undone who asks about another process.
+    for (let i = 0; i < n; i++) this.dispatch(this.frameOf(this.lists[EL.LIST_IN + i] as number));
     const nfd = this.lists[EL.LIST_NFD] as number;
     for (let i = 0; i < nfd; i++) {
       this.fdHandlers[this.lists[EL.LIST_FD + 2 * i] as number]?.(this.lists[EL.LIST_FD + 2 * i + 1] as number);

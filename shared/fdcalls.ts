@@ -29,6 +29,9 @@ const O_PATH = 0o10000000;
 const F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_SETOWN = 8, F_GETOWN = 9, F_SETSIG = 10, F_GETSIG = 11, F_DUPFD_CLOEXEC = 1030, F_SETPIPE_SZ = 1031, F_GETPIPE_SZ = 1032;
 const F_SETOWN_EX = 15, F_GETOWN_EX = 16, F_OWNER_TID = 0, F_OWNER_PID = 1, F_OWNER_PGRP = 2;
 
+/** Close-on-exec, in a word of slot.owed. */
+const OWED_CLOEXEC = 1 << 24;
+
 const isPipe = (kind: Ofd): boolean => kind === Ofd.PIPE_R || kind === Ofd.PIPE_W || kind === Ofd.FIFO;
 
 /** Files of the calling task. */
@@ -142,6 +145,45 @@ function sys_close_range(ep: Endpoint, f: Frame): number {
     ofdUnref(ep, o);
   }
   return 0;
+}
+
+/**
+ * A change that the stub has made on its own account (native/stub/fds.c, slot.owed). The guest could have written any word: it concerns its own table only,
+ * and is done as a close or a dup2 would be.
+ */
+function doOwed(ep: Endpoint, f: Frame, word: number): void {
+  const files = filesOf(f);
+  const fd = word & 0xfff, to = (word >>> 12) & 0xfff;
+  if (word >>> 30 === L.OWED_CLOSE) {
+    const o = fdRemove(files, fd);
+    if (o < 0) return;
+    native.hintSet(f.tg, fd, 0);
+    ofdUnref(ep, o);
+  } else if (word >>> 30 === L.OWED_DUP) {
+    const o = fdLookup(files, fd);
+    if (o < 0) return;
+    ofdRef(o);
+    const was = fdReplace(files, to, o, (word & OWED_CLOEXEC) !== 0, FD_LIMIT);
+    if (was < 0) { Atomics.sub(L.ofdI32(), L.OFD_REF_AT(o), 1); return; }
+    copyHint(f, fd, to);
+    if (was > 0) ofdUnref(ep, was);
+  }
+}
+
+/**
+ * What fd `fd` of another process's task leads to, with what its stub has yet to tell: OFD row, or -EBADF. Only /proc may look there.
+ */
+export function fdSeen(task: number, fd: number): number {
+  const files = L.taskFiles(task), slot = L.taskSlot(task);
+  if (native.slotLoad(slot, L.SLOT_OWED) === 0) return fdLookup(files, fd);
+  let at = fd;
+  // Backwards: the last word about a number decides; a duplicate is what its original was then.
+  for (let i = L.OWED_MAX - 1; i >= 0; i--) {
+    const word = native.slotLoad(slot, L.SLOT_OWED + 4 * i) >>> 0;
+    if (word >>> 30 === L.OWED_CLOSE && (word & 0xfff) === at) return -E.EBADF;
+    if (word >>> 30 === L.OWED_DUP && ((word >>> 12) & 0xfff) === at) at = word & 0xfff;
+  }
+  return fdLookup(files, at);
 }
 
 /** What has events to tell of; on all else F_SETFL leaves O_ASYNC unset, as Linux does. */
@@ -267,6 +309,7 @@ const CF_BYFD = 2;
  * extra: fcntl commands that concern this server's objects (locks, pipe size, seals); returns a result or -EINVAL.
  */
 export function installFdCalls(ep: Endpoint, extra: (f: Frame, ofd: number, cmd: number) => number): void {
+  ep.onOwed = (f, word) => { doOwed(ep, f, word); };
   ep.handle(NR.NR_close, (f) => sys_close(ep, f));
   ep.handle(NR.NR_dup, sys_dup);
   ep.handle(NR.NR_dup2, (f) => sys_dup2(ep, f));

@@ -111,6 +111,9 @@ export class Frame implements Waiter {
     return this.bytes.latin1Slice(off, off + len);
   }
 
+  /** Word i of what the stub owes, 0 = no more. */
+  owed(i: number): number { return this.u32[this.word + L.SLOT_OWED / 4 + i] as number; }
+
   get rflags(): number { return this.u32[this.word + L.SLOT_RFLAGS / 4] as number; }
   setReplyFlag(flag: number): void { this.u32[this.word + L.SLOT_RFLAGS / 4] = this.rflags | flag; }
   /** The stub must have received that many control messages before it acts on the reply. */

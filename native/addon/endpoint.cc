@@ -56,7 +56,7 @@ constexpr uint64_t DOORBELL_TOKEN = 1ULL << 32;
 constexpr size_t HEADER_COPY = REC_TASK;
 
 static_assert(sizeof(struct carrick_slot) == CARRICK_PAYLOAD_OFF, "header");
-static_assert(SLOT_FIELD(rpid) + 4 <= REC_TASK, "the header's fields end before native's words");
+static_assert(SLOT_FIELD(owed) + 4 * CARRICK_OWED_MAX <= REC_TASK, "the header's fields end before native's words");
 
 struct Doorbell {
 	int read_nonblock = -1;
@@ -194,7 +194,14 @@ static void check_arguments(uint8_t *rec)
 	}
 }
 
-static void copy_request(Endpoint *ep, const SlotBind &b, const uint8_t *slot, uint32_t id, uint32_t task)
+/* What is owed is done once: a request that is forwarded has none left. The words are the stub's again when it is answered. */
+static void take_owed(uint8_t *slot)
+{
+	for (size_t i = 0; i < CARRICK_OWED_MAX; i++)
+		__atomic_store_n(reinterpret_cast<uint32_t *>(slot + SLOT_FIELD(owed) + 4 * i), 0, __ATOMIC_RELAXED);
+}
+
+static void copy_request(Endpoint *ep, const SlotBind &b, uint8_t *slot, uint32_t id, uint32_t task)
 {
 	int32_t *lists = ep->lists;
 	int32_t nfree = --lists[LIST_NFREE];
@@ -204,6 +211,8 @@ static void copy_request(Endpoint *ep, const SlotBind &b, const uint8_t *slot, u
 	memcpy(rec, slot, HEADER_COPY);
 	/* From here on only the copy counts; the compiler must not go back to the slot for a value it has seen. */
 	__asm__ volatile("" ::: "memory");
+	if (rec32(rec, SLOT_FIELD(owed)) != 0)
+		take_owed(slot);
 	uint32_t inlen = rec32(rec, SLOT_FIELD(inlen));
 
 	if (inlen > CARRICK_PAYLOAD_MAX) {
@@ -229,7 +238,7 @@ static bool accept(Endpoint *ep, uint32_t id, uint64_t from)
 	uint32_t s = id & (CARRICK_SLOT_MAX - 1);
 	SlotBind &b = a->bind[s];
 	uint32_t task = b.task.load(std::memory_order_acquire);
-	const uint8_t *slot = slot_of(a, s);
+	uint8_t *slot = slot_of(a, s);
 	uint32_t state = load32(slot + SLOT_FIELD(state));
 
 	/* DEAD counts: exit is posted without waiting, so its thread may be gone before the word is read. */

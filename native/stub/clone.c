@@ -270,6 +270,7 @@ static void enter_new_area(const struct carrick_cloneplan *p, const int fds[2], 
 	t = task_bind(p->slot);
 	ctl_forget(p->pctx);
 	rewrite_begin(t);
+	fds_alone();
 	if (mm.brk_lock != 0)
 		mm.brk_lock = 0;
 	brk_tell(t);
@@ -345,7 +346,8 @@ static bool take_spare(struct task *t, const struct clone_req *q, struct carrick
 		p->exit_signal = SIGCHLD;
 		*ctl_need = px->spare_ctl;
 		p->embryo = __atomic_exchange_n(&px->spare_fork, 0, __ATOMIC_SEQ_CST);
-	} else if ((rest & ~(u64)SYSVSEM_BIT) == THREAD_BITS && q->exit_signal == 0 && q->stack != 0) {
+	} else if ((rest & ~(u64)SYSVSEM_BIT) == THREAD_BITS && q->exit_signal == 0 && q->stack != 0 && t->slot->owed[0] == 0) {
+		/* (What is owed must be done before the thread can make a call.) */
 		p->slot = px->spare_thread_slot;
 		p->pctx = t->slot->pctx;
 		p->embryo = __atomic_exchange_n(&px->spare_thread, 0, __ATOMIC_SEQ_CST);
@@ -372,6 +374,7 @@ long do_clone(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 		return r;
 	names_share((u32)q.flags);
 	note_event(t, nr, &q);
+	fds_share((u32)q.flags);
 	if (take_spare(t, &q, &p, &ctl_need)) {
 		if (p.new_area == 0)
 			return clone_shared(t, uc, &p, &q, -1, true);

@@ -156,6 +156,15 @@ long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	case __NR_open:
 	case __NR_openat:
 		return names_call(t, nr, a);
+	case __NR_close:
+		return fds_close(t, a[0]);
+	case __NR_dup:
+		return fds_dup(t, a[0], 0, false);
+	case __NR_fcntl:
+		return fds_fcntl(t, a);
+	case __NR_getdents:
+	case __NR_getdents64:
+		return fds_getdents(t, a[0]);
 	case __NR_getrlimit:
 		return a[0] == RLIMIT_STACK_ID ? stack_limit(t, a[1]) : R_SLOW;
 	case __NR_prlimit64:

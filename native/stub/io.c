@@ -77,7 +77,7 @@ long copy_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 }
 
 /* The host's copy of a successful dup: `from` was granted or not, `to` may have been. */
-static void mirror_dup(struct task *t, u32 from, u32 to, bool from_granted, bool to_granted, bool cloexec)
+void mirror_dup(struct task *t, u32 from, u32 to, bool from_granted, bool to_granted, bool cloexec)
 {
 	if (to >= mm.fdr || from == to)
 		return;

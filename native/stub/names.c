@@ -21,7 +21,7 @@
 #include "stub.h"
 
 #define ENTRIES 1024u
-#define TEXT_MAX 144u
+#define TEXT_MAX 136u
 #define SERIALS 256u
 #define MADV_WIPEONFORK_ADVICE 18
 
@@ -118,6 +118,8 @@ static inline bool usable(const struct task *t)
 }
 
 static inline u32 serial_of(i32 fd) { return fd >= 0 ? __atomic_load_n(&memory()->serial[fd], __ATOMIC_ACQUIRE) : 0; }
+
+u32 names_serial(u32 fd) { return fd < SERIALS ? serial_of((i32)fd) : 0; }
 
 /* ---- the question ---- */
 
@@ -515,7 +517,12 @@ static void learn(struct task *t, const slot_t *s, long nr, const u64 a[6], long
 	from += sizeof(ans);
 	if (ans.target_len > (u64)(end - from))
 		return;
-	if (q.form == AS_OPEN && r >= 0 && (ans.fd != (i32)r || !about_fd(&q, (u64)r, AS_STAT, 0)))
+	if (q.form == AS_OPEN && r >= 0) {
+		fds_opened(t, (u32)r, &ans);
+		if (ans.fd != (i32)r || !about_fd(&q, (u64)r, AS_STAT, 0))
+			return;
+	}
+	if (ans.kind == CARRICK_ANSWER_NONE)
 		return;
 	/* The path as the server saw it: the guest's own memory may have changed. */
 	if (s->argoff[q.arg] > CARRICK_PAYLOAD_MAX - TEXT_MAX || !settle(&q, &ans, payload_of(t->slot) + s->argoff[q.arg]))
@@ -544,6 +551,9 @@ static void advance_fds(u32 first, u32 last)
 	for (u32 fd = first; fd <= last && fd < SERIALS; fd++)
 		__atomic_fetch_add(&memory()->serial[fd], 1, __ATOMIC_SEQ_CST);
 }
+
+/* The number means something else now. */
+void names_fd_changed(u32 fd) { advance_fds(fd, fd); }
 
 /* Before and after a call that changes what the process sees. */
 static void advance(struct task *t, long nr, const u64 a[6])

@@ -50,6 +50,7 @@ struct task *task_bind(u32 index)
 	t->top = (u64)t - mm.frame_room;
 	t->uc = NULL;
 	t->tried = 0;
+	memset(t->slot->owed, 0, sizeof(t->slot->owed));
 	return t;
 }
 

@@ -120,6 +120,8 @@ struct mm_state {
 	u64 auxv[2 * 40];
 	u32 names; /* names.c: 0 nothing is remembered, 1 the cells are mapped, 2 so is the memory, 3 it is being made */
 	u32 names_epoch, names_views, names_closes;
+	u32 fds_epoch, fds_seeks; /* fds.c: advanced when another process may have got an open file; when a directory was sought in */
+	bool fds_off; /* others may change descriptors, or see when they are closed */
 	u32 frame_room; /* bytes that the host's signal frame needs at most */
 };
 extern struct mm_state mm;
@@ -228,10 +230,11 @@ void slot_claim(struct task *t);
 long post_own(struct task *t, u32 srv, i32 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
 static inline u8 *payload_of(slot_t *s) { return (u8 *)s + CARRICK_PAYLOAD_OFF; }
 
-/* ---- fast path: fast.c, io.c, names.c, sock.c, poll.c, epoll.c, sleep.c, mem.c, signal.c ---- */
+/* ---- fast path: fast.c, io.c, fds.c, names.c, sock.c, poll.c, epoll.c, sleep.c, mem.c, signal.c ---- */
 long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6]);
 long io_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6]);
 long io_posted(struct task *t, long nr, const u64 a[6]);
+void mirror_dup(struct task *t, u32 from, u32 to, bool from_granted, bool to_granted, bool cloexec);
 long copy_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6]);
 u8 fd_hint(const struct task *t, u64 fd);
 /* The process holds the host fd behind a guest's fd. */
@@ -279,6 +282,17 @@ void names_before(struct task *t, long nr, const u64 a[6]);
 void names_after(struct task *t, long nr, const u64 a[6], long r);
 void names_share(u32 flags);
 void names_child(struct task *child, const struct task *t, u32 flags);
+u32 names_serial(u32 fd);
+void names_fd_changed(u32 fd);
+void fds_opened(const struct task *t, u32 fd, const struct carrick_answer *a);
+long fds_close(struct task *t, u64 fd);
+long fds_dup(struct task *t, u64 fd, u64 min, bool cloexec);
+long fds_fcntl(struct task *t, const u64 a[6]);
+long fds_getdents(const struct task *t, u64 fd);
+void fds_before(struct task *t, long nr, const u64 a[6]);
+void fds_read(struct task *t, u64 fd, long r);
+void fds_share(u32 flags);
+void fds_alone(void);
 void brk_tell(struct task *t);
 long mem_call(struct task *t, long nr, const u64 a[6]);
 long do_mmap(struct task *t, const u64 a[6]);

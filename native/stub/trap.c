@@ -83,10 +83,13 @@ long call_server(struct task *t, long nr, const u64 a[6])
 	memcpy(s->args, a, sizeof(s->args));
 	marshal_in(c, s, payload_of(s), a, &m);
 	names_before(t, nr, a);
+	fds_before(t, nr, a);
 	slot_post(t, server_of(t, c, a));
 	slot_wait(t, false);
 	r = (long)s->ret;
 	names_after(t, nr, a, r);
+	if (nr == __NR_getdents64 || nr == __NR_getdents)
+		fds_read(t, a[0], r);
 	if (marshal_out(s, payload_of(s), a, &m) < 0 && r >= 0)
 		r = -EFAULT;
 	slot_done(t);

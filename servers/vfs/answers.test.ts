@@ -18,7 +18,7 @@ let w: World;
 beforeEach(() => { w = new World({ f: '0123456789', 'd/a': 'x', 'd/b': '' }); });
 afterEach(() => { w.end(); });
 
-interface Answer { readonly ret: number; readonly kind: number; readonly mode: number; readonly length: number; readonly fd: number; readonly target: string; holds(): boolean }
+interface Answer { readonly ret: number; readonly kind: number; readonly mode: number; readonly length: number; readonly fd: number; readonly opened: number; readonly target: string; holds(): boolean }
 
 /** A call with room for an answer, as the stub makes it; undefined: none came. */
 function ask(nr: number, ...args: readonly Arg[]): Answer | undefined {
@@ -28,7 +28,7 @@ function ask(nr: number, ...args: readonly Arg[]): Answer | undefined {
   const b = Buffer.from(f.bytes.subarray(at, at + n));
   const u32 = (off: number): number => b.readUInt32LE(off);
   const holds = (): boolean => u32(L.ANSWER_GEN) === cellValue(0) && [L.ANSWER_NAME_CELL, L.ANSWER_INODE_CELL].every((at) => u32(at) === 0 || u32(at + 4) === cellValue(u32(at)));
-  return { ret, kind: u32(L.ANSWER_KIND), mode: u32(L.ANSWER_MODE), length: u32(L.ANSWER_LENGTH), fd: b.readInt32LE(L.ANSWER_FD), target: b.latin1Slice(L.ANSWER_SIZE), holds };
+  return { ret, kind: u32(L.ANSWER_KIND), mode: u32(L.ANSWER_MODE), length: u32(L.ANSWER_LENGTH), fd: b.readInt32LE(L.ANSWER_FD), opened: u32(L.ANSWER_OPENED), target: b.latin1Slice(L.ANSWER_SIZE), holds };
 }
 
 const stat = (path: string): Answer | undefined => ask(NR.NR_stat, path, new Out(144));
@@ -100,6 +100,9 @@ describe('answers about names', () => {
     const a = ask(NR.NR_open, '/f', 0, 0);
     assert.deepEqual([a?.fd, a?.length], [a?.ret, 10]);
     assert.equal(ask(NR.NR_fstat, a?.ret ?? -1, new Out(144))?.fd, a?.ret);
-    assert.equal(ask(NR.NR_open, '/up', O_WRONLY | O_CREAT, 0o644), undefined);
+    assert.equal(a?.opened, L.OPENED_NEW | L.OPENED_LATE);
+    assert.equal(ask(NR.NR_open, '/f', 0o2000000, 0)?.opened, L.OPENED_NEW | L.OPENED_LATE | L.OPENED_CLOEXEC);
+    const up = ask(NR.NR_open, '/up', O_WRONLY | O_CREAT, 0o644);
+    assert.deepEqual([up?.kind, up?.opened], [L.ANSWER_NONE, L.OPENED_NEW], 'guests write it by themselves, and exec looks for writers');
   });
 });

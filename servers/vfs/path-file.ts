@@ -26,6 +26,9 @@ export class DirFile extends File implements DirList {
 
   add(name: string, ino: number, type: number): void { this.entries?.push({ name, ino, type }); }
 
+  /** The names that are being read. */
+  get names(): readonly Entry[] { return this.entries ?? []; }
+
   /** Entry at the current position; undefined at the end; -errno. */
   peek(c: Caller): Entry | number | undefined {
     if (this.entries === undefined || this.pos === 0) {

@@ -46,8 +46,16 @@
 #define CARRICK_RF_SIGNAL 8
 #define CARRICK_RF_MMAP_FD 16
 #define CARRICK_RF_REAP 32
+#define CARRICK_RF_DIR_END 64
 #define CARRICK_ANSWER_FOUND 1
 #define CARRICK_ANSWER_ABSENT 2
+#define CARRICK_ANSWER_NONE 3
+#define CARRICK_OPENED_NEW 1
+#define CARRICK_OPENED_CLOEXEC 2
+#define CARRICK_OPENED_LATE 4
+#define CARRICK_OWED_CLOSE 1
+#define CARRICK_OWED_DUP 2
+#define CARRICK_OWED_MAX 5
 #define CARRICK_DB_CANCEL 0x80000000U
 #define CARRICK_DB_FORWARD 1073741824
 #define CARRICK_DB_RINGS 1073741823
@@ -163,8 +171,12 @@ struct carrick_answer {
 	uint64_t mtime;
 	/* Nanoseconds of atime, btime, ctime, mtime. */
 	uint32_t nsec[4];
+	/* OPENED_*: of the descriptor that open returned. */
+	uint32_t opened;
+	/* What F_GETFL says of it. */
+	uint32_t oflags;
 } __attribute__((packed, aligned(8)));
-_Static_assert(sizeof(struct carrick_answer) == 144, "answer");
+_Static_assert(sizeof(struct carrick_answer) == 152, "answer");
 _Static_assert(offsetof(struct carrick_answer, kind) == 0, "answer.kind");
 _Static_assert(offsetof(struct carrick_answer, gen) == 4, "answer.gen");
 _Static_assert(offsetof(struct carrick_answer, name_cell) == 8, "answer.name_cell");
@@ -191,6 +203,8 @@ _Static_assert(offsetof(struct carrick_answer, btime) == 104, "answer.btime");
 _Static_assert(offsetof(struct carrick_answer, ctime) == 112, "answer.ctime");
 _Static_assert(offsetof(struct carrick_answer, mtime) == 120, "answer.mtime");
 _Static_assert(offsetof(struct carrick_answer, nsec) == 128, "answer.nsec");
+_Static_assert(offsetof(struct carrick_answer, opened) == 144, "answer.opened");
+_Static_assert(offsetof(struct carrick_answer, oflags) == 148, "answer.oflags");
 /* Payload of the reply to clone, fork, vfork, clone3. */
 struct carrick_cloneplan {
 	/* Child's slot index, in this area (CLONE_VM) or in the new one. */
@@ -544,7 +558,9 @@ struct carrick_slot {
 	uint32_t traced;
 	/* @futex. 0 in a fork child until the kernel has heard its parent's commit: its stub waits for 1 before its first post. Writer: kernel. */
 	uint32_t born;
-	uint8_t tail_[36];
+	/* Changes of descriptors that the stub has made and the request brings along, done before it in this order; 0 = no more. Writers: stub while READY, native when it takes the request: 0. */
+	uint32_t owed[5];
+	uint8_t tail_[16];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_slot) == 256, "slot");
 _Static_assert(offsetof(struct carrick_slot, state) == 0, "slot.state");
@@ -575,4 +591,5 @@ _Static_assert(offsetof(struct carrick_slot, watched) == 204, "slot.watched");
 _Static_assert(offsetof(struct carrick_slot, waiting) == 208, "slot.waiting");
 _Static_assert(offsetof(struct carrick_slot, traced) == 212, "slot.traced");
 _Static_assert(offsetof(struct carrick_slot, born) == 216, "slot.born");
+_Static_assert(offsetof(struct carrick_slot, owed) == 220, "slot.owed");
 #endif

@@ -39,8 +39,16 @@ export const RF_CLONE = 4;
 export const RF_SIGNAL = 8;
 export const RF_MMAP_FD = 16;
 export const RF_REAP = 32;
+export const RF_DIR_END = 64;
 export const ANSWER_FOUND = 1;
 export const ANSWER_ABSENT = 2;
+export const ANSWER_NONE = 3;
+export const OPENED_NEW = 1;
+export const OPENED_CLOEXEC = 2;
+export const OPENED_LATE = 4;
+export const OWED_CLOSE = 1;
+export const OWED_DUP = 2;
+export const OWED_MAX = 5;
 export const DB_CANCEL = 2147483648;
 export const DB_FORWARD = 1073741824;
 export const DB_RINGS = 1073741823;
@@ -103,7 +111,7 @@ export const RW_ENTERED = 5;
 export const RW_REASONS = 6;
 export const PLAN_FIRST = 1;
 /** An answer that holds as long as the cells that it names have the values that it names. A link's target follows it; then, 8-byte aligned, answers about other names in the same directory, each followed by its name. Bytes. */
-export const ANSWER_SIZE = 144;
+export const ANSWER_SIZE = 152;
 /** ANSWER_*. (u32) */
 export const ANSWER_KIND = 0;
 /** Value of cell 0: what paths lead through. (u32) */
@@ -156,6 +164,10 @@ export const ANSWER_CTIME = 112;
 export const ANSWER_MTIME = 120;
 /** Nanoseconds of atime, btime, ctime, mtime. (u32[4]) */
 export const ANSWER_NSEC = 128;
+/** OPENED_*: of the descriptor that open returned. (u32) */
+export const ANSWER_OPENED = 144;
+/** What F_GETFL says of it. (u32) */
+export const ANSWER_OFLAGS = 148;
 /** Payload of the reply to clone, fork, vfork, clone3. Bytes. */
 export const CLONEPLAN_SIZE = 32;
 /** Child's slot index, in this area (CLONE_VM) or in the new one. (u32) */
@@ -400,6 +412,8 @@ export const SLOT_WAITING = 208;
 export const SLOT_TRACED = 212;
 /** @futex. 0 in a fork child until the kernel has heard its parent's commit: its stub waits for 1 before its first post. Writer: kernel. (u32) */
 export const SLOT_BORN = 216;
+/** Changes of descriptors that the stub has made and the request brings along, done before it in this order; 0 = no more. Writers: stub while READY, native when it takes the request: 0. (u32[5]) */
+export const SLOT_OWED = 220;
 interface Views { i32: Int32Array; u32: Uint32Array; f64: Float64Array; u8: Uint8Array }
 const noViews = (): Views => ({ i32: new Int32Array(0), u32: new Uint32Array(0), f64: new Float64Array(0), u8: new Uint8Array(0) });
 // ---- cred: Credentials; immutable once published, shared by reference count.

@@ -68,10 +68,22 @@ export const CONSTANTS = {
   RF_SIGNAL: 8,
   RF_MMAP_FD: 16,
   RF_REAP: 32,
+  RF_DIR_END: 64,
 
   /** answer.kind. */
   ANSWER_FOUND: 1,
   ANSWER_ABSENT: 2,
+  /** Nothing to remember but what `opened` says. */
+  ANSWER_NONE: 3,
+  /** answer.opened: a new open file description; its descriptor is close-on-exec; nobody can tell when it is closed. */
+  OPENED_NEW: 1,
+  OPENED_CLOEXEC: 2,
+  OPENED_LATE: 4,
+
+  /** Words of slot.owed: OWED_* in bits 30-31, descriptor in bits 0-11, for a duplicate its number in bits 12-23 and close-on-exec in bit 24. */
+  OWED_CLOSE: 1,
+  OWED_DUP: 2,
+  OWED_MAX: 5,
 
   /** Doorbell words: slot id (area << SLOT_BITS | slot), or-ed with these. */
   DB_CANCEL: 0x80000000,
@@ -230,6 +242,7 @@ export const slot = struct('slot', 'A guest task\'s mailbox; the payload follows
   waiting: u32('1 while the stub sleeps on `state`: a reply must wake it. Writer: stub. Reader: servers.'),
   traced: u32('PT_*: how a tracer has let the task go on, 0 = not traced. Writer: kernel. Reader: stub.'),
   born: u32('@futex. 0 in a fork child until the kernel has heard its parent\'s commit: its stub waits for 1 before its first post. Writer: kernel.'),
+  owed: u32('Changes of descriptors that the stub has made and the request brings along, done before it in this order; 0 = no more. Writers: stub while READY, native when it takes the request: 0.', 5),
 });
 
 export const sigdelivery = struct('sigdelivery', 'Payload of the reply to NR_SIG_FETCH, at payload offset 0.', 144, {
@@ -290,7 +303,7 @@ export const ctlmsg = struct('ctlmsg', 'A message on the control socket (SOCK_SE
 });
 
 /** vfs → stub: what a path or an open file is, for the stub to remember (native/stub/names.c). Out argument 5 of calls that have no sixth argument. */
-export const answer = struct('answer', 'An answer that holds as long as the cells that it names have the values that it names. A link\'s target follows it; then, 8-byte aligned, answers about other names in the same directory, each followed by its name.', 144, {
+export const answer = struct('answer', 'An answer that holds as long as the cells that it names have the values that it names. A link\'s target follows it; then, 8-byte aligned, answers about other names in the same directory, each followed by its name.', 152, {
   kind: u32('ANSWER_*.'),
   gen: u32('Value of cell 0: what paths lead through.'),
   name_cell: u32('Cell of the last name, 0 = none.'),
@@ -317,6 +330,8 @@ export const answer = struct('answer', 'An answer that holds as long as the cell
   ctime: u64('Seconds.'),
   mtime: u64('Seconds.'),
   nsec: u32('Nanoseconds of atime, btime, ctime, mtime.', 4),
+  opened: u32('OPENED_*: of the descriptor that open returned.'),
+  oflags: u32('What F_GETFL says of it.'),
 });
 
 /** Kernel → stub: what clone has prepared. In the reply payload at offset 0. */

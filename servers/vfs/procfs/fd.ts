@@ -5,7 +5,8 @@
  * open(2) may reopen or refuse.
  */
 import { E } from '../../../shared/errno.js';
-import { FD_CLOEXEC, Ofd, fdFlags, fdLookup } from '../../../shared/fdtable.js';
+import { fdSeen } from '../../../shared/fdcalls.js';
+import { FD_CLOEXEC, Ofd, fdFlags } from '../../../shared/fdtable.js';
 import * as L from '../../../shared/gen/layout.js';
 import * as host from '../../../shared/host.js';
 import { absolutePath } from '../dpath.js';
@@ -18,6 +19,8 @@ import { type Target, alive, fsOf, mayInspect } from './target.js';
 
 const DT_LNK = 10, DT_REG = 8;
 const SEEK_CUR = 1;
+/** Numbers below it may be duplicates that are in no table yet (native/stub/fds.c). */
+const OWED_TOP = 256;
 /** Low numbers of a directory's inode range that fds take; see pidIno. */
 export const FD_INO = 0x10000, FDINFO_INO = 0x80000;
 
@@ -67,7 +70,7 @@ export function ofdName(ofd: number, t: Target): string {
 
 class FdLink extends LinkInode {
   constructor(sb: SuperBlock, t: Target, fd: number, ino: number, mode: number) {
-    const row = (): number => (alive(t) ? fdLookup(L.taskFiles(t.task), fd) : -E.ENOENT);
+    const row = (): number => (alive(t) ? fdSeen(t.task, fd) : -E.ENOENT);
     super(sb,
       () => { const o = row(); return o < 0 ? -E.ENOENT : ofdName(o, t); },
       (c: Caller): LinkTarget | number => {
@@ -91,7 +94,7 @@ function linkMode(ofd: number): number {
 
 function infoText(t: Target, fd: number): string | number {
   const files = L.taskFiles(t.task);
-  const o = alive(t) ? fdLookup(files, fd) : -E.ENOENT;
+  const o = alive(t) ? fdSeen(t.task, fd) : -E.ENOENT;
   if (o < 0) return -E.ENOENT;
   const file = placed(o);
   const hostFd = L.ofdHostFd(o);
@@ -121,7 +124,7 @@ export class FdDir extends LiveDir {
   override lookup(_c: Caller, name: string): Inode | number {
     const fd = fdOfName(name);
     if (fd < 0 || !alive(this.t)) return -E.ENOENT;
-    const o = fdLookup(L.taskFiles(this.t.task), fd);
+    const o = fdSeen(this.t.task, fd);
     if (o < 0) return -E.ENOENT;
     const { t } = this;
     const i = this.info
@@ -135,10 +138,10 @@ export class FdDir extends LiveDir {
 
   override readdir(_c: Caller, list: DirList): number {
     if (!alive(this.t)) return -E.ENOENT;
-    const files = L.taskFiles(this.t.task);
-    const top = L.filesTop(files);
+    const { task } = this.t;
+    const top = Math.max(L.filesTop(L.taskFiles(task)), OWED_TOP);
     for (let fd = 0; fd < top; fd++) {
-      if (fdLookup(files, fd) < 0) continue;
+      if (fdSeen(task, fd) < 0) continue;
       list.add(String(fd), this.base + (this.info ? FDINFO_INO : FD_INO) + fd, this.info ? DT_REG : DT_LNK);
     }
     return 0;

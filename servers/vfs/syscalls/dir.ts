@@ -12,6 +12,7 @@ import { fileOf } from '../file.js';
 import { MAY_EXEC } from '../inode.js';
 import { Walk } from '../namei.js';
 import { DirFile } from '../path-file.js';
+import { noteListing } from '../siblings.js';
 import { $nd, AT_FDCWD, callerOf, walkInode } from './args.js';
 
 /** Longest answer to one getdents: programs ask for 32 KiB and come again. */
@@ -60,6 +61,8 @@ function getdents(f: Frame, ofd: number, wide: boolean): number {
     file.pos++;
     e = file.peek(c);
   }
+  if (start === 0) noteListing(f, file.path.dentry, file.names);
+  if (e === undefined) f.setReplyFlag(L.RF_DIR_END);
   if (elsewhere) {
     const r = f.copyOut(f.argU64(1), DATA, n);
     // What did not arrive is there to be read again.

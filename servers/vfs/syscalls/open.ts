@@ -6,7 +6,7 @@
  */
 import { E } from '../../../shared/errno.js';
 import type { Endpoint } from '../../../shared/endpoint.js';
-import { fdRoom, nofile, Ofd, ofdRef } from '../../../shared/fdtable.js';
+import { fdLookup, fdRoom, nofile, Ofd, ofdRef } from '../../../shared/fdtable.js';
 import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
 import * as NR from '../../../shared/gen/syscalls.js';
@@ -144,7 +144,7 @@ function openFound(f: Frame, c: Caller, nd: Nameidata, flags: number, created: b
   if (nd.ofd !== 0) return openOfd(f, nd.ofd, flags, cloexec);
   const path = nd.path;
   const inode = path.inode;
-  if ((flags & O_PATH) !== 0) return opened(f, path, installFile(f, new PathFile(path, flags), cloexec));
+  if ((flags & O_PATH) !== 0) return opened(f, path, installFile(f, new PathFile(path, flags), cloexec), cloexec);
   let r = checkType(inode, flags, path);
   if (r < 0) return r;
   if (!created) {
@@ -153,7 +153,7 @@ function openFound(f: Frame, c: Caller, nd: Nameidata, flags: number, created: b
   }
   if (inode.isDir) {
     r = inode.mayList();
-    return r < 0 ? r : opened(f, path, installFile(f, new DirFile(path, flags), cloexec));
+    return r < 0 ? r : opened(f, path, installFile(f, new DirFile(path, flags), cloexec), cloexec);
   }
   if (inode.type === S_IFIFO) return fifoOpen(f, path, flags, cloexec);
   if (inode.type === S_IFSOCK) return -E.ENXIO;
@@ -162,12 +162,25 @@ function openFound(f: Frame, c: Caller, nd: Nameidata, flags: number, created: b
     if (r < 0) return r;
   }
   const file: File | number = inode.open(c, path, flags);
-  return typeof file === 'number' ? file : opened(f, path, installFile(f, file, cloexec));
+  return typeof file === 'number' ? file : opened(f, path, installFile(f, file, cloexec), cloexec);
 }
 
-/** Programs ask for the attributes of what they have just opened: fd, which is returned, comes with them if they may be remembered. */
-function opened(f: Frame, path: Path, fd: number): number {
-  if (fd >= 0 && path.inode.isSettled && path.inode.refresh() === 0) answerOpen(f, fd, path.inode, path.mnt.id);
+/**
+ * What is told of a new descriptor (OPENED_*). Nobody can tell when a file is closed that was only read, which no mount waits for (umount: EBUSY) and
+ * whose locks are not dropped by it.
+ */
+function openedBits(path: Path, file: number, cloexec: boolean): number {
+  const kind = L.ofdKind(file);
+  if (kind !== Ofd.REGULAR && kind !== Ofd.DIR) return 0;
+  const late = (L.ofdFlags(file) & O_ACCMODE) === O_RDONLY && path.mnt.parent === undefined && path.inode.locks === undefined;
+  return L.OPENED_NEW | (cloexec ? L.OPENED_CLOEXEC : 0) | (late ? L.OPENED_LATE : 0);
+}
+
+/** Programs ask for the attributes of what they have just opened: fd, which is returned, comes with what they may remember of it. */
+function opened(f: Frame, path: Path, fd: number, cloexec: boolean): number {
+  if (fd < 0) return fd;
+  const file = fdLookup(L.taskFiles(f.task), fd);
+  if (file > 0) answerOpen(f, fd, path.inode, path.mnt.id, openedBits(path, file, cloexec), L.ofdFlags(file));
   return fd;
 }
 

@@ -124,7 +124,7 @@ function statTarget(f: Frame, dirfd: number, arg: number, flags: number): Inode 
   if (s < 0) return s;
   if ($nd.settled) {
     answerFound(f, $nd.dentry, inode, $nd.mnt.id);
-    tellSiblings(f, $nd, (flags & AT_SYMLINK_NOFOLLOW) === 0);
+    tellSiblings(f, c, $nd, (flags & AT_SYMLINK_NOFOLLOW) === 0);
   }
   return inode;
 }

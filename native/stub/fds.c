@@ -1,0 +1,239 @@
+/*
+ * Descriptors: changes of the process's own table that the stub makes by itself and tells later.
+ *
+ * Closing or duplicating a descriptor changes nothing but the process's own numbers if the open file description goes on living, or if nobody can
+ * tell when it ends: a file opened for reading only, or a directory, of the root file system, without locks. vfs says so when it opens one (OPENED_LATE).
+ * Such a change is written into the slot as a word (slot.owed) and done by whichever server takes the process's next request, before that request and
+ * in the order of the words. So a close costs no trip, and no server ever sees a request that comes before it. Until then /proc/PID/fd shows the
+ * words' effect (servers/vfs/procfs/fd.ts), and the process's end closes everything anyway.
+ *
+ * What is known of a descriptor (`known`) comes with the answer to its open and holds as long as the number means the same (serial, names.c), the table is the
+ * same (view) and nothing else has changed: mm.fds_epoch is advanced when another process may get the open file description (fork, sendmsg), by F_SETFL and by limits.
+ *
+ * The number of a duplicate is the lowest without a hint; hints are the servers', and are changed here in advance as the servers will. That is only
+ * true while nobody else changes the table: a process that makes threads, or shares its table or its memory with another for longer than a vfork,
+ * owes nothing from then on (mm.fds_off); neither does one that locks files.
+ */
+#include "stub.h"
+
+#define KNOWN 256u
+
+#define F_DUPFD 0
+#define F_GETFD 1
+#define F_SETFD 2
+#define F_GETFL 3
+#define F_SETFL 4
+#define F_GETLK 5
+#define F_SETLK 6
+#define F_SETLKW 7
+#define F_OFD_SETLK 37
+#define F_OFD_SETLKW 38
+#define F_SETLEASE 1024
+#define F_NOTIFY 1026
+#define F_DUPFD_CLOEXEC 1030
+#define FIONBIO 0x5421
+#define FIONCLEX 0x5450
+#define FIOCLEX 0x5451
+#define FIOASYNC 0x5452
+
+#define CLONE_VM_BIT 0x100u
+#define CLONE_FILES_BIT 0x400u
+#define CLONE_VFORK_BIT 0x4000u
+
+/* known.what beyond OPENED_*: its directory has been read to the end. */
+#define AT_END 0x100u
+
+static struct known {
+	u32 what; /* OPENED_*, AT_END */
+	u32 oflags;
+	u32 limit; /* numbers below it may be used */
+	u32 serial, view, epoch;
+	u32 seeks; /* mm.fds_seeks when AT_END was set */
+} known[KNOWN];
+
+/* What is known of fd, or NULL. */
+static struct known *known_of(const struct task *t, u64 fd)
+{
+	struct known *k = &known[(u32)fd % KNOWN];
+
+	if ((u32)fd >= KNOWN || k->what == 0 || mm.fds_off || mm.names != 2)
+		return NULL;
+	return k->serial == names_serial((u32)fd) && k->view == t->view && k->epoch == mm.fds_epoch ? k : NULL;
+}
+
+static void know(const struct task *t, u32 fd, u32 what, u32 oflags, u32 limit)
+{
+	if (fd < KNOWN)
+		known[fd] = (struct known){ .what = what, .oflags = oflags, .limit = limit, .serial = names_serial(fd), .view = t->view, .epoch = mm.fds_epoch };
+}
+
+/* open has returned fd. */
+void fds_opened(const struct task *t, u32 fd, const struct carrick_answer *a)
+{
+	if ((a->opened & CARRICK_OPENED_NEW) && a->fd == (i32)fd && !mm.fds_off)
+		know(t, fd, a->opened & (CARRICK_OPENED_NEW | CARRICK_OPENED_CLOEXEC | CARRICK_OPENED_LATE), a->oflags, a->nofile);
+}
+
+static bool owe(struct task *t, u32 word)
+{
+	u32 i = 0;
+
+	/* A request that nobody has waited for may still be read. */
+	slot_claim(t);
+	while (i < CARRICK_OWED_MAX && t->slot->owed[i] != 0)
+		i++;
+	if (i == CARRICK_OWED_MAX)
+		return false;
+	t->slot->owed[i] = word;
+	return true;
+}
+
+static inline u32 owed_word(u32 op, u32 fd, u32 to, bool cloexec) { return op << 30 | (u32)cloexec << 24 | to << 12 | fd; }
+
+static inline void set_hint(struct task *t, u32 fd, u8 hint) { __atomic_store_n(&t->pctx->fdhint[fd], hint, __ATOMIC_SEQ_CST); }
+
+/** close(2) of what nobody misses: 0, or R_SLOW. */
+long fds_close(struct task *t, u64 fd)
+{
+	const struct known *k = known_of(t, fd);
+
+	if (k == NULL || !(k->what & CARRICK_OPENED_LATE) || !owe(t, owed_word(CARRICK_OWED_CLOSE, (u32)fd, 0, false)))
+		return R_SLOW;
+	if (granted(t, fd))
+		host(__NR_close, fd);
+	set_hint(t, (u32)fd, 0);
+	names_fd_changed((u32)fd);
+	return 0;
+}
+
+/** dup(2), F_DUPFD, F_DUPFD_CLOEXEC: the new number, or R_SLOW (errors are the server's). */
+long fds_dup(struct task *t, u64 fd, u64 min, bool cloexec)
+{
+	const struct known *k = known_of(t, fd);
+	u32 to = (u32)min;
+
+	if (k == NULL || !(k->what & CARRICK_OPENED_LATE))
+		return R_SLOW;
+	while (to < KNOWN && fd_hint(t, to) != 0)
+		to++;
+	if (to >= KNOWN || to >= k->limit || to >= mm.fdr || !owe(t, owed_word(CARRICK_OWED_DUP, (u32)fd, to, cloexec)))
+		return R_SLOW;
+	names_fd_changed(to);
+	set_hint(t, to, fd_hint(t, fd));
+	mirror_dup(t, (u32)fd, to, granted(t, fd), false, cloexec);
+	know(t, to, (k->what & ~CARRICK_OPENED_CLOEXEC) | (cloexec ? CARRICK_OPENED_CLOEXEC : 0), k->oflags, k->limit);
+	known[to].seeks = k->seeks;
+	return (long)to;
+}
+
+/** fcntl(2), commands on descriptors and status flags. */
+long fds_fcntl(struct task *t, const u64 a[6])
+{
+	const struct known *k = known_of(t, a[0]);
+	u32 cmd = (u32)a[1];
+	bool cloexec;
+
+	if (k == NULL)
+		return R_SLOW;
+	cloexec = (k->what & CARRICK_OPENED_CLOEXEC) != 0;
+	switch (cmd) {
+	case F_DUPFD:
+	case F_DUPFD_CLOEXEC:
+		return fds_dup(t, a[0], a[2], cmd == F_DUPFD_CLOEXEC);
+	case F_GETFD:
+		return cloexec;
+	case F_SETFD:
+		return (a[2] & 1) == cloexec ? 0 : R_SLOW;
+	case F_GETFL:
+		return (long)k->oflags;
+	}
+	return R_SLOW;
+}
+
+/** getdents64(2), getdents(2): 0 of a directory that was read to its end, or R_SLOW. */
+long fds_getdents(const struct task *t, u64 fd)
+{
+	const struct known *k = known_of(t, fd);
+
+	return k != NULL && (k->what & AT_END) && k->seeks == mm.fds_seeks ? 0 : R_SLOW;
+}
+
+static void before_fcntl(struct task *t, const u64 a[6])
+{
+	struct known *k;
+
+	switch ((u32)a[1]) {
+	case F_SETFD:
+		k = known_of(t, a[0]);
+		if (k != NULL)
+			k->what = (k->what & ~CARRICK_OPENED_CLOEXEC) | (a[2] & 1 ? CARRICK_OPENED_CLOEXEC : 0);
+		return;
+	case F_SETFL:
+		mm.fds_epoch++;
+		return;
+	case F_SETLK:
+	case F_SETLKW:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+	case F_SETLEASE:
+	case F_NOTIFY:
+		mm.fds_off = true;
+		return;
+	}
+}
+
+/* A request is about to be posted: what it ends of what is known. */
+void fds_before(struct task *t, long nr, const u64 a[6])
+{
+	switch (nr) {
+	case __NR_fcntl:
+		before_fcntl(t, a);
+		return;
+	case __NR_flock:
+		mm.fds_off = true;
+		return;
+	case __NR_ioctl:
+		if ((u32)a[1] == FIONBIO || (u32)a[1] == FIOASYNC || (u32)a[1] == FIONCLEX || (u32)a[1] == FIOCLEX)
+			mm.fds_epoch++;
+		return;
+	case __NR_sendmsg:
+	case __NR_sendmmsg:
+	case __NR_setrlimit:
+	case __NR_prlimit64:
+		mm.fds_epoch++;
+		return;
+	case __NR_lseek:
+		mm.fds_seeks++;
+		return;
+	}
+}
+
+/* getdents was answered; the slot still holds the reply. */
+void fds_read(struct task *t, u64 fd, long r)
+{
+	struct known *k = known_of(t, fd);
+
+	if (k == NULL || r < 0)
+		return;
+	if (t->slot->rflags & CARRICK_RF_DIR_END) {
+		k->what |= AT_END;
+		k->seeks = mm.fds_seeks;
+	} else {
+		k->what &= ~AT_END;
+	}
+}
+
+/* A clone with these flags is about to be made. */
+void fds_share(u32 flags)
+{
+	mm.fds_epoch++;
+	if ((flags & CLONE_FILES_BIT) || (flags & (CLONE_VM_BIT | CLONE_VFORK_BIT)) == CLONE_VM_BIT)
+		mm.fds_off = true;
+}
+
+/* A fork child begins: it is alone, and knows of no descriptor. */
+void fds_alone(void)
+{
+	mm.fds_epoch++;
+	mm.fds_off = false;
+}
