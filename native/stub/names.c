@@ -294,16 +294,19 @@ static bool look(const struct task *t, const struct ask *q, struct carrick_answe
 	return look_at(t, e, q, out, target, target_len) || look_at(t, e + 1, q, out, target, target_len);
 }
 
+/* struct stat; asm/stat.h. time: atime, mtime, ctime, seconds and nanoseconds. */
+struct stat_buf {
+	u64 dev, ino, nlink;
+	u32 mode, uid, gid, pad;
+	u64 rdev, size, blksize, blocks, time[6], unused[3];
+};
+_Static_assert(sizeof(struct stat_buf) == 144, "struct stat");
+
 static long tell_stat(const struct carrick_answer *a, u64 out)
 {
-	struct {
-		u64 dev, ino, nlink;
-		u32 mode, uid, gid, pad;
-		u64 rdev, size, blksize, blocks, time[6], unused[3];
-	} s = { .dev = a->dev, .ino = a->ino, .nlink = a->nlink, .mode = a->mode, .uid = a->uid, .gid = a->gid, .rdev = a->rdev, .size = a->length,
+	struct stat_buf s = { .dev = a->dev, .ino = a->ino, .nlink = a->nlink, .mode = a->mode, .uid = a->uid, .gid = a->gid, .rdev = a->rdev, .size = a->length,
 		.blksize = a->blksize, .blocks = a->blocks, .time = { a->atime, a->nsec[0], a->mtime, a->nsec[3], a->ctime, a->nsec[2] } };
 
-	_Static_assert(sizeof(s) == 144, "struct stat");
 	return guest_write(out, &s, sizeof(s)) != 0 ? -EFAULT : 0;
 }
 
@@ -330,6 +333,28 @@ static long tell_statx(const struct carrick_answer *a, u64 out)
 
 	_Static_assert(sizeof(s) == 256, "struct statx");
 	return guest_write(out, &s, sizeof(s)) != 0 ? -EFAULT : 0;
+}
+
+/* What the data decide of an open file's attributes: as of now. False: it is not granted. */
+static bool refresh(const struct task *t, i32 fd, struct carrick_answer *a)
+{
+	struct stat_buf s;
+
+	if (!granted(t, (u64)fd) || host(__NR_fstat, fd, &s) < 0)
+		return false;
+	a->length = s.size;
+	a->blksize = (u32)s.blksize;
+	a->blocks = s.blocks;
+	a->atime = s.time[0];
+	a->nsec[0] = (u32)s.time[1];
+	a->mtime = s.time[2];
+	a->nsec[3] = (u32)s.time[3];
+	/* Writing moves the host's, chmod and the like the inode's own: the later one counts. */
+	if ((i64)s.time[4] > (i64)a->ctime || (s.time[4] == a->ctime && s.time[5] > a->nsec[2])) {
+		a->ctime = s.time[4];
+		a->nsec[2] = (u32)s.time[5];
+	}
+	return true;
 }
 
 /* A full table of fds comes before a missing name. There is room as long as the last number that may be used is free. */
@@ -383,7 +408,7 @@ long names_call(struct task *t, long nr, const u64 a[6])
 	t->ask = 1;
 	if (q.kind == NOTHING || !read_path(&q, (const void *)a[q.arg]))
 		return R_SLOW;
-	if (look(t, &q, &ans, target, &target_len))
+	if (look(t, &q, &ans, target, &target_len) && (ans.kind != CARRICK_ANSWER_LIVE || refresh(t, q.dirfd, &ans)))
 		r = tell(t, &q, &ans, target, target_len);
 	if (r == R_SLOW && q.kind >= ACCESS) {
 		/* A name that is not there is not there for any mode. */

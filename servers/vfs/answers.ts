@@ -151,17 +151,18 @@ export function missing(f: Frame, nd: Nameidata, errno: number): number {
 }
 
 /**
- * Let the caller remember the attributes of what it has open at fd, as far as they are settled. opened: OPENED_* if it has just been opened, with what
+ * Let the caller remember the attributes of what it has open at fd, as far as they are settled. live: what the data decide is the host's to tell (File.live). opened: OPENED_* if it has just been opened, with what
  * F_GETFL says in oflags.
  */
-export function answerOpen(f: Frame, fd: number, inode: Inode, mntId: number, opened = 0, oflags = 0): void {
-  const settled = inode.isSettled && inode.refresh() === 0;
-  if ((!settled && opened === 0) || L.filesSharedUnlike(L.taskFiles(f.task)) !== 0) return;
+export function answerOpen(f: Frame, fd: number, inode: Inode, mntId: number, live: boolean, opened = 0, oflags = 0): void {
+  const settled = inode.isSettled;
+  const told = (settled || live) && inode.refresh() === 0;
+  if ((!told && opened === 0) || L.filesSharedUnlike(L.taskFiles(f.task)) !== 0) return;
   const o = f.answerOff(L.ANSWER_SIZE);
   if (o < 0) return;
-  putCells(f, o, settled ? L.ANSWER_FOUND : L.ANSWER_NONE, undefined, settled ? inode : undefined, fd);
+  putCells(f, o, told ? (settled ? L.ANSWER_FOUND : L.ANSWER_LIVE) : L.ANSWER_NONE, undefined, told ? inode : undefined, fd);
   f.view.setUint32(o + L.ANSWER_TARGET_LEN, 0, true);
-  if (settled) putAttributes(f.view, o, inode, statxMask(inode), mntId);
+  if (told) putAttributes(f.view, o, inode, statxMask(inode), mntId);
   f.view.setUint32(o + L.ANSWER_OPENED, opened, true);
   f.view.setUint32(o + L.ANSWER_OFLAGS, oflags, true);
   f.setOut(5, L.ANSWER_SIZE);

@@ -41,6 +41,8 @@ export abstract class File {
   grantable = 0;
   /** 1 when the host's poll on hostFd tells readiness. */
   pollable = 0;
+  /** Does fstat(2) on hostFd say of size, blocks and times what this file's inode would after refresh() (of ctime: the later of the two)? */
+  live = false;
   /** Readiness at open; later changes by setReady. */
   ready = READY_ALWAYS;
 

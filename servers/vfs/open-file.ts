@@ -84,7 +84,7 @@ export function grantNow(f: Frame, fd: number, file: File): boolean {
   return (f.rflags & L.RF_GRANT) !== 0;
 }
 
-/** Count a served read or write; a file that is used repeatedly is granted, so that the loop runs without us. */
+/** Count a served read, write or fstat; a file that is used repeatedly is granted, so that the loop runs without us. */
 export function countUse(f: Frame, fd: number, file: File): void {
   if (file.grantable !== 0 && ++file.uses >= GRANT_AFTER) grantNow(f, fd, file);
 }

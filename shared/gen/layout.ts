@@ -43,6 +43,7 @@ export const RF_DIR_END = 64;
 export const ANSWER_FOUND = 1;
 export const ANSWER_ABSENT = 2;
 export const ANSWER_NONE = 3;
+export const ANSWER_LIVE = 4;
 export const OPENED_NEW = 1;
 export const OPENED_CLOEXEC = 2;
 export const OPENED_LATE = 4;

@@ -75,6 +75,8 @@ export const CONSTANTS = {
   ANSWER_ABSENT: 2,
   /** Nothing to remember but what `opened` says. */
   ANSWER_NONE: 3,
+  /** Attributes of an open file, but what its data decide (size, blocks, times) is the host's to tell, by the granted descriptor. */
+  ANSWER_LIVE: 4,
   /** answer.opened: a new open file description; its descriptor is close-on-exec; nobody can tell when it is closed. */
   OPENED_NEW: 1,
   OPENED_CLOEXEC: 2,

@@ -59,6 +59,8 @@ export class LRegular extends LNode {
     this.data = undefined;
   }
 
+  /** Has it data of its own? */
+  get hasData(): boolean { return this.data !== undefined; }
   /** Name of its data in the upper directory, '' = it has none there. */
   get dataName(): string { return this.data?.name ?? ''; }
 
@@ -172,6 +174,8 @@ export class LRegular extends LNode {
 export class LFile extends HostFile {
   constructor(path: Path, flags: number, hostFd: number, private readonly node: LRegular) {
     super(path, flags, hostFd);
+    // A descriptor on the lower's data, once granted, stays there when the file is copied up.
+    this.live = node.hasData;
     // Writes that have to be counted, or that take set-id bits off the file, must come by here.
     if (node.sb.limit > 0 || (node.mode & (S_ISUID | S_ISGID)) !== 0) this.grantable &= ~L.HINT_WRITE;
   }

@@ -14,7 +14,7 @@ import { grantFds } from '../../../shared/grant.js';
 import { answerOpen, missing } from '../answers.js';
 import { CAP_FSETID, hasCap, isOwner, killPriv, mayCreate, mayWriteMount, permission } from '../dac.js';
 import { dinstantiate } from '../dcache.js';
-import { O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, O_WRONLY, type File } from '../file.js';
+import { O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, O_WRONLY, type File, fileOf } from '../file.js';
 import { fifoOpen, fifoResume, isFifoOpen } from '../fifo.js';
 import { readClock } from '../host/times.js';
 import type { Path} from '../inode.js';
@@ -180,7 +180,7 @@ function openedBits(path: Path, file: number, cloexec: boolean): number {
 function opened(f: Frame, path: Path, fd: number, cloexec: boolean): number {
   if (fd < 0) return fd;
   const file = fdLookup(L.taskFiles(f.task), fd);
-  if (file > 0) answerOpen(f, fd, path.inode, path.mnt.id, openedBits(path, file, cloexec), L.ofdFlags(file));
+  if (file > 0) answerOpen(f, fd, path.inode, path.mnt.id, fileOf(file)?.live === true, openedBits(path, file, cloexec), L.ofdFlags(file));
   return fd;
 }
 

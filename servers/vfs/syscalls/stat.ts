@@ -7,10 +7,12 @@ import * as L from '../../../shared/gen/layout.js';
 import * as NR from '../../../shared/gen/syscalls.js';
 import { answerFound, answerOpen, missing, statxMask } from '../answers.js';
 import { permission } from '../dac.js';
+import { fileOf } from '../file.js';
 import { InternalSuper, pathOfOfd } from '../foreign.js';
 import { DATA, scratch } from '../../../shared/host.js';
 import { devMajor, devMinor, type Inode, MAY_EXEC, MAY_READ, MAY_WRITE, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, type Mount, S_IFDIR, S_IFLNK, S_IFREG, type StatFs } from '../inode.js';
 import { Walk } from '../namei.js';
+import { countUse } from '../open-file.js';
 import { tellSiblings } from '../siblings.js';
 import { $nd, AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, atWalk, callerOf, walkArg, walkInode } from './args.js';
 
@@ -102,7 +104,11 @@ function statOfFd(f: Frame, fd: number): Inode | number {
   const o = fdLookup(L.taskFiles(f.task), fd);
   if (o < 0) return o;
   const i = inodeOfOfd(f, o);
-  if (typeof i !== 'number') answerOpen(f, fd, i, $nd.mnt.id);
+  if (typeof i === 'number') return i;
+  const file = L.ofdOwner(o) === L.SRV_VFS ? fileOf(o) : undefined;
+  // With a grant of its own the process asks the host.
+  if (file?.live === true && f.answerOff(L.ANSWER_SIZE) >= 0) countUse(f, fd, file);
+  answerOpen(f, fd, i, $nd.mnt.id, file?.live === true);
   return i;
 }
 
