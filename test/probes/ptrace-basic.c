@@ -1,4 +1,4 @@
-/* PTRACE_TRACEME: the stop at exec, signal-delivery-stops, memory and registers, and how the tracee goes on. */
+/* PTRACE_TRACEME: the stop at exec, signal-delivery-stops, memory and registers, and how the tracee goes on. A tracee that runs prints by itself, so its tracer says nothing until it has stopped. */
 #include "probe.h"
 #include <sys/ptrace.h>
 #include <sys/user.h>
@@ -81,20 +81,20 @@ int main(int argc, char **argv)
 	OK("attach.again", ptrace(PTRACE_ATTACH, pid, 0, 0));
 	OK("attach.none", ptrace(PTRACE_ATTACH, 4194000, 0, 0));
 	OK("cont.none", ptrace(PTRACE_CONT, 4194000, 0, 0));
-	OK("cont", ptrace(PTRACE_CONT, pid, 0, 0));
+	MUST(ptrace(PTRACE_CONT, pid, 0, 0));
 	stopped("usr1", pid);
-	OK("cont.usr1", ptrace(PTRACE_CONT, pid, 0, SIGUSR1));
+	MUST(ptrace(PTRACE_CONT, pid, 0, SIGUSR1));
 	stopped("usr1.again", pid);
-	OK("cont.nothing", ptrace(PTRACE_CONT, pid, 0, 0));
+	MUST(ptrace(PTRACE_CONT, pid, 0, 0));
 	stopped("ignored", pid);
-	OK("cont.ignored", ptrace(PTRACE_CONT, pid, 0, SIGUSR2));
+	MUST(ptrace(PTRACE_CONT, pid, 0, SIGUSR2));
 	stopped("term", pid);
 	OK("not-stopped", 0);
-	OK("cont.term", ptrace(PTRACE_CONT, pid, 0, 0));
+	MUST(ptrace(PTRACE_CONT, pid, 0, 0));
 	MUST(waitid(P_PID, pid, &si, WSTOPPED | WNOWAIT));
 	say("waitid=%d code %d status %d", si.si_signo, si.si_code, si.si_status);
 	stopped("last", pid);
-	OK("kill", ptrace(PTRACE_CONT, pid, 0, SIGTERM));
+	MUST(ptrace(PTRACE_CONT, pid, 0, SIGTERM));
 	stopped("end", pid);
 	OK("gone", ptrace(PTRACE_CONT, pid, 0, 0));
 
@@ -112,7 +112,7 @@ int main(int argc, char **argv)
 	IS("exec.argc", ptrace(PTRACE_PEEKDATA, pid, regs.rsp, 0) == 2);
 	OK("exec.getsiginfo", ptrace(PTRACE_GETSIGINFO, pid, 0, &si));
 	say("exec.siginfo=%d %d %s", si.si_signo, si.si_code, si.si_pid == pid ? "self" : "other");
-	OK("exec.cont", ptrace(PTRACE_CONT, pid, 0, 0));
+	MUST(ptrace(PTRACE_CONT, pid, 0, 0));
 	stopped("exec.end", pid);
 
 	/* a fault */
@@ -125,7 +125,7 @@ int main(int argc, char **argv)
 	stopped("fault", pid);
 	OK("fault.getsiginfo", ptrace(PTRACE_GETSIGINFO, pid, 0, &si));
 	say("fault.siginfo=%d %d %lx", si.si_signo, si.si_code, (long)si.si_addr);
-	OK("fault.cont", ptrace(PTRACE_CONT, pid, 0, SIGSEGV));
+	MUST(ptrace(PTRACE_CONT, pid, 0, SIGSEGV));
 	int st;
 	waitpid(pid, &st, 0);
 	say("fault.end=%d", WTERMSIG(st));
