@@ -240,10 +240,10 @@ export function hearsSigchld(p: Proc, slotId: number): boolean {
     || (native.slotLoad(slotId, L.SLOT_SIGMASK) & (1 << (SIGCHLD - 1))) !== 0;
 }
 
-/** Would SIGCHLD change nothing for this process: not caught, and blocked by no thread (a blocked one would stay pending)? signal(7) */
+/** Would SIGCHLD change nothing for this process: not caught, blocked by no thread (a blocked one would stay pending), seen by no tracer? signal(7) */
 export function sigchldUnheard(parent: Proc): boolean {
   let heard = false;
-  eachTaskOf(parent.tg, (t) => heard = hearsSigchld(parent, L.taskSlot(t)));
+  eachTaskOf(parent.tg, (t) => heard = L.taskTracer(t) !== 0 || hearsSigchld(parent, L.taskSlot(t)));
   return !heard;
 }
 

@@ -106,6 +106,9 @@ long sleep_call(struct task *t, struct ucontext *uc, const struct hostcall *c, u
 			return r;
 		if (!deliverable(t))
 			continue;
+		/* A tracer sees the call end before it sees the signal. */
+		if (t->traced_call && restart == ERESTARTSYS && c->nr != __NR_futex)
+			return -(long)restart_of(t, c, restart);
 		uc = take_frame(t, uc);
 		uc_set_ret(uc, -EINTR);
 		t->restart = restart_of(t, c, restart);
