@@ -62,6 +62,8 @@ case ${1:-} in
 	need script bsdutils
 	need bzip2 bzip2
 	need stress-ng stress-ng
+	need gdb gdb
+	need strace strace
 	need_file /usr/share/zoneinfo/America/Los_Angeles tzdata
 	need_file /usr/lib/python3.11/test/test_os.py libpython3.11-testsuite
 	;;

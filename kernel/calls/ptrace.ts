@@ -26,7 +26,7 @@ const enum Op {
   TRACEME = 0, PEEKTEXT = 1, PEEKDATA = 2, PEEKUSR = 3, POKETEXT = 4, POKEDATA = 5, POKEUSR = 6, CONT = 7, KILL = 8, SINGLESTEP = 9, GETREGS = 12, SETREGS = 13,
   GETFPREGS = 14, SETFPREGS = 15, ATTACH = 16, DETACH = 17, SYSCALL = 24, ARCH_PRCTL = 30, SYSEMU = 31, SYSEMU_SINGLESTEP = 32,
   SETOPTIONS = 0x4200, GETEVENTMSG = 0x4201, GETSIGINFO = 0x4202, SETSIGINFO = 0x4203, GETREGSET = 0x4204, SETREGSET = 0x4205, SEIZE = 0x4206, INTERRUPT = 0x4207,
-  LISTEN = 0x4208, GETSIGMASK = 0x420a, SETSIGMASK = 0x420b, GET_SYSCALL_INFO = 0x420e,
+  LISTEN = 0x4208, PEEKSIGINFO = 0x4209, GETSIGMASK = 0x420a, SETSIGMASK = 0x420b, GET_SYSCALL_INFO = 0x420e,
 }
 
 const O_MASK = 0xff | O_EXITKILL | 0x200000, O_SUSPEND_SECCOMP = 0x200000;
@@ -267,10 +267,9 @@ function goOn(k: Kernel, f: Frame, t: Tracee, mode: number): number {
 }
 
 /** EIO: it is in another stop than one of PTRACE_EVENT_STOP. */
-function listen(t: Tracee): number {
+function listen(k: Kernel, t: Tracee): number {
   if (!t.seized || t.kind !== L.PTSTOP_TRAP) return -E.EIO;
-  t.state = State.LISTENING;
-  t.waitable = false;
+  k.trace.listen(t);
   return 0;
 }
 
@@ -295,10 +294,11 @@ function stopped(k: Kernel, f: Frame, t: Tracee, op: number): number {
     case Op.ARCH_PRCTL: return archPrctl(f, t);
     case Op.GETSIGINFO: return getSiginfo(f, t);
     case Op.SETSIGINFO: return setSiginfo(f, t);
+    case Op.PEEKSIGINFO: return k.ep.forward(f, L.SRV_SIGNAL);
     case Op.GETSIGMASK: return sigmask(f, t, false);
     case Op.SETSIGMASK: return sigmask(f, t, true);
     case Op.GET_SYSCALL_INFO: return syscallInfo(f, t);
-    case Op.LISTEN: return listen(t);
+    case Op.LISTEN: return listen(k, t);
     case Op.SETOPTIONS: {
       const bad = checkOptions(f.argU64(3) > 0xffffffff ? ~O_MASK : f.argU32(3));
       if (bad === 0) t.options = f.argU32(3);

@@ -121,7 +121,8 @@ function waitFor(k: Kernel, f: Frame, w: WaitFor): number {
 
 /** The child has been told of: a zombie goes (with the host's zombie, by the stub), a stop is not told twice. */
 function consume(k: Kernel, f: Frame, c: Proc, code: number, options: number): void {
-  if (hearsSigchld(k.procOf(f.tg), f.slot)) f.setReplyFlag(L.RF_SIGNAL);
+  // A tracer hears of every signal.
+  if (L.taskTracer(f.task) !== 0 || hearsSigchld(k.procOf(f.tg), f.slot)) f.setReplyFlag(L.RF_SIGNAL);
   if ((options & WNOWAIT) !== 0) return;
   const t = $found.tracee;
   if (t !== undefined) {

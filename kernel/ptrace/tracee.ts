@@ -52,6 +52,8 @@ export class Tracee {
   interrupt = false;
   /** Its process has stopped, which it has not reported. */
   groupStop = false;
+  /** Seized: its process has been continued since it stopped, which it has to report. */
+  notify = false;
   /** It has been stopped at least once. */
   met = false;
   /** Tid before an exec that took it the leader's. */
@@ -154,6 +156,7 @@ export class Tracing {
     }
     this.go(t, mode);
     this.answer(t, ret);
+    if (t.notify) t.interrupt = true;
     if (t.interrupt) this.trap(t.task);
   }
 
@@ -165,6 +168,7 @@ export class Tracing {
     t.at = at;
     t.message = message;
     t.resume = -1;
+    if (kind === L.PTSTOP_TRAP) t.notify = false;
     L.setTaskTraceStop(t.task, 1);
     this.report(t, code);
   }
@@ -190,8 +194,16 @@ export class Tracing {
     if (t.state === State.LISTENING) { t.interrupt = false; this.again(t); } else if (t.state === State.RUNNING) this.trap(t.task);
   }
 
+  /** PTRACE_LISTEN: it stays where it is, but tells of what happens to its process. */
+  listen(t: Tracee): void {
+    t.state = State.LISTENING;
+    t.waitable = false;
+    if (t.notify) this.again(t);
+  }
+
   /** A listening tracee stops anew, where it is. */
   private again(t: Tracee): void {
+    t.notify = false;
     t.state = State.STOPPED;
     this.report(t, this.trapCode(t));
   }
@@ -212,7 +224,10 @@ export class Tracing {
     this.frozen.wakeAll();
     this.each(tg, (t) => {
       t.groupStop = false;
+      if (!t.seized) return;
       if (t.state === State.LISTENING) this.again(t);
+      else if (t.state === State.STOPPED) t.notify = true;
+      else this.interrupt(t);
     });
   }
 

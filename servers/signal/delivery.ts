@@ -220,6 +220,9 @@ export class Delivery {
     return s;
   }
 
+  /** Entry i of what is pending for a task alone, or (shared) for its process. */
+  peek(task: number, shared: boolean, i: number): SigInfo | undefined { return (shared ? this.known(L.taskTg(task))?.pending : this.own(task))?.at(i); }
+
   /**
    * The next signal whose handler the task must run, enacting defaults on the way: undefined when nothing is left, 'dead' when the process is being killed,
    * 'trap' when the task shall go to the kernel. A traced task gets every signal, whatever its disposition.

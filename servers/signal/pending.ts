@@ -57,6 +57,9 @@ export class Pending {
   /** Timers look for their own queued entry to count overruns. */
   find(match: (s: SigInfo) => boolean): SigInfo | undefined { return this.list.find(match); }
 
+  /** Entry i, oldest first, left where it is. */
+  at(i: number): SigInfo | undefined { return this.list[i]; }
+
   /** Have the task ask (true), or note that it has. */
   setTrap(on: boolean): void {
     this.trap = on;

@@ -1066,7 +1066,7 @@ export const SYSCALL_NOTES: readonly string[] = [
   "",
   "",
   "",
-  "no debug registers, no PEEKSIGINFO, no seccomp",
+  "no debug registers, no seccomp filters; an interrupted sleep is not seen as restart_syscall",
   "",
   "EPERM: no container has the privilege",
   "",

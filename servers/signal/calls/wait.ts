@@ -1,5 +1,5 @@
 /**
- * Taking signals: the stub's NR_SIG_FETCH, and the calls that wait for one: rt_sigsuspend, pause, rt_sigtimedwait, rt_sigpending.
+ * Taking signals: the stub's NR_SIG_FETCH and NR_SIG_ENACT, and the calls that wait for one: rt_sigsuspend, pause, rt_sigtimedwait, rt_sigpending.
  * The masks are swapped by the stub before it posts (docs/internals.md §6). Source: sigsuspend(2), sigtimedwait(2), sigpending(2).
  */
 import { nowNs, readTimespec } from '../../../shared/clock.js';
@@ -8,10 +8,12 @@ import { E, Ret } from '../../../shared/errno.js';
 import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
 import * as NR from '../../../shared/gen/syscalls.js';
+import * as host from '../../../shared/host.js';
 import { native } from '../../../shared/native.js';
+import { taskByTid } from '../../../shared/tasks.js';
 import { WaitQueue, Why } from '../../../shared/wait.js';
 import type { Delivery } from '../delivery.js';
-import { writeSiginfo } from '../siginfo.js';
+import { SIGINFO_BYTES, writeSiginfo } from '../siginfo.js';
 
 /** Tasks that sleep until any signal is delivered; nobody wakes it but a cancel. */
 const never = new WaitQueue();
@@ -75,6 +77,30 @@ function sys_rt_sigpending(d: Delivery, f: Frame): number {
   return 0;
 }
 
+const PEEKSIGINFO_SHARED = 1;
+
+/**
+ * ptrace(PTRACE_PEEKSIGINFO, pid, args, siginfos), which the kernel server leaves to this one when the tracee is stopped: what is pending for the task, or (SHARED) for its
+ * process. args: off u64, flags u32, nr i32. How many were copied; EFAULT, EINVAL (flags, nr). ptrace(2).
+ */
+function peekSiginfo(d: Delivery, f: Frame): number {
+  const at = host.DATA;
+  if (f.copyIn(f.argU64(2), at, 16) < 0) return -E.EFAULT;
+  const v = host.scratchView;
+  const off = v.getUint32(at, true) + v.getUint32(at + 4, true) * 4294967296;
+  const flags = v.getUint32(at + 8, true);
+  const nr = v.getInt32(at + 12, true);
+  if ((flags & ~PEEKSIGINFO_SHARED) !== 0 || nr < 0) return -E.EINVAL;
+  const task = taskByTid(f.argInt(1));
+  for (let i = 0; i < nr; i++) {
+    const s = task === 0 ? undefined : d.peek(task, (flags & PEEKSIGINFO_SHARED) !== 0, off + i);
+    if (s === undefined) return i;
+    writeSiginfo(host.scratch, at, s);
+    if (f.copyOut(f.argU64(3) + i * SIGINFO_BYTES, at, SIGINFO_BYTES) < 0) return i > 0 ? i : -E.EFAULT;
+  }
+  return nr;
+}
+
 export function installWait(ep: Endpoint, d: Delivery): void {
   ep.handle(L.NR_SIG_FLUSH, (f) => { d.flushIgnored(f.tg, f.argInt(0)); return 0; });
   ep.handle(L.NR_SIG_FETCH, (f) => {
@@ -82,6 +108,7 @@ export function installWait(ep: Endpoint, d: Delivery): void {
     return r === Ret.BLOCKED ? ep.park(f, never) : r;
   });
   ep.handle(L.NR_SIG_ENACT, (f) => (d.enact(f.tg, f.argInt(0)) === 'dead' ? ep.park(f, never) : 0));
+  ep.handle(NR.NR_ptrace, (f) => peekSiginfo(d, f));
   ep.handle(NR.NR_rt_sigsuspend, (f) => sleepForSignal(ep, f));
   ep.handle(NR.NR_pause, (f) => sleepForSignal(ep, f));
   ep.handle(NR.NR_rt_sigtimedwait, (f) => sys_rt_sigtimedwait(ep, d, f));
