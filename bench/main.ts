@@ -1,43 +1,67 @@
 /**
- * `npm run bench [-- --rounds N] [--filter RE] [--write]`: native and carrick side by side in one interleaved run, with medians and spread.
+ * `npm run bench [-- --rounds N] [--filter RE] [--write] [--no-peers]`: native, carrick and what else is installed (peers.ts) side by side in one interleaved
+ * run, with medians and spread.
  *
- * Nothing is asserted. With --write the table goes to docs/results/ under today's date. Times depend on the machine; the ratios are what counts.
+ * Nothing is asserted. With --write the numbers go to docs/results/ under today's date, from which `npm run gen` makes docs/performance.md. Times depend on
+ * the machine; the ratios are what counts.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { arch, cpus, release, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { peers } from './peers.js';
+import { fmt, type Result, resultPage, type Run, ratio } from './report.js';
+import { type Bench, rows, START } from './rows.js';
 
-interface Case { readonly name: string; readonly unit: 'ns' | 'ms'; readonly argv: readonly string[]; readonly timed: boolean }
-
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' }, filter: { type: 'string', default: '.' }, iterations: { type: 'string', default: '20000' }, write: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' }, filter: { type: 'string', default: '.' }, iterations: { type: 'string', default: '20000' }, write: { type: 'boolean', default: false },
+    'no-peers': { type: 'boolean', default: false },
+  },
+});
 const rounds = Number(values.rounds);
 const carrick = resolve('dist/carrick.mjs');
 const dir = mkdtempSync(join(tmpdir(), 'carrick-bench-'));
+const print = (s: string): void => { process.stdout.write(`${s}\n`); };
 
-function must(cmd: string, args: readonly string[]): string {
+function must(cmd: string, args: readonly string[]): void {
   const r = spawnSync(cmd, [...args], { encoding: 'utf8' });
   if (r.status !== 0) throw new Error(`${cmd} ${args.join(' ')}: status ${String(r.status)}: ${r.stderr}`);
-  return r.stdout;
 }
 
-/** Milliseconds of a whole command, or the nanoseconds that it prints. */
-function once(c: Case, argv: readonly string[]): number {
+/** What the command prints, a number; NaN if it fails. */
+function once(argv: readonly string[]): number {
+  const r = spawnSync(argv[0] as string, argv.slice(1), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 600_000 });
+  return r.status === 0 ? Number(r.stdout.trim().split('\n').pop()) : NaN;
+}
+
+/** Milliseconds of a whole command. */
+function elapsed(argv: readonly string[]): number {
   const t = performance.now();
-  const r = spawnSync(argv[0] as string, argv.slice(1), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-  const ms = performance.now() - t;
-  if (r.status !== 0) throw new Error(`${c.name}: status ${String(r.status)}: ${r.stderr.slice(0, 300)}`);
-  return c.timed ? ms : Number(r.stdout.trim());
+  return spawnSync(argv[0] as string, argv.slice(1), { stdio: 'ignore' }).status === 0 ? performance.now() - t : NaN;
 }
 
 const under = (argv: readonly string[]): string[] => [process.execPath, carrick, 'run', '--rm', '-v', `${dir}:/bench`, 'host', '--', ...argv];
+const others = values['no-peers'] ? [] : peers();
 
-function median(v: readonly number[]): number { return [...v].sort((a, b) => a - b)[Math.floor(v.length / 2)] as number; }
+const median = (v: readonly number[]): number => [...v].sort((a, b) => a - b)[Math.floor(v.length / 2)] as number;
+const spread = (v: readonly number[]): number => (Math.max(...v) - Math.min(...v)) / median(v);
 
 /** A repository of 50 directories with 100 files each, packed with its index. */
 const REPOSITORY = `mkdir BENCH/repo && cd BENCH/repo && git init -q . && for d in $(seq 50); do mkdir d$d; for f in $(seq 100); do echo "$d $f" > d$d/f$f; done; done
 git add -A && git -c user.name=bench -c user.email=bench@example.com commit -qm files && cd .. && tar cf repo.tar repo && rm -r repo`;
+
+const TREE = 'mkdir -p BENCH/tree && cd BENCH/tree && for i in $(seq 2000); do echo "file $i" > f$i; done && cd .. && tar cf tree.tar tree && rm -r tree';
+
+/** 100 C files that include what programs include. */
+const PROJECT = `mkdir BENCH/project && cd BENCH/project && for i in $(seq 100); do printf '#include <stdio.h>\\n#include <stdlib.h>\\n#include <string.h>\\nint f%d(char *s) { return printf("%%s %%zu", s, strlen(s)) + atoi(s); }\\n' $i > f$i.c; done
+printf 'all: $(patsubst %%.c,%%.o,$(wildcard *.c))\\n%%.o: %%.c\\n\\tgcc -O1 -c -o $@ $<\\n' > Makefile`;
+
+const HELLO = 'mkdir BENCH/hello && printf \'package main\\n\\nimport (\\n\\t"fmt"\\n\\t"net/http"\\n)\\n\\nfunc main() { fmt.Println(http.StatusText(200)) }\\n\' > BENCH/hello/main.go';
+
+/** 100 MB that can be packed, but not to nothing. */
+const HUNDRED = 'for i in $(seq 50000); do echo "line $i of a file that is packed: $((i * 7919 % 104729))"; done > BENCH/some; while [ $(stat -c %s BENCH/hundred 2>/dev/null || echo 0) -lt 100000000 ]; do cat BENCH/some >> BENCH/hundred; done';
 
 /** 50 transactions of 1000 rows each. */
 const INSERTS = `import sqlite3, sys
@@ -49,65 +73,60 @@ for i in range(50):
             db.execute('insert into t values (?, ?)', (i * 1000 + j, 'row %d' % j))
 `;
 
-function build(): Case[] {
-  must('gcc', ['-O2', '-static', '-pthread', '-o', join(dir, 'micro'), 'bench/micro.c']);
-  must('sh', ['-c', `mkdir -p ${dir}/tree && cd ${dir}/tree && for i in $(seq 2000); do echo "file $i" > f$i; done && cd .. && tar cf tree.tar tree && rm -r tree`]);
-  const micro = must(join(dir, 'micro'), ['list']).trim().split('\n').map((n): Case => ({ name: n, unit: 'ns', argv: ['BENCH/micro', n, values.iterations], timed: false }));
-  /** `before` prepares and `after` cleans up outside of the time; both and the script run in one shell. */
-  const inner = (name: string, script: string, before = ':', after = ':'): Case => ({
-    name, unit: 'ms', timed: false, argv: ['/bin/bash', '-ec', `{ ${before}; } >&2; s=$(date +%s%N); { ${script}; } >/dev/null; e=$(date +%s%N); { ${after}; } >&2; echo $(( (e - s) / 1000 ))`],
-  });
-  const place = 'd=$(mktemp -d)', gone = 'rm -rf $d';
-  must('sh', ['-c', REPOSITORY.replaceAll('BENCH', dir)]);
-  writeFileSync(join(dir, 'inserts.py'), INSERTS);
-  return [
-    ...micro,
-    inner('python3 start (µs)', '/usr/bin/python3 -c pass'),
-    inner('200 x /bin/true (µs)', 'for i in $(seq 200); do /bin/true; done'),
-    inner('tar x of 2000 files (µs)', 'tar xf BENCH/tree.tar -C $d', place, gone),
-    inner('rm -r of 2000 files (µs)', 'rm -r $d', `${place}; tar xf BENCH/tree.tar -C $d`),
-    inner('git status of 5000 files (µs)', 'git status', `${place}; tar xf BENCH/repo.tar -C $d; cd $d/repo; git status`, `cd /; ${gone}`),
-    inner('sqlite, 50000 inserts (µs)', 'python3 BENCH/inserts.py $d/db', place, gone),
-    inner('find /usr (µs)', 'find /usr', 'find /usr >/dev/null'),
-    inner('find /usr -newer (µs)', 'find /usr -newer /etc/passwd', 'find /usr >/dev/null'),
-  ];
-}
-
-interface Row { readonly name: string; readonly native: number; readonly carrick: number; readonly spread: number }
-
-function measure(c: Case): Row {
-  const nat: number[] = [];
-  const car: number[] = [];
-  for (let i = 0; i < rounds; i++) {
-    nat.push(once(c, c.argv.map((a) => a.replaceAll('BENCH', dir))));
-    car.push(once(c, under(c.argv.map((a) => a.replaceAll('BENCH', '/bench')))));
+/** What the rows need, if any of them is measured. */
+function prepare(list: readonly Bench[]): void {
+  const wanted = list.map((b) => b.argv.join(' ')).join(' ');
+  if (wanted.includes('BENCH/micro')) must('gcc', ['-O2', '-static', '-pthread', '-o', join(dir, 'micro'), 'bench/micro.c']);
+  for (const [file, script] of [['tree.tar', TREE], ['repo.tar', REPOSITORY], ['project', PROJECT], ['hello', HELLO], ['hundred', HUNDRED]] as const) {
+    if (wanted.includes(`BENCH/${file}`)) must('bash', ['-ec', script.replaceAll('BENCH', dir)]);
   }
-  return { name: c.name, native: median(nat), carrick: median(car), spread: (Math.max(...car) - Math.min(...car)) / median(car) };
+  writeFileSync(join(dir, 'inserts.py'), INSERTS);
 }
 
-const fmt = (v: number): string => (v >= 1e6 ? `${(v / 1e6).toFixed(2)}M` : v >= 1000 ? `${(v / 1000).toFixed(1)}k` : v.toFixed(0));
+function measure(b: Bench): Result | undefined {
+  const ways = new Map<string, { readonly argv: string[]; readonly got: number[] }>();
+  const here = b.argv.map((a) => a.replaceAll('BENCH', dir));
+  ways.set('native', { argv: here, got: [] });
+  ways.set('carrick', { argv: under(b.argv.map((a) => a.replaceAll('BENCH', '/bench'))), got: [] });
+  for (const p of others) ways.set(p.name, { argv: p.argv(here), got: [] });
+  for (let i = 0; i < rounds; i++) for (const w of ways.values()) w.got.push(once(w.argv));
+  const of = (name: string): number[] => ways.get(name)?.got.filter((v) => !Number.isNaN(v)) ?? [];
+  if (of('native').length === 0 || of('carrick').length === 0) { print(`${b.name}: failed`); return undefined; }
+  const rest = others.filter((p) => of(p.name).length > 0).map((p) => [p.name, median(of(p.name))] as const);
+  return { name: b.name, native: median(of('native')), carrick: median(of('carrick')), spread: spread(of('carrick')), ...(rest.length > 0 ? { peers: Object.fromEntries(rest) } : {}) };
+}
+
+function measureStart(): NonNullable<Run['start']> {
+  const own: number[] = [];
+  const rest = others.map((p) => ({ p, got: [] as number[] }));
+  for (let i = 0; i < rounds; i++) {
+    own.push(elapsed([process.execPath, carrick, 'run', '--rm', 'host', '--', '/bin/true']));
+    for (const r of rest) r.got.push(elapsed(r.p.argv(['/bin/true'])));
+  }
+  return { ms: median(own), spread: spread(own), ...(rest.length > 0 ? { peers: Object.fromEntries(rest.map((r) => [r.p.name, median(r.got)])) } : {}) };
+}
 
 try {
   const re = new RegExp(values.filter);
-  const lines = ['| what | native | carrick | ratio | spread |', '|---|---|---|---|---|'];
-  for (const l of lines) process.stdout.write(`${l}\n`);
-  for (const c of build().filter((x) => re.test(x.name))) {
-    const r = measure(c);
-    const line = `| ${r.name} | ${fmt(r.native)} | ${fmt(r.carrick)} | ${(r.carrick / r.native).toFixed(2)} | ${(r.spread * 100).toFixed(0)} % |`;
-    lines.push(line);
-    process.stdout.write(`${line}\n`);
+  const list = rows(values.iterations).filter((b) => re.test(b.name) && (b.needs ?? []).every((n) => existsSync(n)));
+  prepare(list);
+  print(`native, carrick${others.map((p) => `, ${p.name}`).join('')}; times native`);
+  const got: Result[] = [];
+  for (const b of list) {
+    const r = measure(b);
+    if (r === undefined) continue;
+    got.push(r);
+    print(`${r.name}: ${fmt(r.native)}, ${fmt(r.carrick)}: ${ratio(r).toFixed(2)} (spread ${(r.spread * 100).toFixed(0)} %)${Object.entries(r.peers ?? {}).map(([n, v]) => `; ${n} ${(v / r.native).toFixed(2)}`).join('')}`);
   }
-  if (re.test('carrick run true')) {
-    const start: number[] = [];
-    for (let i = 0; i < rounds; i++) start.push(once({ name: 'run true', unit: 'ms', argv: [], timed: true }, under(['/bin/true'])));
-    const line = `| carrick run host -- true | - | ${median(start).toFixed(0)} ms | - | ${(((Math.max(...start) - Math.min(...start)) / median(start)) * 100).toFixed(0)} % |`;
-    lines.push(line);
-    process.stdout.write(`${line}\n`);
-  }
+  const start = re.test(START) ? measureStart() : undefined;
+  if (start !== undefined) print(`${START}: ${start.ms.toFixed(0)} ms${Object.entries(start.peers ?? {}).map(([n, v]) => `; ${n} ${v.toFixed(0)} ms`).join('')}`);
   if (values.write) {
-    const day = new Date().toISOString().slice(0, 10);
+    const date = new Date().toISOString().slice(0, 10);
+    const machine = `${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${cpus().length} cores, ${arch()}, Linux ${release()}, Node ${process.version}`;
+    const run: Run = { date, machine, rounds, rows: got, ...(start === undefined ? {} : { start }) };
     mkdirSync('docs/results', { recursive: true });
-    writeFileSync(`docs/results/${day}-bench.md`, `# Benchmarks of ${day}\n\n${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, ${arch()}, Linux ${release()}, Node ${process.version}; ${rounds} interleaved rounds, medians. Micro rows are ns per operation.\n\n${lines.join('\n')}\n`);
+    writeFileSync(`docs/results/${date}-bench.json`, `${JSON.stringify(run, undefined, 1)}\n`);
+    writeFileSync(`docs/results/${date}-bench.md`, resultPage(run));
   }
 } finally {
   rmSync(dir, { recursive: true, force: true });

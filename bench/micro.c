@@ -1,7 +1,9 @@
 /*
  * micro - time one operation, print nanoseconds per operation.
  *
- *   micro NAME ROUNDS     one of the names below; "micro list" prints them
+ *   micro NAME ROUNDS        one of the names below; "micro list" prints them
+ *   micro NAME ROUNDS N      N processes at once, each doing its share: nanoseconds of wall time per operation of all
+ *   micro NAME ROUNDS hogs   while every core has a process that computes and never sleeps
  *
  * The same binary runs natively and under carrick, so the ratio is all that is compared. Each operation is warmed up first.
  */
@@ -56,6 +58,10 @@ static void make_file(void)
 }
 
 static void do_getppid(void) { syscall(SYS_getppid); }
+static void on_signal(int signo) { (void)signo; }
+static void start_signal(void) { signal(SIGUSR1, on_signal); }
+static void do_signal(void) { if (syscall(SYS_kill, getpid(), SIGUSR1)) die("kill"); }
+static void do_sigprocmask(void) { sigset_t s; sigemptyset(&s); if (sigprocmask(SIG_BLOCK, &s, NULL)) die("sigprocmask"); }
 static void do_getpid(void) { syscall(SYS_getpid); }
 static void do_stat(void) { struct stat s; if (stat("/usr/bin/env", &s)) die("stat"); }
 static void do_enoent(void) { struct stat s; if (!stat("/usr/bin/no-such-name", &s)) die("stat"); }
@@ -233,6 +239,8 @@ static void start_pipe(void)
 	}
 }
 
+static void start_own_pipe(void) { if (pipe(pipes[0])) die("pipe"); }
+static void do_own_pipe(void) { if (write(pipes[0][1], buf, 1) != 1 || read(pipes[0][0], buf, 1) != 1) die("pipe"); }
 static void do_pipe(void)
 {
 	char c = 0;
@@ -420,53 +428,131 @@ static void start_futex(void)
 static uint32_t turn;
 static void do_futex(void) { turn++; hand(&words[0], turn); await(&words[64], turn); }
 
-static const struct { const char *name; void (*start)(void); void (*op)(void); int scale; } ops[] = {
+struct op { const char *name; void (*start)(void); void (*op)(void); int scale; };
+static const struct op ops[] = {
 	{ "getppid", NULL, do_getppid, 1 }, { "getpid", NULL, do_getpid, 1 },
 	{ "clock_gettime", NULL, do_clock, 1 }, { "read-zero-1", start_zero, do_read_one, 1 }, { "write-null-1", start_null, do_write_one, 1 },
+	{ "sigprocmask", NULL, do_sigprocmask, 1 }, { "signal", start_signal, do_signal, 2 },
 	{ "fstat", make_file, do_fstat, 1 }, { "mprotect", start_protect, do_protect, 4 },
 	{ "stat", NULL, do_stat, 1 }, { "stat-missing", NULL, do_enoent, 1 }, { "open-close", NULL, do_open, 1 },
 	{ "open-missing", NULL, do_open_missing, 1 }, { "open-read-close", NULL, do_read_small, 2 }, { "create-write-unlink", make_dir, do_create, 4 },
 	{ "readdir-10000", make_names, do_readdir, 1000 },
-	{ "pread-4k", make_file, do_pread, 1 }, { "pipe-pingpong", start_pipe, do_pipe, 1 }, { "futex-pingpong", start_futex, do_futex, 1 },
+	{ "pread-4k", make_file, do_pread, 1 }, { "pipe-write", start_own_pipe, do_own_pipe, 1 }, { "pipe-pingpong", start_pipe, do_pipe, 1 }, { "futex-pingpong", start_futex, do_futex, 1 },
 	{ "unix-pingpong", start_unix, do_link, 1 }, { "tcp-pingpong", start_tcp, do_link, 1 }, { "epoll-pingpong", start_epoll, do_link, 1 },
 	{ "accept-close", start_accept, do_accept, 10 }, { "pipe-stream-64k", start_stream, do_stream, 4 },
 	{ "fork-exit", NULL, do_fork, 100 }, { "fork-exec", NULL, do_exec, 200 }, { "thread", NULL, do_thread, 50 },
-	{ "touch-1MiB", NULL, do_touch, 200 }, { "mmap-munmap", NULL, do_mmap, 4 }, { "cpu-loop", NULL, do_cpu, 1000 },
+	{ "touch-1MiB", NULL, do_touch, 20 }, { "mmap-munmap", NULL, do_mmap, 4 }, { "cpu-loop", NULL, do_cpu, 1000 },
 };
+
+static const struct op *find(const char *wanted)
+{
+	for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+		if (!strcmp(wanted, ops[i].name))
+			return &ops[i];
+	exit(2);
+}
+
+static double run(const struct op *o, int rounds)
+{
+	double t;
+
+	if (o->start)
+		o->start();
+	for (int k = 0; k < rounds / 10 + 1; k++)
+		o->op();
+	t = now();
+	for (int k = 0; k < rounds; k++)
+		o->op();
+	return now() - t;
+}
+
+static void clean(void)
+{
+	if (partner > 0) {
+		kill(partner, 9);
+		waitpid(partner, NULL, 0);
+	}
+	if (fd > 0)
+		unlink(path);
+	if (name[0])
+		remove_dir();
+}
+
+/* n processes begin together, when all are there and warm; the slowest decides. */
+static double at_once(const struct op *o, int rounds, int n)
+{
+	int ready[2], go[2];
+	double t;
+	char c;
+
+	if (pipe(ready) || pipe(go))
+		die("pipe");
+	for (int i = 0; i < n; i++) {
+		if (fork())
+			continue;
+		if (o->start)
+			o->start();
+		for (int k = 0; k < rounds / n / 10 + 1; k++)
+			o->op();
+		close(go[1]);
+		if (write(ready[1], "", 1) != 1 || read(go[0], &c, 1) != 0)
+			die("ready");
+		for (int k = 0; k < rounds / n; k++)
+			o->op();
+		clean();
+		_exit(0);
+	}
+	for (int i = 0; i < n; i++)
+		if (read(ready[0], &c, 1) != 1)
+			die("children");
+	t = now();
+	close(go[1]);
+	while (wait(NULL) > 0)
+		;
+	return now() - t;
+}
+
+static pid_t hogs[256];
+static int nhogs;
+
+static void start_hogs(void)
+{
+	for (nhogs = 0; nhogs < sysconf(_SC_NPROCESSORS_ONLN) && nhogs < 256; nhogs++)
+		if ((hogs[nhogs] = fork()) == 0)
+			for (;;)
+				do_cpu();
+}
 
 int main(int argc, char **argv)
 {
+	const struct op *o;
+	int rounds;
+	double ns;
+
 	self = argv[0];
 	if (argc == 2 && !strcmp(argv[1], "exit"))
 		return 0;
-	for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
-		if (argc == 2 && !strcmp(argv[1], "list")) {
+	if (argc == 2 && !strcmp(argv[1], "list")) {
+		for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
 			puts(ops[i].name);
-			continue;
-		}
-		if (argc != 3 || strcmp(argv[1], ops[i].name))
-			continue;
-		int rounds = atoi(argv[2]) / ops[i].scale;
-
-		if (rounds < 3)
-			rounds = 3;
-		if (ops[i].start)
-			ops[i].start();
-		for (int k = 0; k < rounds / 10 + 1; k++)
-			ops[i].op();
-		double t = now();
-		for (int k = 0; k < rounds; k++)
-			ops[i].op();
-		printf("%.1f\n", (now() - t) / rounds);
-		if (partner > 0) {
-			kill(partner, 9);
-			waitpid(partner, NULL, 0);
-		}
-		if (fd > 0)
-			unlink(path);
-		if (name[0])
-			remove_dir();
 		return 0;
 	}
-	return argc == 2 ? 0 : 2;
+	if (argc != 3 && argc != 4)
+		return 2;
+	o = find(argv[1]);
+	rounds = atoi(argv[2]) / o->scale;
+	if (rounds < 3)
+		rounds = 3;
+	if (argc == 4 && !strcmp(argv[3], "hogs"))
+		start_hogs();
+	if (argc == 4 && nhogs == 0) {
+		ns = at_once(o, rounds, atoi(argv[3]));
+	} else {
+		ns = run(o, rounds);
+		clean();
+	}
+	printf("%.1f\n", ns / rounds);
+	for (int i = 0; i < nhogs; i++)
+		kill(hogs[i], 9);
+	return 0;
 }
