@@ -6,7 +6,7 @@
  */
 import { E, Ret } from './errno.js';
 import type { Endpoint } from './endpoint.js';
-import { FD_CLOEXEC, FD_LIMIT, fdFlags, fdInstall, fdLookup, fdRemove, fdReplace, filesClose, nofile, Ofd, ofdRef, ofdUnref, setFdFlags } from './fdtable.js';
+import { FD_CLOEXEC, FD_LIMIT, fdFlags, fdInstall, fdLookup, fdRemove, fdReplace, filesClose, nofile, Ofd, ofdRef, ofdUnref, setFdFlags, SIG_TO_TASK } from './fdtable.js';
 import type { Frame } from './frame.js';
 import * as L from './gen/layout.js';
 import * as NR from './gen/syscalls.js';
@@ -212,7 +212,7 @@ export function setOwner(f: Frame, o: number, who: number, tid = false): number 
   const cred = L.taskCred(f.task);
   L.setOfdSigUid(o, L.credUid(cred));
   L.setOfdSigEuid(o, L.credEuid(cred));
-  L.setOfdSigTid(o, tid ? 1 : 0);
+  L.setOfdSig(o, (L.ofdSig(o) & ~SIG_TO_TASK) | (tid ? SIG_TO_TASK : 0));
   L.setOfdSigOwner(o, who);
   return 0;
 }
@@ -231,7 +231,7 @@ function setStatusFlags(o: number, arg: number): number {
   return 0;
 }
 
-/** F_SETOWN_EX: struct f_owner_ex {int type; pid_t pid}. -EFAULT, -EINVAL (type). FIXME: a thread is kept as its process. */
+/** F_SETOWN_EX: struct f_owner_ex {int type; pid_t pid}. -EFAULT, -EINVAL (type). */
 function setOwnerEx(f: Frame, o: number): number {
   const r = f.copyIn(f.argU64(2), host.STRUCT, 8);
   if (r < 0) return r;
@@ -244,7 +244,7 @@ function setOwnerEx(f: Frame, o: number): number {
 /** F_GETOWN_EX, which glibc uses for F_GETOWN too. -EFAULT. */
 function ownerEx(f: Frame, o: number): number {
   const owner = L.ofdSigOwner(o);
-  host.scratchView.setInt32(host.STRUCT, owner < 0 ? F_OWNER_PGRP : L.ofdSigTid(o) !== 0 ? F_OWNER_TID : F_OWNER_PID, true);
+  host.scratchView.setInt32(host.STRUCT, owner < 0 ? F_OWNER_PGRP : (L.ofdSig(o) & SIG_TO_TASK) !== 0 ? F_OWNER_TID : F_OWNER_PID, true);
   host.scratchView.setInt32(host.STRUCT + 4, Math.abs(owner), true);
   const r = f.copyOut(f.argU64(2), host.STRUCT, 8);
   return r < 0 ? r : 0;
@@ -275,8 +275,8 @@ function sys_fcntl(ep: Endpoint, f: Frame, extra: (f: Frame, ofd: number, cmd: n
     case F_GETOWN: return L.ofdSigOwner(o);
     case F_SETOWN_EX: return setOwnerEx(f, o);
     case F_GETOWN_EX: return ownerEx(f, o);
-    case F_SETSIG: if (f.argInt(2) < 0 || f.argInt(2) > 64) return -E.EINVAL; L.setOfdSig(o, f.argInt(2)); return 0;
-    case F_GETSIG: return L.ofdSig(o);
+    case F_SETSIG: if (f.argInt(2) < 0 || f.argInt(2) > 64) return -E.EINVAL; L.setOfdSig(o, (L.ofdSig(o) & SIG_TO_TASK) | f.argInt(2)); return 0;
+    case F_GETSIG: return L.ofdSig(o) & ~SIG_TO_TASK;
     default: break;
   }
   if ((cmd === F_SETPIPE_SZ || cmd === F_GETPIPE_SZ) && !isPipe(L.ofdKind(o))) return -E.EBADF;

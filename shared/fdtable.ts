@@ -16,6 +16,8 @@ const PER_CHUNK = 64;
 const CHUNKS = 320;
 export const FD_LIMIT = PER_CHUNK * CHUNKS;
 export const RLIMIT_NOFILE = 7;
+/** Bit of ofd.sig beside the signal number (0 to 64): ofd.sig_owner is a task. */
+export const SIG_TO_TASK = 0x100;
 
 /** Kinds of open file descriptions (ofd.kind), for /proc, ioctl routing and hints. */
 export const enum Ofd {
@@ -58,8 +60,8 @@ export function ofdAlloc(owner: number, kind: Ofd, obj: number, flags: number, h
   L.setOfdGrantable(row, 0);
   L.setOfdPollable(row, 0);
   L.setOfdGiven(row, 0);
+  L.setOfdProcPid(row, 0);
   L.setOfdSigOwner(row, 0);
-  L.setOfdSigTid(row, 0);
   L.setOfdSig(row, 0);
   return row;
 }

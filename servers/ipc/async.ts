@@ -11,7 +11,7 @@
  */
 import type { Endpoint } from '../../shared/endpoint.js';
 import { O_ASYNC, setAsyncHook } from '../../shared/fdcalls.js';
-import { Ofd } from '../../shared/fdtable.js';
+import { Ofd, SIG_TO_TASK } from '../../shared/fdtable.js';
 import * as L from '../../shared/gen/layout.js';
 import * as host from '../../shared/host.js';
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDBAND, EPOLLRDHUP, EPOLLRDNORM, EPOLLWRNORM } from '../../shared/hostwatch.js';
@@ -85,12 +85,12 @@ export class AsyncIo {
   private tell(a: Async, mask: number): void {
     const who = L.ofdSigOwner(a.row);
     if (who === 0) return;
-    const signo = L.ofdSig(a.row);
+    const signo = L.ofdSig(a.row) & ~SIG_TO_TASK;
     const { code, band } = pollEvent(mask);
     // struct { long si_band; int si_fd; } lies where sender and value are.
     const info = signo === 0 ? [SIGIO, SI_KERNEL, 0, 0, 0, 0] : [signo, code, band, 0, a.fd, 0];
     if (who < 0) eachTg((tg) => { if (L.tgPgid(tg) === -who && this.may(a.row, L.tgLeader(tg))) this.ep.send(L.SRV_SIGNAL, Msg.SIG_TG, [tg, ...info]); });
-    else if (L.ofdSigTid(a.row) !== 0) {
+    else if ((L.ofdSig(a.row) & SIG_TO_TASK) !== 0) {
       const task = taskByTid(who);
       if (task !== 0 && this.may(a.row, task)) this.ep.send(L.SRV_SIGNAL, Msg.SIG_TASK, [task, ...info]);
     } else {

@@ -192,6 +192,8 @@ export abstract class Inode {
   readdir(_c: Caller, _list: DirList): number { return -E.ENOTDIR; }
   /** Will readdir be allowed? Asked at open, where Linux refuses; 0 or -errno. */
   mayList(): number { return 0; }
+  /** Process whose directory /proc/PID this is (pidfd_send_signal(2) takes one for a pidfd), 0 = none. */
+  get procPid(): number { return 0; }
   /** New regular file; mode = S_IFREG | permissions, umask applied. Owner: the caller's fsuid, fsgid (see newOwner in dac.ts). */
   create(_c: Caller, _name: string, _mode: number): Inode | number { return -E.EACCES; }
   mkdir(_c: Caller, _name: string, _mode: number): Inode | number { return -E.EPERM; }

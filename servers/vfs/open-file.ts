@@ -36,6 +36,7 @@ export function makeOfd(file: File): number {
   L.setOfdReady(row, file.ready);
   L.setOfdGrantable(row, file.grantable);
   L.setOfdPollable(row, file.pollable);
+  if (file.kind === Ofd.DIR) L.setOfdProcPid(row, file.inode.procPid);
   pathGet(file.path);
   if (countsAsWriter(file)) file.inode.writers++;
   if (file.kind === Ofd.REGULAR) file.inode.opened();

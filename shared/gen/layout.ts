@@ -705,16 +705,16 @@ export const ofdGiven = (row: number): number => $ofd.i32[row * 16 + 10] as numb
 export const setOfdGiven = (row: number, v: number): void => { $ofd.i32[row * 16 + 10] = v; };
 /** Index into ofdI32() for Atomics. */
 export const OFD_GIVEN_AT = (row: number): number => row * 16 + 10;
-/** F_SETOWN: whom SIGIO goes to, a process, -process group, or (sig_tid) a task; 0 = nobody. Writer: any. */
-export const ofdSigOwner = (row: number): number => $ofd.i32[row * 16 + 11] as number;
-export const setOfdSigOwner = (row: number, v: number): void => { $ofd.i32[row * 16 + 11] = v; };
+/** Process whose directory /proc/PID it is, for pidfd_send_signal; 0 = it is something else. Writer: owner. */
+export const ofdProcPid = (row: number): number => $ofd.i32[row * 16 + 11] as number;
+export const setOfdProcPid = (row: number, v: number): void => { $ofd.i32[row * 16 + 11] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_SIG_OWNER_AT = (row: number): number => row * 16 + 11;
-/** 1 when sig_owner is a task (F_OWNER_TID). Writer: any. */
-export const ofdSigTid = (row: number): number => $ofd.i32[row * 16 + 12] as number;
-export const setOfdSigTid = (row: number, v: number): void => { $ofd.i32[row * 16 + 12] = v; };
+export const OFD_PROC_PID_AT = (row: number): number => row * 16 + 11;
+/** F_SETOWN: whom SIGIO goes to, a process, -process group, or (SIG_TO_TASK) a task; 0 = nobody. Writer: any. */
+export const ofdSigOwner = (row: number): number => $ofd.i32[row * 16 + 12] as number;
+export const setOfdSigOwner = (row: number, v: number): void => { $ofd.i32[row * 16 + 12] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_SIG_TID_AT = (row: number): number => row * 16 + 12;
+export const OFD_SIG_OWNER_AT = (row: number): number => row * 16 + 12;
 /** Real user of who set it. Writer: any. */
 export const ofdSigUid = (row: number): number => $ofd.i32[row * 16 + 13] as number;
 export const setOfdSigUid = (row: number, v: number): void => { $ofd.i32[row * 16 + 13] = v; };
@@ -725,7 +725,7 @@ export const ofdSigEuid = (row: number): number => $ofd.i32[row * 16 + 14] as nu
 export const setOfdSigEuid = (row: number, v: number): void => { $ofd.i32[row * 16 + 14] = v; };
 /** Index into ofdI32() for Atomics. */
 export const OFD_SIG_EUID_AT = (row: number): number => row * 16 + 14;
-/** F_SETSIG. Writer: any. */
+/** F_SETSIG in the low byte, and SIG_TO_TASK (fdtable.ts) when sig_owner is a task (F_OWNER_TID). Writer: any. */
 export const ofdSig = (row: number): number => $ofd.i32[row * 16 + 15] as number;
 export const setOfdSig = (row: number, v: number): void => { $ofd.i32[row * 16 + 15] = v; };
 /** Index into ofdI32() for Atomics. */

@@ -110,11 +110,11 @@ export const ofd = table('ofd', 'An open file description.', 65536, 64, {
   grantable: i32('HINT_* bits that a grant of host_fd gives the guest, 0 = never granted. Writer: owner.'),
   pollable: i32('1 when the host\'s own poll on host_fd is the truth. Writer: owner.'),
   given: i32('1 once host_fd was handed to a process, which may keep a mapping of it. Writer: whoever hands it out.'),
-  sig_owner: i32('F_SETOWN: whom SIGIO goes to, a process, -process group, or (sig_tid) a task; 0 = nobody. Writer: any.'),
-  sig_tid: i32('1 when sig_owner is a task (F_OWNER_TID). Writer: any.'),
+  proc_pid: i32('Process whose directory /proc/PID it is, for pidfd_send_signal; 0 = it is something else. Writer: owner.'),
+  sig_owner: i32('F_SETOWN: whom SIGIO goes to, a process, -process group, or (SIG_TO_TASK) a task; 0 = nobody. Writer: any.'),
   sig_uid: i32('Real user of who set it. Writer: any.'),
   sig_euid: i32('Its effective user. Writer: any.'),
-  sig: i32('F_SETSIG. Writer: any.'),
+  sig: i32('F_SETSIG in the low byte, and SIG_TO_TASK (fdtable.ts) when sig_owner is a task (F_OWNER_TID). Writer: any.'),
 });
 
 export const meta = table('meta', 'One row of container-wide words (row 1).', 2, 256, {

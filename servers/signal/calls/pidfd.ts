@@ -1,4 +1,4 @@
-/** pidfd_send_signal(2). The pidfd is the kernel's object; its number (ofd.obj, 0 once the process was reaped) is all that is needed here. */
+/** pidfd_send_signal(2). The pidfd is the kernel's object; its number (ofd.obj, 0 once the process was reaped) is all that is needed here. A directory /proc/PID is vfs's, which has left the number in ofd.proc_pid. */
 import { E } from '../../../shared/errno.js';
 import type { Endpoint } from '../../../shared/endpoint.js';
 import { filesOf } from '../../../shared/fdcalls.js';
@@ -33,7 +33,7 @@ function toGroup(d: Delivery, f: Frame, pgid: number, s: SigInfo): number {
  *
  * Errors, in Linux's order of checks:
  *   -EINVAL  unknown flags, or more than one
- *   -EBADF   not open, or no pidfd
+ *   -EBADF   not open, or neither a pidfd nor an open directory /proc/PID
  *   -EFAULT  info
  *   -EINVAL  info names another signal
  *   -EPERM   info claims what only the kernel may, and the target is not the caller
@@ -41,16 +41,17 @@ function toGroup(d: Delivery, f: Frame, pgid: number, s: SigInfo): number {
  *   -EINVAL  no such signal
  *   -EPERM   kill(2)'s rule
  *   -EAGAIN  RLIMIT_SIGPENDING
- * Source: man-pages 6.9, kernel/signal.c. Deviation: a /proc/PID directory is no pidfd here (EBADF).
+ * Source: man-pages 6.9, kernel/signal.c. Deviations: none.
  */
 function sys_pidfd_send_signal(d: Delivery, f: Frame): number {
   const flags = f.argU32(3);
   if ((flags & ~7) !== 0 || (flags & (flags - 1)) !== 0) return -E.EINVAL;
   const o = fdLookup(filesOf(f), f.argInt(0));
   if (o < 0) return o;
-  if (L.ofdKind(o) !== Ofd.PIDFD) return -E.EBADF;
+  const isPidfd = L.ofdKind(o) === Ofd.PIDFD;
+  if (!isPidfd && L.ofdProcPid(o) === 0) return -E.EBADF;
   const signo = f.argInt(1);
-  const pid = L.ofdObj(o);
+  const pid = isPidfd ? L.ofdObj(o) : L.ofdProcPid(o);
   let s = sender(f, signo, SI_USER);
   if (f.argU64(2) !== 0) {
     const named = f.inOff(2);

@@ -218,6 +218,8 @@ export class PidDir extends LiveDir {
     i.gid = dumpable ? L.credEgid(cred) : 0;
   }
 
+  override get procPid(): number { return this.isTask ? 0 : this.t.tgid; }
+
   override refresh(): number {
     if (!alive(this.t)) return -E.ENOENT;
     this.own(this);
