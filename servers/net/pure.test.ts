@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { E } from '../../shared/errno.js';
+import { AF_INET, AF_UNIX, SOCK_DGRAM, SOCK_STREAM } from './abi.js';
 import { cmsgSpace, eachCmsg, parseControl, putHeader } from './control.js';
 import { NETLINK_ROUTE, checkNetlink } from './netlink.js';
 import { checkOption } from './option-list.js';
@@ -73,10 +74,14 @@ test('netlink: every message of a batch is looked at', () => {
 });
 
 test('options: filters with pointers, packet filter tables and privileged ones stop here', () => {
-  for (const opt of [26, 50, 51, 52, 60]) assert.equal(checkOption(1, opt, true), -E.ENOPROTOOPT, String(opt));
-  for (const opt of [32, 33, 36]) assert.equal(checkOption(1, opt, true), -E.EPERM, String(opt));
-  assert.equal(checkOption(0, 64, false), -E.ENOPROTOOPT);
-  assert.equal(checkOption(6, 35, false), -E.ENOPROTOOPT);
-  assert.equal(checkOption(263, 1, true), -E.ENOPROTOOPT);
-  assert.equal(checkOption(6, 1, true), 0);
+  for (const opt of [26, 50, 51, 52, 60]) assert.equal(checkOption(AF_INET, SOCK_STREAM, 1, opt, true), -E.ENOPROTOOPT, String(opt));
+  for (const opt of [32, 33, 36]) assert.equal(checkOption(AF_INET, SOCK_STREAM, 1, opt, true), -E.EPERM, String(opt));
+  assert.equal(checkOption(AF_INET, SOCK_STREAM, 0, 64, false), -E.ENOPROTOOPT);
+  assert.equal(checkOption(AF_INET, SOCK_STREAM, 6, 35, false), -E.ENOPROTOOPT);
+  assert.equal(checkOption(AF_INET, SOCK_STREAM, 263, 1, true), -E.ENOPROTOOPT);
+  assert.equal(checkOption(AF_INET, SOCK_STREAM, 6, 1, true), 0);
+  assert.equal(checkOption(AF_INET, SOCK_DGRAM, 6, 999, false), -E.EOPNOTSUPP);
+  assert.equal(checkOption(AF_UNIX, SOCK_STREAM, 6, 1, true), 0, 'the host says what it thinks of it');
+  assert.equal(checkOption(AF_UNIX, SOCK_STREAM, 263, 1, true), -E.EOPNOTSUPP);
+  assert.equal(checkOption(AF_UNIX, SOCK_STREAM, 1, 28, false), -E.ENOPROTOOPT);
 });

@@ -3,23 +3,14 @@ import { E } from '../../../shared/errno.js';
 import type { Frame } from '../../../shared/frame.js';
 import * as NR from '../../../shared/gen/syscalls.js';
 import * as host from '../../../shared/host.js';
-import { AF_INET, AF_INET6, AF_UNIX, SOCK_DGRAM, SOCK_STREAM, SO_PEERCRED, SOL_SOCKET } from '../abi.js';
+import { SO_PEERCRED, SOL_SOCKET } from '../abi.js';
 import * as h from '../hostcalls.js';
 import { onSocket } from '../on-socket.js';
-import { SOL_ICMPV6, SOL_IP, SOL_IPV6, SOL_TCP, SOL_UDP, checkOption } from '../option-list.js';
+import { checkOption } from '../option-list.js';
 import type { Sock, Socks } from '../sock.js';
 
 /** Longest option value passed on. */
 const VALUE_MAX = 4096;
-/** A level that no protocol has: the host's answer to it is what its family answers to a level that a socket has not. */
-const NO_LEVEL = 0x7f00;
-
-/** -ENOPROTOOPT for an option that is not passed on of a level that the socket has; for another level what the family answers: EOPNOTSUPP or ENOPROTOOPT. */
-function refused(s: Sock, level: number, ask: (fd: number, level: number, opt: number, n: number) => number): number {
-  const has = level === SOL_SOCKET || (s.domain === AF_INET && level === SOL_IP) || (s.domain === AF_INET6 && (level === SOL_IPV6 || level === SOL_ICMPV6)) ||
-    (level === SOL_TCP && s.type === SOCK_STREAM && s.domain !== AF_UNIX) || (level === SOL_UDP && s.type === SOCK_DGRAM && s.domain !== AF_UNIX);
-  return has ? -E.ENOPROTOOPT : Math.min(ask(s.hostFd, NO_LEVEL, 0, 4), -1);
-}
 
 /** setsockopt(2). -EINVAL (negative length), -EFAULT, -ENOPROTOOPT, -EOPNOTSUPP, -EPERM, then the host's. Deviations: see option-list.ts. */
 function setsockopt(f: Frame, s: Sock): number {
@@ -27,8 +18,9 @@ function setsockopt(f: Frame, s: Sock): number {
   const opt = f.argInt(2);
   const len = f.argInt(4);
   if (len < 0) return -E.EINVAL;
-  const may = checkOption(level, opt, true);
-  if (may < 0) return may === -E.ENOPROTOOPT ? refused(s, level, h.setsockopt) : may;
+  const may = checkOption(s.domain, s.type, level, opt, true);
+  // Linux takes an int before it looks at which option of SOL_SOCKET it is.
+  if (may < 0 && (level !== SOL_SOCKET || len < 4)) return level === SOL_SOCKET ? -E.EINVAL : may;
   const n = Math.min(len, VALUE_MAX);
   if (n > 0) {
     const at = f.inOff(3);
@@ -36,7 +28,7 @@ function setsockopt(f: Frame, s: Sock): number {
     if (f.argLen(3) < n) return -E.EFAULT;
     f.bytes.copy(host.scratch, host.DATA, at, at + n);
   }
-  return h.setsockopt(s.hostFd, level, opt, n);
+  return may < 0 ? may : h.setsockopt(s.hostFd, level, opt, n);
 }
 
 /** getsockopt(2). -EFAULT, -EINVAL (negative length), -ENOPROTOOPT, -EOPNOTSUPP, then the host's. SO_PEERCRED shows guest ids. */
@@ -55,8 +47,8 @@ function getsockopt(f: Frame, s: Sock): number {
     v.setUint32(host.DATA + 8, s.peer?.gid ?? 0xffffffff, true);
     n = Math.min(room, 12);
   } else {
-    const may = checkOption(level, opt, false);
-    if (may < 0) return may === -E.ENOPROTOOPT ? refused(s, level, h.getsockopt) : may;
+    const may = checkOption(s.domain, s.type, level, opt, false);
+    if (may < 0) return may;
     n = h.getsockopt(s.hostFd, level, opt, Math.min(room, VALUE_MAX));
     if (n < 0) return n;
   }
