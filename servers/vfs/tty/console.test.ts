@@ -99,14 +99,25 @@ describe('console', () => {
     slaveRead();
     assert.equal(watched.has(10), true);
   });
-  it('the end of a piped input is a VEOF, two behind an unfinished line', () => {
+  it('a piped input that has ended leaves an end for every reader, behind what was unfinished', () => {
     reads = ['half', ''];
     watched.get(10)?.();
+    assert.equal(con.pty.inputIsOver, false);
     watched.get(10)?.();
     assert.equal(watched.has(10), false);
     assert.equal(slaveRead(), 'half');
-    assert.equal(con.pty.ldisc.inputAvailable(), true);
-    assert.equal(slaveRead(), '');
+    assert.equal(con.pty.ldisc.inputAvailable(), false);
+    assert.equal(con.pty.inputIsOver, true);
+    assert.equal(con.pty.slaveReady() & 1, 1);
+  });
+  it('such an end lasts when the guest changes to raw mode', () => {
+    con.pty.ldisc.setTermios({ ...con.pty.ldisc.termios, lflag: 0, iflag: 0 });
+    reads = ['x', ''];
+    watched.get(10)?.();
+    watched.get(10)?.();
+    assert.equal(slaveRead(), 'x');
+    assert.equal(con.pty.inputIsOver, true);
+    assert.equal(con.pty.slaveReady() & 1, 1);
   });
   it('a hung-up terminal hangs up the guest', () => {
     con.pty.session = 5;
@@ -129,7 +140,8 @@ describe('console', () => {
     con = openConsole(ep, { spec } as unknown as BootData);
     turn();
     assert.equal(slaveRead(), 'one\n');
-    assert.equal(con.pty.ldisc.inputAvailable(), true);
+    turn();
+    assert.equal(con.pty.inputIsOver, true);
   });
   it('flush writes out what is left', () => {
     slaveWrite('bye');

@@ -134,12 +134,13 @@ export class Console {
     this.wantInput(false);
     this.inEnded = true;
     if (hangUp) { this.pty.hangUp(); return; }
+    // A line that is unfinished is ended by a VEOF, as somebody at a keyboard would.
     const eof = this.pty.ldisc.termios.cc[V.EOF] as number;
-    if (!this.pty.canonical || eof === 0) return;
-    // Twice when a line is unfinished: the first VEOF only ends it.
-    const n = this.pty.ldisc.lineStarted ? 2 : 1;
-    host.scratch.fill(eof, host.DATA, host.DATA + n);
-    this.pty.input(host.scratch, host.DATA, n, nowNs());
+    if (this.pty.canonical && eof !== 0 && this.pty.ldisc.lineStarted) {
+      host.scratch[host.DATA] = eof;
+      this.pty.input(host.scratch, host.DATA, 1, nowNs());
+    }
+    this.pty.endInput();
   }
 
   // ---- guest to host ----

@@ -50,19 +50,21 @@ export class SlaveFile extends File implements SlaveEnd {
     return n;
   }
 
-  /** 0: read now. 1: answer 0 (time is up). Else the result, mostly Ret.BLOCKED. */
+  /** 0: read now. 1: answer 0 (time is up, the input has ended). Else the result, mostly Ret.BLOCKED. */
   private mustWait(f: Frame, len: number): number {
     const { pty } = this;
     const { ldisc } = pty;
     const { termios } = ldisc;
     if ((termios.lflag & Lf.ICANON) !== 0) {
       if (ldisc.inputAvailable()) return 0;
+      if (pty.inputIsOver) return 1;
       return this.interruption(f) ?? pty.ep.park(f, pty.readers);
     }
     const min = termios.cc[V.MIN] as number;
     const timeNs = (termios.cc[V.TIME] as number) * TENTH_NS;
     const have = ldisc.buffered;
     if (have > 0 && have >= Math.min(Math.max(min, 1), len)) return 0;
+    if (pty.inputIsOver) return have > 0 ? 0 : 1;
     if (min === 0) {
       // VTIME bounds the whole read; without it nothing is waited for.
       if (timeNs === 0 || f.why === Why.TIMEOUT) return 1;

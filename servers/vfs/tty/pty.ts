@@ -66,6 +66,8 @@ export class Pty implements LdiscSink, JobTty {
   readonly born: number;
   atime: number;
   mtime: number;
+  /** The console's input was a pipe or a file, and has ended: who has read all of it reads 0 from then on, in every mode. */
+  private over = false;
   /** The console's master is carrick: told of output, and of room for input. */
   onOutput: (() => void) | undefined = undefined;
   onInputRoom: (() => void) | undefined = undefined;
@@ -114,7 +116,7 @@ export class Pty implements LdiscSink, JobTty {
   }
 
   slaveReady(): number {
-    return (this.ldisc.inputAvailable(this.pollMin) ? IN : 0) | (this.ldisc.canWrite ? OUT : 0);
+    return (this.inputIsOver || this.ldisc.inputAvailable(this.pollMin) ? IN : 0) | (this.ldisc.canWrite ? OUT : 0);
   }
 
   masterReady(): number {
@@ -144,6 +146,16 @@ export class Pty implements LdiscSink, JobTty {
     if (n < len) n += this.flip.putAll(src, off + n, len - n);
     this.updateMaster();
     return n;
+  }
+
+  /** Has all input been handed to the line discipline, and will no more come? */
+  get inputIsOver(): boolean { return this.over && this.flip.size === 0; }
+
+  /** No more input will come, though nothing is hung up: output still has a reader. Such an end is not of one line, as VEOF is, but lasts, as that of a pipe does. */
+  endInput(): void {
+    this.over = true;
+    this.updateSlaves();
+    this.readers.wakeAll();
   }
 
   /** Room for more input? */
