@@ -245,6 +245,16 @@ describe('pull', () => {
     assert.deepEqual(partials(), []);
   });
 
+  it('keeps what a killed pull has left for the next one, until somebody prunes', async () => {
+    const part = `${w.store.blobPath(layerDigest)}.part`;
+    (await pull(w.tools, ref())).release();
+    writeFileSync(part, Buffer.alloc(1000, 'left'));
+    await w.store.removeRef(canonical(ref()));
+    assert.equal(existsSync(part), true);
+    await w.store.prune();
+    assert.deepEqual(partials(), []);
+  });
+
   it('copes with registries that cannot resume', async () => {
     writeFileSync(`${w.store.blobPath(layerDigest)}.part`, (registry.blobs.get(layerDigest) as Buffer).subarray(0, 1000));
     registry.before = (request) => { delete request.headers.range; return false; };

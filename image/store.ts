@@ -2,7 +2,7 @@
  * The image store, $CARRICK_HOME:
  *
  *   blobs/sha256/HEX        manifests and configurations, named by what they hash to
- *   blobs/sha256/HEX.part   a layer that is being fetched; kept when the fetch is cut short, so that the next one goes on from there
+ *   blobs/sha256/HEX.part   a layer that is being fetched; kept when the fetch is cut short, so that the next one goes on from there; prune removes it
  *   layers/HEX/             an unpacked layer, by its diff id: index and data/ (shared/layer-index.ts). Shared by all images that have it
  *   layers/HEX.new/         one that is being unpacked
  *   refs/HEX                a name: {name, manifest, config}; HEX hashes the name
@@ -40,7 +40,7 @@ export type Extractor = (task: ExtractTask) => Promise<ExtractResult>;
 /** Where the bytes of a layer are: part of a host file. */
 export interface LayerFile { readonly path: string; readonly start: number; readonly end: number; readonly digest: Digest | '' }
 
-/** A fetch that was cut short, or a draft of a document, is kept for so long. ms. */
+/** A fetch that was cut short is kept for so long, unless somebody prunes; a draft of a document. ms. */
 const PART_KEEP_MS = 7 * 24 * 3600 * 1000, DRAFT_KEEP_MS = 3600 * 1000;
 const HEX = /^[0-9a-f]{64}$/;
 
@@ -253,12 +253,12 @@ export class Store {
     }
   }
 
-  /** Remove what nothing needs any more: layers of containers that have gone, what crashes have left. How many layers went. */
+  /** Remove what nothing needs any more: layers of containers that have gone, what crashes have left, fetches that were cut short. How many layers went. */
   async prune(): Promise<number> {
     const l = await this.lockStore();
     try {
       const before = namesIn(this.layers).length;
-      this.collect();
+      this.collect(0);
       return before - namesIn(this.layers).length;
     } finally {
       l.release();
@@ -281,7 +281,8 @@ export class Store {
     return used;
   }
 
-  private collect(): void {
+  /** partMs: age from which a cut-short fetch that nobody goes on with is removed; a layer may have come by another way since. */
+  private collect(partMs = PART_KEEP_MS): void {
     const blobs = new Set<string>(), layers = this.containerLayers();
     for (const ref of this.listRefs()) {
       blobs.add(hexOf(ref.manifest)).add(hexOf(ref.config));
@@ -290,7 +291,7 @@ export class Store {
     for (const name of namesIn(this.layers)) if (!layers.has(name)) this.removeDir(join(this.layers, name));
     const alone = tryLock(this.usersPath, 'exclusive', 'a');
     if (!(alone instanceof Lock)) return;
-    for (const name of namesIn(this.blobs)) if (!blobs.has(name)) this.removeBlob(join(this.blobs, name));
+    for (const name of namesIn(this.blobs)) if (!blobs.has(name)) this.removeBlob(join(this.blobs, name), partMs);
     for (const name of namesIn(this.refs)) if (!HEX.test(name)) removeOlder(join(this.refs, name), DRAFT_KEEP_MS);
     alone.release();
   }
@@ -306,11 +307,11 @@ export class Store {
     l.release();
   }
 
-  private removeBlob(path: string): void {
+  private removeBlob(path: string, partMs: number): void {
     if (HEX.test(path.slice(-64))) { unlinkSync(path); return; }
     const l = tryLock(path, 'exclusive');
     if (!(l instanceof Lock)) return;
-    removeOlder(path, path.endsWith('.part') ? PART_KEEP_MS : DRAFT_KEEP_MS);
+    removeOlder(path, path.endsWith('.part') ? partMs : DRAFT_KEEP_MS);
     l.release();
   }
 
