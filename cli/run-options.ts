@@ -3,7 +3,7 @@
  * (does the rootfs exist, does a volume's source). Strings are latin1 byte strings throughout; toText() for messages.
  */
 import { randomBytes } from 'node:crypto';
-import { statSync, realpathSync } from 'node:fs';
+import { accessSync, constants, statSync, realpathSync } from 'node:fs';
 import { hostname as hostHostname } from 'node:os';
 import { posix } from 'node:path';
 import { RW_AFTER } from '../shared/gen/layout.js';
@@ -230,6 +230,26 @@ function mounts(flags: RunFlags, caller: Caller): Pick<RunSpec, 'binds' | 'tmpfs
   return { binds, tmpfs };
 }
 
+/** Home of the guest's root, in every /etc/passwd. */
+const ROOT_HOME = '/root';
+/** MS_NOSUID, MS_NODEV. */
+const HOME_FLAGS = 2 | 4;
+
+/**
+ * A root that is given by its directory may have a home for root which the caller may not enter: the host's own, for an ordinary user. Then the container
+ * gets an empty one in memory, so that root in the container has a home as it has everywhere else; nothing of the host's is shown.
+ */
+function ownHome(rootfs: RootfsSpec, { binds, tmpfs }: Pick<RunSpec, 'binds' | 'tmpfs'>): readonly TmpfsSpec[] {
+  if (rootfs.kind === 'layers' || [...binds, ...tmpfs].some((m) => m.target === ROOT_HOME)) return tmpfs;
+  try {
+    accessSync(toPath(posix.join(rootfs.dir, ROOT_HOME)), constants.R_OK | constants.X_OK);
+    return tmpfs;
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    return error.code === 'EACCES' ? [{ target: ROOT_HOME, size: 0, mode: 0o700, flags: HOME_FLAGS }, ...tmpfs] : tmpfs;
+  }
+}
+
 /**
  * What to run: the command of the command line, else the image's, behind the entrypoint. As with docker, --entrypoint takes the image's command away
  * too, and an empty one leaves just the command.
@@ -254,8 +274,9 @@ export function runSpec(flags: RunFlags, rootfsArg: string, operands: readonly s
   const env = mergeEnv(image === undefined ? defaultEnv(flags, caller, hostname) : mergeEnv(defaultEnv(flags, caller, hostname), image.env.filter((e) => e.indexOf('=') > 0), []), flags.env ?? [], caller.env);
   const cwd = flags.workdir ?? image?.workdir ?? '';
   const user = flags.user ?? image?.user ?? '';
+  const mounted = mounts(flags, caller);
   return {
-    ...base, ...mounts(flags, caller), ...networkSpec(flags, hostname, base.namespaces, hostFiles()), rootfs, argv, env, hostname,
+    ...base, ...mounted, tmpfs: ownHome(rootfs, mounted), ...networkSpec(flags, hostname, base.namespaces, hostFiles()), rootfs, argv, env, hostname,
     name: flags.name === undefined ? base.id : checkName(flags.name),
     keep: flags.rm !== true,
     cwd: posix.normalize(`/${cwd}`),

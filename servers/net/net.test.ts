@@ -152,8 +152,9 @@ test('a receive waits, a signal interrupts it, SO_RCVTIMEO ends it', () => {
   g.mem.fill(0, BUF, BUF + 16);
   g.mem.writeBigUInt64LE(2000n, BUF + 8);
   assert.equal(g.call(NR.NR_setsockopt, a, 1, 20, g.ptr(BUF), 16), 0);
-  assert.equal(recv(a, 10), PARKED);
-  assert.equal(g.await(), -E.EAGAIN);
+  // On a busy machine the two milliseconds may be over before it would park.
+  const limited = recv(a, 10);
+  assert.equal(limited === PARKED ? g.await() : limited, -E.EAGAIN);
   g.mem.writeBigUInt64LE(100n, BUF);
   assert.equal(g.call(NR.NR_setsockopt, a, 1, 20, g.ptr(BUF), 16), 0);
   assert.equal(recv(a, 10), PARKED);

@@ -35,6 +35,13 @@ test('stdin, pipes and large output pass unchanged', () => {
   assert.equal(bash('wc -c', { input: data }).out.trim(), String(data.length));
 });
 
+test('root in the container has a home, whoever runs it', () => {
+  for (const ordinary of process.getuid?.() === 0 ? [false, true] : [false]) {
+    const r = carrick(['run', '--rm', 'host', '--', 'sh', '-c', 'cd && touch .carrick-test && test -e ~/.carrick-test && stat -c %u . && pwd'], new Footprint(ordinary).options);
+    assert.deepEqual([r.out, r.err, r.status], ['0\n/root\n', '', 0]);
+  }
+});
+
 test('flags: environment, directory, user, hostname, entrypoint, tmpfs', () => {
   assert.equal(carrick(['run', '--rm', '-e', 'A=b c', 'host', '--', 'sh', '-c', 'echo $A']).out, 'b c\n');
   assert.equal(carrick(['run', '--rm', '-w', '/usr/bin', 'host', 'pwd']).out, '/usr/bin\n');

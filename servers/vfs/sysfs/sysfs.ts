@@ -43,10 +43,44 @@ function addCpus(root: StaticDir): void {
       }
     }
   }
-  const node = dirAt(root, 'devices/system/node');
-  for (const name of ['online', 'possible', 'has_cpu', 'has_memory']) node.text(name, () => '0\n');
-  node.dir('node0').text('cpulist', () => hostFile('/sys/devices/system/node/node0/cpulist', range));
-  node.dir('node0').text('meminfo', () => hostFile('/sys/devices/system/node/node0/meminfo'));
+  addNodes(dirAt(root, 'devices/system/node'), range);
+}
+
+const NODES = '/sys/devices/system/node';
+
+/** Numbers of a list such as "0-2,5". */
+export function numbersOf(list: string): number[] {
+  return list.trim().split(',').filter((part) => part !== '').flatMap((part) => {
+    const [from = 0, to = from] = part.split('-').map(Number);
+    return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  });
+}
+
+/** Memory nodes, what numactl, lscpu and memory allocators look at. A host without NUMA shows one node with everything, as a kernel with NUMA does on such a machine. */
+function addNodes(dir: StaticDir, cpus: string): void {
+  for (const name of ['online', 'possible', 'has_cpu', 'has_memory', 'has_normal_memory']) dir.text(name, () => hostFile(`${NODES}/${name}`, '0\n'));
+  for (const n of numbersOf(hostFile(`${NODES}/online`, '0\n'))) {
+    const node = dir.dir(`node${n}`), at = `${NODES}/node${n}`;
+    node.text('cpulist', () => hostFile(`${at}/cpulist`, cpus));
+    node.text('cpumap', () => hostFile(`${at}/cpumap`, cpuMask(cpus)));
+    node.text('distance', () => hostFile(`${at}/distance`, '10\n'));
+    node.text('meminfo', () => hostFile(`${at}/meminfo`, nodeMeminfo(n, hostFile('/proc/meminfo'))));
+    for (const name of ['numastat', 'vmstat']) if (hostFile(`${at}/${name}`) !== '') node.text(name, () => hostFile(`${at}/${name}`));
+  }
+}
+
+/** A list of CPUs as the mask that sysfs shows: 32-bit words in hexadecimal, the highest first. */
+export function cpuMask(list: string): string {
+  const cpus = numbersOf(list), words = Array.from({ length: Math.floor(Math.max(0, ...cpus) / 32) + 1 }, () => 0);
+  for (const cpu of cpus) words[cpu >> 5] = ((words[cpu >> 5] as number) | (1 << (cpu & 31))) >>> 0;
+  return `${words.reverse().map((w, i) => w.toString(16).padStart(i === 0 ? 1 : 8, '0')).join(',')}\n`;
+}
+
+/** /proc/meminfo as a node's own shows it. */
+export function nodeMeminfo(node: number, text: string): string {
+  const kb = (name: string): number => Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(text)?.[1] ?? 0);
+  const line = (name: string, value: number): string => `Node ${node} ${`${name}:`.padEnd(16)}${String(value).padStart(8)} kB\n`;
+  return line('MemTotal', kb('MemTotal')) + line('MemFree', kb('MemFree')) + line('MemUsed', kb('MemTotal') - kb('MemFree'));
 }
 
 export class SysFs extends SuperBlock {
