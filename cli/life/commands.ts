@@ -1,4 +1,4 @@
-/** The commands for containers that run elsewhere: ps, exec, logs, start, stop, kill, wait, rm, top, inspect. */
+/** The commands for containers that run elsewhere: ps, exec, logs, attach, start, stop, kill, wait, rm, top, inspect. */
 import { type Command, Option } from 'commander';
 import { toText } from '../bytes.js';
 import { Failure } from '../failure.js';
@@ -36,6 +36,12 @@ export function addLifeCommands(root: Command, caller: () => Caller, finish: (st
     .option('-f, --follow', 'go on until it ends')
     .addOption(new Option('-n, --tail <LINES>', 'only the last ones').argParser(count))
     .action(async (ref: string, flags: { follow?: boolean; tail?: number }) => { await (await import('./logs.js')).logsCommand(toText(ref), { follow: flags.follow, lines: flags.tail }); });
+  root.command('attach')
+    .summary('watch a container of run -d')
+    .description('Show what a container in the background writes from now on, hand signals on to its first program, and end as that ends. It reads no input.')
+    .argument('<CONTAINER>')
+    .addOption(new Option('--sig-proxy <BOOLEAN>', 'hand signals on; false: Ctrl-C ends only the watching').choices(['true', 'false']).default('true'))
+    .action(async (ref: string, flags: { sigProxy: string }) => { finish(await (await import('./logs.js')).attachCommand(toText(ref), flags.sigProxy === 'true')); });
   root.command('start')
     .summary('run ended containers again')
     .description('Run the first program of containers that have ended again, on what it left in its layer (which is there unless --rm was given).')

@@ -21,7 +21,8 @@ export interface ExecFlags {
   readonly user?: string;
 }
 
-const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
+/** Signals that are handed on to a program that runs elsewhere. */
+export const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
 /** A second Ctrl-C within this time ends it at once. ms. */
 const IMPATIENCE_MS = 2000;
 

@@ -119,6 +119,9 @@ export class MiniGuest {
     }
   }
 
+  /** The result of a call that waits, if it waits at all: on a busy machine what it waits for, its time limit above all, may be there at once. */
+  over(r: number | typeof PARKED): number { return r === PARKED ? this.await() : r; }
+
   /** A signal interrupts the parked call. */
   interrupt(): number | typeof PARKED {
     native.slotStore(this.slotId, L.SLOT_CANCEL, 1);

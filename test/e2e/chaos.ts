@@ -100,10 +100,15 @@ class Chaos {
     }
   }
 
-  /** With -d the carrick that was called has gone by then, as a rule: then it is the containers' turn, below. */
+  /** With -d the carrick that was called may have gone by then; the one that runs the container is meant. Some of those stay, for settle(). */
   private async kill(child: ChildProcess, p: Plan, ended: Promise<void>): Promise<void> {
-    const pid = child.pid ?? 0;
-    const signal = (signo: NodeJS.Signals): void => { if (child.exitCode === null && child.signalCode === null) child.kill(signo); };
+    const detached = p.args.includes('-d') ? this.runs(p.name) : 0;
+    if (detached !== 0 && p.nr % 20 === 0) return;
+    const pid = detached || (child.pid ?? 0);
+    const signal = (signo: NodeJS.Signals): void => {
+      if (detached !== 0) tryKill(detached, signo);
+      else if (child.exitCode === null && child.signalCode === null) child.kill(signo);
+    };
     const shoot = (guests: readonly number[]): void => { for (const guest of guests) tryKill(guest); };
     switch (p.death) {
       case 'SIGKILL': case 'SIGTERM': case 'SIGSEGV': signal(p.death); break;
@@ -114,8 +119,30 @@ class Chaos {
       case 'carrick rm -f': await this.later(['rm', '-f', p.name]); break;
     }
     // Whoever ignores a signal, or was not there yet to get it, ends now.
-    if (await within(ended, 300)) return;
+    if (detached === 0) { if (!await within(ended, 300)) signal('SIGTERM'); return; }
+    await sleep(300);
     signal('SIGTERM');
+    for (const late = Date.now() + END_MS; this.runs(p.name) === detached; await sleep(50)) {
+      if (Date.now() < late) continue;
+      this.faults.push(`seed ${this.seed}, number ${p.nr}: in the background, it did not end after ${p.death} at ${p.afterMs} ms: carrick ${JSON.stringify(p.args)}`);
+      tryKill(detached);
+      return;
+    }
+  }
+
+  /** Host pid of the carrick that runs the container of this name now; 0: there is none. */
+  private runs(name: string): number {
+    const dir = join(this.footprint.home, 'containers');
+    for (const id of listing(dir)) {
+      try {
+        const about = JSON.parse(readFileSync(join(dir, id, 'state.json'), 'utf8')) as { name: string; pid: number; status: string };
+        if (about.name === name && about.status === 'running' && readFileSync(`/proc/${about.pid}/cmdline`, 'latin1').includes(id)) return about.pid;
+      } catch (error) {
+        // No state yet, half of one, or gone meanwhile; or its carrick has.
+        if (!(error instanceof SyntaxError) && !(error instanceof Error && 'code' in error)) throw error;
+      }
+    }
+    return 0;
   }
 
   /** A carrick command beside the others. */
@@ -186,10 +213,10 @@ function isDirectory(path: string): boolean {
   }
 }
 
-function tryKill(pid: number): void {
+function tryKill(pid: number, signo: NodeJS.Signals = 'SIGKILL'): void {
   try {
     // Not somebody whom the number belongs to by now.
-    if (readFileSync(`/proc/${pid}/stat`, 'latin1') !== '') process.kill(pid, 'SIGKILL');
+    if (readFileSync(`/proc/${pid}/stat`, 'latin1') !== '') process.kill(pid, signo);
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error; // it has ended by itself
   }

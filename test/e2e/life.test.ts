@@ -1,11 +1,23 @@
 /** Containers in the background: run -d, ps, exec, logs, stop, kill, wait, rm, --init; as root and as an ordinary user. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
-import { CARRICK, Footprint, carrick, carrickCommand, eventually, pause, processesWith, type Result, testEnv } from './harness.js';
+import { CARRICK, Footprint, carrick, carrickCommand, eventually, listing, pause, processesWith, type Result, testEnv } from './harness.js';
 
 const amRoot = process.getuid?.() === 0;
+
+/** Sockets that a process has open. */
+function sockets(pid: number): number {
+  return listing(`/proc/${pid}/fd`).filter((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith('socket:');
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error)) throw error; // closed meanwhile
+      return false;
+    }
+  }).length;
+}
 
 for (const ordinary of [false, true]) {
   describe(ordinary ? 'as an ordinary user' : 'as the caller', { skip: ordinary && !amRoot ? 'only root can become another user' : false }, () => {
@@ -48,6 +60,26 @@ for (const ordinary of [false, true]) {
       assert.match(run(['exec', 'two', 'ps', 'ax']).out, /sleep 4711/);
       assert.equal(run(['rm', '-f', 'two']).status, 0);
       assert.equal(run(['exec', 'two', 'true']).status, 125);
+    });
+
+    test('attach: what is written from now on, signals, the exit status', async () => {
+      start('seen', 'echo before; trap "echo ended; exit 6" INT; while [ ! -e /opt/go ]; do sleep 0.02; done; echo after; while :; do sleep 0.02; done');
+      assert.ok(eventually(() => run(['logs', 'seen']).out === 'before\n'));
+      const [command = '', ...words] = carrickCommand(ordinary);
+      const child = spawn(command, [...words, 'attach', 'seen'], { stdio: ['ignore', 'pipe', 'inherit'], env: testEnv(footprint.options.env, footprint.options.home) });
+      let out = '';
+      const ended = new Promise<number | null>((done) => { child.on('close', done); });
+      const told = new Promise<void>((done) => { child.stdout.setEncoding('utf8').on('data', (text: string) => { out += text; done(); }); });
+      // It is attached when it waits at the container's socket.
+      assert.ok(eventually(() => sockets(child.pid ?? 0) > 0));
+      run(['exec', 'seen', 'touch', '/opt/go']);
+      await told;
+      assert.equal(out, 'after\n');
+      child.kill('SIGINT');
+      assert.equal(await ended, 6);
+      assert.equal(out, 'after\nended\n');
+      assert.match(run(['attach', 'seen']).err, /has ended/);
+      run(['rm', 'seen']);
     });
 
     test('kill and wait; a container with --rm leaves nothing', () => {
