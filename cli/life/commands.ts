@@ -1,4 +1,4 @@
-/** The commands for containers that run elsewhere: ps, exec, logs, attach, start, stop, kill, wait, rm, top, inspect. */
+/** The commands for containers that run elsewhere: ps, exec, cp, logs, attach, start, stop, kill, wait, rm, top, inspect. */
 import { type Command, Option } from 'commander';
 import { toText } from '../bytes.js';
 import { Failure } from '../failure.js';
@@ -30,6 +30,11 @@ export function addLifeCommands(root: Command, caller: () => Caller, finish: (st
     .action(async (ref: string, command: string[], flags: object) => {
       finish(await (await import('./exec.js')).execCommand(toText(ref), flags, command, caller()));
     });
+  root.command('cp')
+    .summary('copy files from or to a running container')
+    .description('Copy a file or directory between the host and a running container, which must have tar: into a directory that exists, else under the new name. SRC/. copies what SRC holds.')
+    .argument('<SRC>', 'path, or CONTAINER:PATH').argument('<DST>', 'path, or CONTAINER:PATH')
+    .action(async (source: string, target: string) => { await (await import('./cp.js')).cpCommand(toText(source), toText(target)); });
   root.command('logs')
     .description('show what a container of run -d has written')
     .argument('<CONTAINER>')

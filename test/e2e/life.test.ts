@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { ORDINARY_UID } from '../public.js';
+import { ownDir } from './servers.js';
 import { CARRICK, Footprint, carrick, carrickCommand, eventually, listing, pause, processesWith, type Result, testEnv } from './harness.js';
 
 const amRoot = process.getuid?.() === 0;
@@ -60,6 +63,38 @@ for (const ordinary of [false, true]) {
       assert.match(run(['exec', 'two', 'ps', 'ax']).out, /sleep 4711/);
       assert.equal(run(['rm', '-f', 'two']).status, 0);
       assert.equal(run(['exec', 'two', 'true']).status, 125);
+    });
+
+    test('cp: files, trees, new names, what a directory holds, both ways', () => {
+      start('box', 'exec sleep 1000');
+      const dir = ownDir('cp', ordinary), at = (name: string): string => join(dir, name);
+      const make = 'cd "$1" && echo one >one && mkdir -p tree/sub && echo two >tree/two && ln -s two tree/link && ln tree/two tree/hard && chmod 750 tree/sub && echo three >"tree/sub/a b"';
+      assert.equal(spawnSync('sh', ['-c', `umask 022; ${make}`, 'sh', dir]).status, 0);
+      if (ordinary) spawnSync('chown', ['-R', String(ORDINARY_UID), dir]);
+      for (const args of [[at('one'), 'box:/opt'], [at('one'), 'box:/opt/renamed'], [at('tree'), 'box:/opt/t,&.x'], [at('tree/.'), 'box:/opt/new'], [at('tree'), 'box:opt/new']]) {
+        const r = run(['cp', ...args]);
+        assert.deepEqual([r.status, r.err], [0, ''], args.join(' '));
+      }
+      assert.equal(run(['exec', 'box', 'sh', '-c', 'cat /opt/one /opt/renamed; stat -c %u:%g /opt/renamed "/opt/t,&.x/sub"']).out, 'one\none\n0:0\n0:0\n');
+      // Type, permissions, links and what they lead to, of all names in a tree.
+      const list = 'cd "$1" && find . -mindepth 1 -name tree -prune -o -printf "%P %y %m %n %l\\n" | sort; find . -mindepth 1 -name tree -prune -o -type f -exec md5sum {} + | sort';
+      const tree = spawnSync('sh', ['-c', list, 'sh', at('tree')], { encoding: 'utf8' }).stdout;
+      assert.match(tree, /^sub\/a b f 644 1 $/m);
+      const inside = (path: string): string => run(['exec', 'box', 'sh', '-c', list, 'sh', path]).out;
+      assert.deepEqual([inside('/opt/t,&.x'), inside('/opt/new'), inside('/opt/new/tree')], [tree, tree, tree]);
+      for (const args of [['box:/opt/t,&.x', at('out')], ['box:/opt/new/tree', at('out')], ['box:/opt/renamed', at('one')], ['box:/opt/new/.', at('all')]]) {
+        const r = run(['cp', ...args]);
+        assert.deepEqual([r.status, r.err], [0, ''], args.join(' '));
+      }
+      const outside = (name: string): string => spawnSync('sh', ['-c', list, 'sh', at(name)], { encoding: 'utf8' }).stdout;
+      assert.deepEqual([outside('out'), outside('out/tree'), outside('all'), outside('all/tree')], [tree, tree, tree, tree]);
+      for (const [words, args] of [[/no such file/i, ['box:/none', dir]], [/no such file/, [at('none'), 'box:/opt']], [/device/, ['box:/dev/null', dir]], [/one end/, [at('one'), at('two')]], [/has ended|no container/, ['nobody:/x', dir]]] as const) {
+        const r = run(['cp', ...args]);
+        assert.equal(r.status, 125);
+        assert.match(r.err, words);
+      }
+      assert.deepEqual(listing(dir), ['all', 'one', 'out', 'tree']);
+      run(['rm', '-f', 'box']);
     });
 
     test('attach: what is written from now on, signals, the exit status', async () => {
