@@ -81,8 +81,7 @@ static long own_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6
 	case __NR_rt_sigreturn:
 		return do_sigreturn(t, uc);
 	case __NR_restart_syscall:
-		/* Nothing is ever left to restart this way: the stub repeats the call itself. */
-		return -EINTR;
+		return do_resume(t, uc);
 	}
 	return R_SLOW;
 }

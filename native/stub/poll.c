@@ -66,6 +66,15 @@ static bool interrupted(struct task *t, struct ucontext *uc)
 	return false;
 }
 
+/*
+ * A tracer sees the call end before it sees the signal; made again it goes on with the time left, which is in the guest's memory. Of poll it is not: with a
+ * limit that goes on in place.
+ */
+static bool ends_for_tracer(const struct task *t, const struct limit *l, const struct wait *w)
+{
+	return t->slot->traced && (l->form != LIMIT_MS || !w->limited);
+}
+
 static const struct ts no_time;
 
 /* A copy of the guest's array, or R_SLOW when an entry is not a grant. Negative fds are ignored by the host, too. */
@@ -110,6 +119,8 @@ static long poll_wait(struct task *t, struct ucontext *uc, const u64 a[6], const
 			break;
 		give_revents(a[0], p, n, false);
 		store_left(l, &w);
+		if (ends_for_tracer(t, l, &w))
+			return -ERESTARTNOHAND;
 		if (interrupted(t, uc))
 			return R_DONE;
 		r = 0;
@@ -165,6 +176,8 @@ static long select_wait(struct task *t, struct ucontext *uc, const u64 a[6], con
 		if (r != -EINTR)
 			break;
 		store_left(l, &w);
+		if (ends_for_tracer(t, l, &w))
+			return -ERESTARTNOHAND;
 		if (interrupted(t, uc))
 			return R_DONE;
 		r = 0;
@@ -198,7 +211,7 @@ long poll_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	if (mask_begin(t, mask, size) < 0)
 		return R_SLOW;
 	r = (sel ? select_wait : poll_wait)(t, uc, a, &l, limited ? &ts : NULL);
-	if (r != R_DONE)
+	if (r != R_DONE && r != -ERESTARTNOHAND)
 		mask_end(t);
 	return r;
 }

@@ -165,7 +165,9 @@ void finish_call(struct task *t, struct ucontext *uc, long r)
 	}
 	deliver(t, uc);
 	if (t->restart != 0) {
-		uc_restart(uc, t->restart_nr);
+		bool resume = t->restart == ERESTART_RESTARTBLOCK && t->resume.what != RESUME_NOTHING;
+
+		uc_restart(uc, resume ? __NR_restart_syscall : t->restart_nr);
 		t->restart = 0;
 	}
 	mask_end(t);

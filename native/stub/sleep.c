@@ -107,8 +107,10 @@ long sleep_call(struct task *t, struct ucontext *uc, const struct hostcall *c, u
 		if (!deliverable(t))
 			continue;
 		/* A tracer sees the call end before it sees the signal. */
-		if (t->traced_call && restart == ERESTARTSYS && c->nr != __NR_futex)
+		if (t->slot->traced) {
+			t->resume.what = RESUME_NOTHING;
 			return -(long)restart_of(t, c, restart);
+		}
 		uc = take_frame(t, uc);
 		uc_set_ret(uc, -EINTR);
 		t->restart = restart_of(t, c, restart);
@@ -160,6 +162,18 @@ long wait_once(struct task *t, struct wait *w)
 	}
 }
 
+/* Wait on a futex until a moment of CLOCK_MONOTONIC. */
+static long futex_until(struct task *t, struct ucontext *uc, struct resume w)
+{
+	struct ts end = { w.sec, w.nsec };
+	struct hostcall c = { __NR_futex, { w.addr, (w.op & ~127u) | FUTEX_WAIT_BITSET_OP, w.value, (u64)&end, 0, 0xffffffff } };
+	long r = sleep_call(t, uc, &c, ERESTART_RESTARTBLOCK);
+
+	if (r == -ERESTART_RESTARTBLOCK)
+		t->resume = w;
+	return r;
+}
+
 /**
  * futex(2). Everything goes to the host as it is, but a relative FUTEX_WAIT with a timeout becomes a FUTEX_WAIT_BITSET with the same
  * moment as deadline (both count CLOCK_MONOTONIC), so that it can be resumed.
@@ -177,17 +191,45 @@ long do_futex(struct task *t, struct ucontext *uc, const u64 a[6])
 		if (!ts_valid(&ts))
 			return -EINVAL;
 		ts = ts_add(ts_now(CLOCK_MONOTONIC_ID), ts);
-		c.a[1] = (a[1] & ~127ull) | FUTEX_WAIT_BITSET_OP;
-		c.a[3] = (u64)&ts;
-		c.a[4] = 0;
-		c.a[5] = 0xffffffff;
-		return sleep_call(t, uc, &c, ERESTART_RESTARTBLOCK);
+		return futex_until(t, uc, (struct resume){ .what = RESUME_FUTEX, .op = (u32)a[1], .addr = a[0], .value = a[2], .sec = ts.sec, .nsec = ts.nsec });
 	}
 	if (op == FUTEX_LOCK_PI_OP || op == FUTEX_LOCK_PI2_OP)
 		return sleep_call(t, uc, &c, ERESTARTNOINTR);
 	if (op == FUTEX_WAIT_OP || op == FUTEX_WAIT_BITSET_OP)
 		return sleep_call(t, uc, &c, a[3] != 0 ? ERESTART_RESTARTBLOCK : ERESTARTSYS);
 	return sleep_call(t, uc, &c, ERESTARTSYS);
+}
+
+/* Sleep until a moment of a clock; what is left then goes to w.addr. */
+static long sleep_until(struct task *t, struct ucontext *uc, struct resume w)
+{
+	int clock = (int)w.op;
+	struct ts end = { w.sec, w.nsec }, left;
+	struct hostcall c = { __NR_clock_nanosleep, { (u64)clock, 1 /* TIMER_ABSTIME */, (u64)&end, 0 } };
+	long r;
+
+	for (;;) {
+		t->slot->sleeping = 1;
+		r = stub_call_int(&c);
+		t->slot->sleeping = 0;
+		if (r != -EINTR && r != -ERESTARTSYS)
+			return r;
+		if (!deliverable(t))
+			continue;
+		left = ts_sub(end, ts_now(clock));
+		if (w.addr != 0 && guest_write(w.addr, &left, sizeof(left)) != 0)
+			return -EFAULT;
+		if (t->slot->traced) {
+			t->resume = w;
+			return -ERESTART_RESTARTBLOCK;
+		}
+		uc = take_frame(t, uc);
+		uc_set_ret(uc, -EINTR);
+		t->restart = ERESTART_RESTARTBLOCK;
+		if (deliver(t, uc))
+			return R_DONE;
+		t->restart = 0;
+	}
 }
 
 /**
@@ -197,7 +239,7 @@ long do_futex(struct task *t, struct ucontext *uc, const u64 a[6])
  */
 long do_nanosleep(struct task *t, struct ucontext *uc, int clock, bool absolute, u64 req, u64 rem)
 {
-	struct ts ts, left;
+	struct ts ts;
 	struct hostcall c = { __NR_clock_nanosleep, { (u64)clock, 1, (u64)&ts, 0 } };
 	long r;
 
@@ -213,22 +255,21 @@ long do_nanosleep(struct task *t, struct ucontext *uc, int clock, bool absolute,
 	if (absolute)
 		return sleep_call(t, uc, &c, ERESTARTNOHAND);
 	ts = ts_add(ts_now(clock), ts);
-	for (;;) {
-		t->slot->sleeping = 1;
-		r = stub_call_int(&c);
-		t->slot->sleeping = 0;
-		if (r != -EINTR && r != -ERESTARTSYS)
-			return r;
-		if (!deliverable(t))
-			continue;
-		left = ts_sub(ts, ts_now(clock));
-		if (rem != 0 && guest_write(rem, &left, sizeof(left)) != 0)
-			return -EFAULT;
-		uc = take_frame(t, uc);
-		uc_set_ret(uc, -EINTR);
-		t->restart = ERESTART_RESTARTBLOCK;
-		if (deliver(t, uc))
-			return R_DONE;
-		t->restart = 0;
+	return sleep_until(t, uc, (struct resume){ .what = RESUME_SLEEP, .op = (u32)clock, .addr = rem, .sec = ts.sec, .nsec = ts.nsec });
+}
+
+/** restart_syscall(2): go on with what was interrupted. -EINTR: nothing was. */
+long do_resume(struct task *t, struct ucontext *uc)
+{
+	struct resume w = t->resume;
+
+	t->resume.what = RESUME_NOTHING;
+	switch (w.what) {
+	case RESUME_SLEEP:
+		return sleep_until(t, uc, w);
+	case RESUME_FUTEX:
+		return futex_until(t, uc, w);
+	default:
+		return -EINTR;
 	}
 }

@@ -47,6 +47,7 @@ struct task *task_bind(u32 index)
 	t->seen = t->skip = t->backoff = t->owing = 0;
 	t->bell = 0;
 	t->clone_event = t->clone_vfork = t->traced_call = t->forced = 0;
+	t->resume.what = RESUME_NOTHING;
 	t->top = (u64)t - mm.frame_room;
 	t->uc = NULL;
 	t->tried = 0;

@@ -66,6 +66,16 @@ struct regs {
 	u64 rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15;
 };
 
+/* What restart_syscall(2) goes on with: a sleep that was interrupted for a tracer, which has to see the call end. */
+struct resume {
+	u32 what; /* RESUME_* */
+	u32 op;	  /* of a futex; of a sleep its clock */
+	u64 addr; /* the futex; of a sleep where the time left goes */
+	u64 value;
+	i64 sec, nsec; /* when it ends */
+};
+enum { RESUME_NOTHING, RESUME_SLEEP, RESUME_FUTEX };
+
 /* A task's private record. */
 struct task {
 	struct task *self; /* %gs:0 */
@@ -92,11 +102,12 @@ struct task {
 	u32 tried;
 	u32 evictions; /* rewrite_evictions() at the call's begin */
 	u32 clone_event, clone_vfork; /* what a tracer is told of the clone that is being made: PTRACE_EVENT_*, 0 = nothing; does the parent wait? */
+	struct resume resume;
 	u32 traced_call; /* the call is being answered by ptrace_call */
 	u32 forced; /* the trap flag in the guest's frame is a tracer's */
 };
 
-#define TASK_SIZE 384
+#define TASK_SIZE 512
 _Static_assert(sizeof(struct task) <= TASK_SIZE, "task record");
 
 /* Arguments of a host call that a kick may interrupt (stub_call_int). */
@@ -275,6 +286,8 @@ long wait_once(struct task *t, struct wait *w);
 
 long sleep_call(struct task *t, struct ucontext *uc, const struct hostcall *c, u32 restart);
 long do_futex(struct task *t, struct ucontext *uc, const u64 a[6]);
+/* restart_syscall(2). */
+long do_resume(struct task *t, struct ucontext *uc);
 long do_nanosleep(struct task *t, struct ucontext *uc, int clock, bool absolute, u64 req, u64 rem);
 long names_call(struct task *t, long nr, const u64 a[6]);
 void names_start(int fd);
