@@ -104,6 +104,11 @@ long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 {
 	long r = own_call(t, uc, nr, a);
 
+	/* Only here can a sleep be gone on with after a stop in its middle. */
+	if (t->traced_call && nr == __NR_nanosleep)
+		return do_nanosleep(t, uc, 1 /* CLOCK_MONOTONIC */, false, a[0], a[1]);
+	if (t->traced_call && nr == __NR_clock_nanosleep)
+		return do_nanosleep(t, uc, (i32)a[0], a[1] & 1 /* TIMER_ABSTIME */, a[2], a[3]);
 	if (r != R_SLOW || (t->pctx->flags & CARRICK_PF_NOFAST))
 		return r;
 	switch (nr) {
