@@ -51,7 +51,7 @@ export function performancePage(run: Run): string {
     `Run of ${run.date}: ${run.machine}; medians of ${run.rounds} interleaved rounds.${run.note === undefined ? '' : ` ${run.note}`} Absolute numbers are in [results](results/${run.date}-bench.md). Aims that are missed are bold.`,
     '## What a call costs',
     'Code and memory run as on the host. A system call is answered at one of three distances:\n\n'
-      + '- *in the process*: call sites that are used often jump to the stub (decision 0008), which makes the host\'s call, or answers from what the process was told before (0010, 0013). A site that has not been used often traps: 1.2 µs more.\n'
+      + '- *in the process*: call sites that are used often jump to the stub (decision 0008), which makes the host\'s call, or answers from what the process was told before (0010, 0015). A site that has not been used often traps: 1.2 µs more.\n'
       + '- *by a server*: a trip to another thread and back. While both sides are awake it takes no system call (0005, 0009); on a machine with more work than cores it costs two wake-ups.\n'
       + '- *by several servers*: processes, descriptors that are passed on, connections.',
     `## Slower than native\n\n${table(head, slower.map((r) => line(r, known.get(r.name))))}`,

@@ -57,6 +57,7 @@ else
 fi
 step 'probes, 8 at a time' probes --jobs 8 --batch 8
 step 'probes, nothing answered but by servers' probes --jobs 4 --mode nofast
+step 'probes, with the stub that checks itself' probes --jobs 4 --mode check
 # Other people's tests, a few minutes of them, against what was measured before (docs/conformance.md).
 conformance() { node scripts/run-ts.mjs ltp/main.ts "$@" --runs 1 --compare --misses 10; }
 conformance_smoke() {

@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -58,7 +59,7 @@ int stub_memfd()
 	return stub_fd.load(std::memory_order_acquire);
 }
 
-/* build/stub, beside build/Release/carrick.node. */
+/* build/stub, or build/stub-check, beside build/Release/carrick.node. */
 static std::string default_stub()
 {
 	Dl_info info;
@@ -72,7 +73,9 @@ static std::string default_stub()
 
 		path = slash == std::string::npos ? "." : path.substr(0, slash);
 	}
-	return path + "/stub";
+	const char *which = getenv("CARRICK_STUB");
+
+	return path + (which != nullptr && strcmp(which, "check") == 0 ? "/stub-check" : "/stub");
 }
 
 static int copy_file(int to, int from)

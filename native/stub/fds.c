@@ -23,7 +23,6 @@
 #define F_SETFD 2
 #define F_GETFL 3
 #define F_SETFL 4
-#define F_GETLK 5
 #define F_SETLK 6
 #define F_SETLKW 7
 #define F_OFD_SETLK 37
@@ -99,6 +98,7 @@ long fds_close(struct task *t, u64 fd)
 
 	if (k == NULL || !(k->what & CARRICK_OPENED_LATE) || !owe(t, owed_word(CARRICK_OWED_CLOSE, (u32)fd, 0, false)))
 		return R_SLOW;
+	CHECK((fd_hint(t, fd) & CARRICK_HINT_OWNER) == CARRICK_SRV_VFS + 1, "check: hint of what is closed", fd, fd_hint(t, fd));
 	if (granted(t, fd))
 		host(__NR_close, fd);
 	set_hint(t, (u32)fd, 0);
@@ -116,7 +116,10 @@ long fds_dup(struct task *t, u64 fd, u64 min, bool cloexec)
 		return R_SLOW;
 	while (to < KNOWN && fd_hint(t, to) != 0)
 		to++;
-	if (to >= KNOWN || to >= k->limit || to >= mm.fdr || !owe(t, owed_word(CARRICK_OWED_DUP, (u32)fd, to, cloexec)))
+	if (to >= KNOWN || to >= k->limit || to >= mm.fdr)
+		return R_SLOW;
+	check_fd(t, to, F_GETFD, -1);
+	if (!owe(t, owed_word(CARRICK_OWED_DUP, (u32)fd, to, cloexec)))
 		return R_SLOW;
 	names_fd_changed(to);
 	set_hint(t, to, fd_hint(t, fd));
@@ -141,10 +144,12 @@ long fds_fcntl(struct task *t, const u64 a[6])
 	case F_DUPFD_CLOEXEC:
 		return fds_dup(t, a[0], a[2], cmd == F_DUPFD_CLOEXEC);
 	case F_GETFD:
+		check_fd(t, (u32)a[0], F_GETFD, cloexec);
 		return cloexec;
 	case F_SETFD:
 		return (a[2] & 1) == cloexec ? 0 : R_SLOW;
 	case F_GETFL:
+		check_fd(t, (u32)a[0], F_GETFL, (long)k->oflags);
 		return (long)k->oflags;
 	}
 	return R_SLOW;

@@ -391,6 +391,29 @@ static long tell(const struct task *t, const struct ask *q, const struct carrick
 	}
 }
 
+#ifdef CARRICK_STUB_CHECK
+/* The server must say the same, unless something has changed meanwhile. */
+static void check_told(struct task *t, const struct ask *q, const struct carrick_answer *a, long nr, const u64 args[6], long told)
+{
+	u8 mine[256], theirs[256];
+	u32 n = q->form == AS_STAT ? sizeof(struct stat_buf) : q->form == AS_STATX ? sizeof(mine) : 0;
+	bool live = a->kind == CARRICK_ANSWER_LIVE;
+	long r;
+
+	if (told < 0 || live || guest_read(mine, q->out, n) != 0)
+		n = 0;
+	r = call_server(t, nr, args);
+	if ((r <= -ERESTARTSYS && r >= -ERESTART_RESTARTBLOCK) || !holds(a, q->kind) || (told == -EFAULT && r < 0))
+		return;
+	CHECK(r == told, "check: a name: told, server", told, r);
+	if (n > 0 && guest_read(theirs, q->out, n) == 0)
+		for (u32 i = 0; i < n; i++)
+			CHECK(mine[i] == theirs[i], "check: attributes differ at byte, of call", i, nr);
+}
+#else
+#define check_told(t, q, a, nr, args, told) ((void)0)
+#endif
+
 /**
  * names_call - answer a call about a name from memory.
  * Return: its result, or R_SLOW: to be posted, after which names_after learns the answer.
@@ -417,8 +440,10 @@ long names_call(struct task *t, long nr, const u64 a[6])
 		if (look(t, &q, &ans, target, &target_len) && ans.kind == CARRICK_ANSWER_ABSENT)
 			r = -ENOENT;
 	}
-	if (r != R_SLOW)
+	if (r != R_SLOW) {
 		t->ask = 0;
+		check_told(t, &q, &ans, nr, a, r);
+	}
 	return r;
 }
 

@@ -372,6 +372,21 @@ void install_handlers(struct task *t);
 u64 load_plan(const struct carrick_plan *p, const int *fds, int nfd, const u64 *host_auxv, u64 stack_top, u64 *entry);
 int filter_install(u32 fdr);
 
+/*
+ * The checking stub (build/stub-check, CARRICK_STUB=check) asks the servers again whatever it has answered from memory, and looks at its own state: what does not agree ends the
+ * process with a line on fd 2.
+ */
+#ifdef CARRICK_STUB_CHECK
+_Noreturn void check_failed(const char *what, long a, long b);
+void check_fd(struct task *t, u32 fd, u32 cmd, long told);
+void check_idle(const struct task *t);
+#define CHECK(cond, what, a, b) ((cond) ? (void)0 : check_failed(what, (long)(a), (long)(b)))
+#else
+#define check_fd(t, fd, cmd, told) ((void)0)
+#define check_idle(t) ((void)0)
+#define CHECK(cond, what, a, b) ((void)0)
+#endif
+
 #ifdef CARRICK_STUB_DEBUG
 void dbg(const char *what, long a, long b, long c);
 #else

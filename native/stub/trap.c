@@ -176,6 +176,7 @@ long answer(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	t->fetch = 0;
 	t->restart_nr = (u32)nr;
 	t->slot->insyscall = 1;
+	check_idle(t);
 	r = fast_call(t, uc, nr, a);
 	if (r == R_SLOW)
 		r = slow_call(t, uc, nr, a);

@@ -7,7 +7,7 @@
  *     --jobs N         carrick containers at a time (default: CPUs, at most 8)
  *     --batch N        probes per container (default: all of a job's share; 1 = a container each)
  *     --mode M         fast (default), nofast (CARRICK_FASTPATH=0 CARRICK_GRANTS=0), eager (CARRICK_REWRITE=1: every call site is
- *                      rewritten when it has trapped once), trap (CARRICK_REWRITE=0: none is), several with commas; both = fast,nofast
+ *                      rewritten when it has trapped once), trap (CARRICK_REWRITE=0: none is), check (CARRICK_STUB=check: the stub that checks itself), several with commas; both = fast,nofast
  *     --user           as root: run everything a second time as an ordinary user
  *     --oracle N       only run the host side, N times each, and report what differs between runs
  *     --carrick FILE   the carrick to run (default dist/carrick.mjs)
@@ -45,7 +45,7 @@ const { values: opt } = parseArgs({
 });
 
 const MODES: Readonly<Record<string, NodeJS.ProcessEnv>> = {
-  fast: {}, nofast: { CARRICK_FASTPATH: '0', CARRICK_GRANTS: '0' }, eager: { CARRICK_REWRITE: '1' }, trap: { CARRICK_REWRITE: '0' },
+  fast: {}, nofast: { CARRICK_FASTPATH: '0', CARRICK_GRANTS: '0' }, eager: { CARRICK_REWRITE: '1' }, trap: { CARRICK_REWRITE: '0' }, check: { CARRICK_STUB: 'check' },
 };
 const modes = opt.mode === 'both' ? ['fast', 'nofast'] : opt.mode.split(',');
 for (const mode of modes) if (MODES[mode] === undefined) throw new Error(`no mode ${mode}`);
