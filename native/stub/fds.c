@@ -98,7 +98,7 @@ long fds_close(struct task *t, u64 fd)
 
 	if (k == NULL || !(k->what & CARRICK_OPENED_LATE) || !owe(t, owed_word(CARRICK_OWED_CLOSE, (u32)fd, 0, false)))
 		return R_SLOW;
-	CHECK((fd_hint(t, fd) & CARRICK_HINT_OWNER) == CARRICK_SRV_VFS + 1, "check: hint of what is closed", fd, fd_hint(t, fd));
+	HOLDS((fd_hint(t, fd) & CARRICK_HINT_OWNER) == CARRICK_SRV_VFS + 1, "check: hint of what is closed", fd, fd_hint(t, fd));
 	if (granted(t, fd))
 		host(__NR_close, fd);
 	set_hint(t, (u32)fd, 0);

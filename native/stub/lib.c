@@ -105,7 +105,7 @@ void check_fd(struct task *t, u32 fd, u32 cmd, long told)
 {
 	long r = post_own(t, CARRICK_SRV_VFS, __NR_fcntl, fd, cmd, 0, 0, 0, 0);
 
-	CHECK(told == -1 ? r == -EBADF : r == told, "check: fcntl: told, server", told, r);
+	HOLDS(told == -1 ? r == -EBADF : r == told, "check: fcntl: told, server", told, r);
 }
 
 /* Between two calls of the guest: the slot is the stub's, what is owed is well formed and without gaps, and the stub's stack has not run over. */
@@ -114,16 +114,16 @@ void check_idle(const struct task *t)
 	const slot_t *s = t->slot;
 	bool over = false;
 
-	CHECK(t->self == t && s == slot_at(t->index) && t->stack == stack_at(t->index), "check: the task's record", t->index, 0);
-	CHECK(t->owing || s->state == CARRICK_SLOT_READY, "check: the slot is not free", s->state, s->nr);
-	CHECK(!(s->rflags & ~(CARRICK_RF_GRANT | CARRICK_RF_EXEC | CARRICK_RF_CLONE | CARRICK_RF_SIGNAL | CARRICK_RF_MMAP_FD | CARRICK_RF_REAP | CARRICK_RF_DIR_END)) || t->owing,
+	HOLDS(t->self == t && s == slot_at(t->index) && t->stack == stack_at(t->index), "check: the task's record", t->index, 0);
+	HOLDS(t->owing || s->state == CARRICK_SLOT_READY, "check: the slot is not free", s->state, s->nr);
+	HOLDS(!(s->rflags & ~(CARRICK_RF_GRANT | CARRICK_RF_EXEC | CARRICK_RF_CLONE | CARRICK_RF_SIGNAL | CARRICK_RF_MMAP_FD | CARRICK_RF_REAP | CARRICK_RF_DIR_END)) || t->owing,
 	      "check: reply flags", s->rflags, s->nr);
 	for (u32 i = 0; i < CARRICK_OWED_MAX; i++) {
 		u32 op = s->owed[i] >> 30;
 
-		CHECK(s->owed[i] == 0 ? true : !over && (op == CARRICK_OWED_CLOSE || op == CARRICK_OWED_DUP), "check: owed", i, s->owed[i]);
+		HOLDS(s->owed[i] == 0 ? true : !over && (op == CARRICK_OWED_CLOSE || op == CARRICK_OWED_DUP), "check: owed", i, s->owed[i]);
 		over = over || s->owed[i] == 0;
 	}
-	CHECK((u64)&over > t->stack + CARRICK_STACK_SIZE / 8, "check: the stub's stack is nearly full", &over, t->stack);
+	HOLDS((u64)&over > t->stack + CARRICK_STACK_SIZE / 8, "check: the stub's stack is nearly full", &over, t->stack);
 }
 #endif

@@ -380,11 +380,11 @@ int filter_install(u32 fdr);
 _Noreturn void check_failed(const char *what, long a, long b);
 void check_fd(struct task *t, u32 fd, u32 cmd, long told);
 void check_idle(const struct task *t);
-#define CHECK(cond, what, a, b) ((cond) ? (void)0 : check_failed(what, (long)(a), (long)(b)))
+#define HOLDS(cond, what, a, b) ((cond) ? (void)0 : check_failed(what, (long)(a), (long)(b)))
 #else
 #define check_fd(t, fd, cmd, told) ((void)0)
 #define check_idle(t) ((void)0)
-#define CHECK(cond, what, a, b) ((void)0)
+#define HOLDS(cond, what, a, b) ((void)0)
 #endif
 
 #ifdef CARRICK_STUB_DEBUG
