@@ -21,7 +21,7 @@ import * as host from '../shared/host.js';
 import { Msg } from '../shared/messages.js';
 import { native } from '../shared/native.js';
 import { TaskState, TgState } from '../shared/tasks.js';
-import { tellStackLimit } from './calls/limits.js';
+import { tellIds, tellLimits } from './calls/limits.js';
 import { pidfdForChild } from './calls/pidfd.js';
 import { type Kernel, Mm, type Proc, SIGCHLD, SIGKILL } from './proc.js';
 import { endGroup } from './task-end.js';
@@ -303,7 +303,8 @@ function commitProcess(k: Kernel, f: Frame, e: Embryo, child: Proc, pid: number)
   child.pid = pid;
   native.procBind(tg, pidfd, child.ctl, L.tgArea(tg), L.tgPctx(tg));
   native.pctxStore(L.tgArea(tg), L.tgPctx(tg), L.PCTX_TGID, pid);
-  tellStackLimit(tg);
+  tellLimits(tg);
+  tellIds(tg, L.tgLeader(tg));
   L.setTgPidfd(tg, pidfd);
   L.setTgTgid(tg, pid);
   L.setTgParent(tg, parent.tg);

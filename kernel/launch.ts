@@ -27,7 +27,7 @@ import { adoptProgram, auxIds, mapImages, sendImages } from './exec/commit.js';
 import { execCreds } from './exec/exec-creds.js';
 import { Exec } from './exec/exec.js';
 import { writePlan } from './exec/plan.js';
-import { initialLimits, tellStackLimit } from './calls/limits.js';
+import { initialLimits, tellIds, tellLimits } from './calls/limits.js';
 import { type Kernel, Mm, type Proc, SIGKILL, SIGSEGV } from './proc.js';
 import { endGroup } from './task-end.js';
 
@@ -223,7 +223,7 @@ export class Launch {
     k.timerSlack[task] = 50000;
     native.procBind(tg, -1, p.ctl, area, pctx);
     initialLimits(tg);
-    tellStackLimit(tg);
+    tellLimits(tg);
     if (spec.first) L.setMetaInitTg(1, tg);
     this.proc = p;
     this.task = task;
@@ -325,6 +325,7 @@ export class Launch {
     const old = L.taskCred(this.task);
     L.setTaskCred(this.task, creds.row);
     this.k.creds.unref(old);
+    tellIds(p.tg, this.task);
     const r = writePlan(p.mm.area, {
       first: true, slot: L.taskSlot(this.task) & (L.SLOT_MAX - 1), sigmaskLo: 0, sigmaskHi: 0, program: images.program, interpreter: images.interpreter,
       argv: x.argv, envp: x.envp, execfn: x.filename, comm: x.comm, stackLimit: L.tgRlimCur(p.tg, RLIMIT_STACK), ids: auxIds(creds.row, creds.secure),

@@ -80,26 +80,44 @@ export function setLimits(task: number, tg: number, resource: number, cur: numbe
   L.setTgRlimMax(tg, resource, max);
   mirror(tg, resource);
   if (resource === RLIMIT_NOFILE) tellStub(tg, cur < L.POLL_FAST);
-  if (resource === RLIMIT_STACK) tellStackLimit(tg);
+  tellLimits(tg);
   return 0;
 }
 
 const low = (v: number): number => v === Infinity ? 0xffffffff : v % 4294967296;
 const high = (v: number): number => v === Infinity ? 0xffffffff : Math.floor(v / 4294967296);
 
-/** Leave RLIMIT_STACK in the pctx, where the stub answers from. Each new pctx gets it too. */
-export function tellStackLimit(tg: number): void {
-  const area = L.tgArea(tg);
-  const ix = L.tgPctx(tg);
-  const cur = L.tgRlimCur(tg, RLIMIT_STACK);
-  const max = L.tgRlimMax(tg, RLIMIT_STACK);
-  const seq = (native.pctxLoad(area, ix, L.PCTX_STACK_SEQ) | 1) >>> 0;
-  native.pctxStore(area, ix, L.PCTX_STACK_SEQ, seq);
-  native.pctxStore(area, ix, L.PCTX_STACK_CUR, low(cur));
-  native.pctxStore(area, ix, L.PCTX_STACK_CUR + 4, high(cur));
-  native.pctxStore(area, ix, L.PCTX_STACK_MAX, low(max));
-  native.pctxStore(area, ix, L.PCTX_STACK_MAX + 4, high(max));
-  native.pctxStore(area, ix, L.PCTX_STACK_SEQ, (seq + 1) >>> 0);
+/** Change words of a pctx that the stub answers from, under their sequence word: odd while they are written. */
+function tell(tg: number, seqAt: number, write: (area: number, ix: number) => void): void {
+  const area = L.tgArea(tg), ix = L.tgPctx(tg);
+  const seq = (native.pctxLoad(area, ix, seqAt) | 1) >>> 0;
+  native.pctxStore(area, ix, seqAt, seq);
+  write(area, ix);
+  native.pctxStore(area, ix, seqAt, (seq + 1) >>> 0);
+}
+
+/** Leave the limits in the pctx. Each new pctx gets them too. */
+export function tellLimits(tg: number): void {
+  tell(tg, L.PCTX_LIMITS_SEQ, (area, ix) => {
+    for (let r = 0; r < RLIMITS; r++) {
+      const at = L.PCTX_RLIM + 16 * r, cur = L.tgRlimCur(tg, r), max = L.tgRlimMax(tg, r);
+      native.pctxStore(area, ix, at, low(cur));
+      native.pctxStore(area, ix, at + 4, high(cur));
+      native.pctxStore(area, ix, at + 8, low(max));
+      native.pctxStore(area, ix, at + 12, high(max));
+    }
+  });
+}
+
+/** Leave the credentials of a process's only task in the pctx: when a program or a process begins. */
+export function tellIds(tg: number, task: number): void {
+  const cred = L.taskCred(task);
+  tell(tg, L.PCTX_IDS_SEQ, (area, ix) => {
+    native.pctxStore(area, ix, L.PCTX_UID, L.credUid(cred) >>> 0);
+    native.pctxStore(area, ix, L.PCTX_EUID, L.credEuid(cred) >>> 0);
+    native.pctxStore(area, ix, L.PCTX_GID, L.credGid(cred) >>> 0);
+    native.pctxStore(area, ix, L.PCTX_EGID, L.credEgid(cred) >>> 0);
+  });
 }
 
 /** Fork and exec copy the flags. */

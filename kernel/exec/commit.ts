@@ -20,7 +20,7 @@ import { Msg } from '../../shared/messages.js';
 import { native } from '../../shared/native.js';
 import { TaskState, eachTaskOf } from '../../shared/tasks.js';
 import { answerNow } from '../answer.js';
-import { tellStackLimit } from '../calls/limits.js';
+import { tellIds, tellLimits } from '../calls/limits.js';
 import { type Kernel, Mm, type Proc, SIGKILL, SIGSEGV, setComm } from '../proc.js';
 import { endTask } from '../task-end.js';
 import type { Exec } from './exec.js';
@@ -127,7 +127,7 @@ export function commitExec(k: Kernel, f: Frame, x: Exec): number {
   L.setTgPctx(p.tg, pctx);
   L.setTaskSlot(f.task, slotId);
   native.pctxStore(area, pctx, L.PCTX_TGID, p.pid);
-  tellStackLimit(p.tg);
+  tellLimits(p.tg);
   native.slotStore(slotId, L.SLOT_PCTX, pctx);
   native.slotStore(slotId, L.SLOT_TID, p.pid);
   // Task-directed pending signals survive exec; the process-directed ones are published anew by signal (SIG_EXEC).
@@ -137,6 +137,7 @@ export function commitExec(k: Kernel, f: Frame, x: Exec): number {
   k.trace.onExec(f.task, formerTid);
   sendImages(p.tg, x);
   setCred(k, f.task, creds.row, creds.setid);
+  tellIds(p.tg, f.task);
   closeOnExec(k.ep, L.taskFiles(f.task), p.tg);
   adoptProgram(k, p, f.task, x);
   // Signal publishes what is pending anew in the new pctx. If it was about to publish in the old one, it is awake and sees SIG_EXEC before it sleeps.

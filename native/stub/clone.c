@@ -271,6 +271,7 @@ static void enter_new_area(const struct carrick_cloneplan *p, const int fds[2], 
 	ctl_forget(p->pctx);
 	rewrite_begin(t);
 	fds_alone();
+	mm.ids_view = t->view;
 	if (mm.brk_lock != 0)
 		mm.brk_lock = 0;
 	brk_tell(t);

@@ -86,18 +86,36 @@ static long own_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6
 	return R_SLOW;
 }
 
-#define RLIMIT_STACK_ID 3
+#define LIMITS 16u
 
-/* Every program asks for it when it starts; the kernel keeps it in the pctx. */
-static long stack_limit(const struct task *t, u64 to)
+/* A limit of this process. Every program asks for RLIMIT_STACK when it starts; the kernel keeps all in the pctx, whoever changes them. */
+static long limit(const struct task *t, u64 which, u64 to)
 {
 	const pctx_t *p = t->pctx;
-	u32 seq = __atomic_load_n(&p->stack_seq, __ATOMIC_ACQUIRE);
-	u64 limit[2] = { __atomic_load_n(&p->stack_cur, __ATOMIC_ACQUIRE), __atomic_load_n(&p->stack_max, __ATOMIC_ACQUIRE) };
+	u32 seq = __atomic_load_n(&p->limits_seq, __ATOMIC_ACQUIRE);
+	u64 two[2];
 
-	if (seq == 0 || seq % 2 != 0 || __atomic_load_n(&p->stack_seq, __ATOMIC_RELAXED) != seq)
+	if ((u32)which >= LIMITS)
 		return R_SLOW;
-	return guest_write(to, limit, sizeof(limit)) != 0 ? -EFAULT : 0;
+	two[0] = __atomic_load_n(&p->rlim[2 * (u32)which], __ATOMIC_ACQUIRE);
+	two[1] = __atomic_load_n(&p->rlim[2 * (u32)which + 1], __ATOMIC_ACQUIRE);
+	if (seq == 0 || seq % 2 != 0 || __atomic_load_n(&p->limits_seq, __ATOMIC_RELAXED) != seq)
+		return R_SLOW;
+	return guest_write(to, two, sizeof(two)) != 0 ? -EFAULT : 0;
+}
+
+/*
+ * The credentials with which the process or its program began are in the pctx. A task's change by its own calls only, and then its view does (names.c): from
+ * then on the kernel is asked.
+ */
+static long identity(const struct task *t, const u32 *word)
+{
+	u32 seq = __atomic_load_n(&t->pctx->ids_seq, __ATOMIC_ACQUIRE), id;
+
+	if (t->view != mm.ids_view || seq == 0 || seq % 2 != 0)
+		return R_SLOW;
+	id = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&t->pctx->ids_seq, __ATOMIC_RELAXED) == seq ? (long)id : R_SLOW;
 }
 
 long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
@@ -170,9 +188,17 @@ long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	case __NR_getdents64:
 		return fds_getdents(t, a[0]);
 	case __NR_getrlimit:
-		return a[0] == RLIMIT_STACK_ID ? stack_limit(t, a[1]) : R_SLOW;
+		return a[1] != 0 ? limit(t, a[0], a[1]) : R_SLOW;
 	case __NR_prlimit64:
-		return (u32)a[1] == RLIMIT_STACK_ID && a[2] == 0 && a[3] != 0 && is_self(t, a[0]) ? stack_limit(t, a[3]) : R_SLOW;
+		return a[2] == 0 && a[3] != 0 && is_self(t, a[0]) ? limit(t, a[1], a[3]) : R_SLOW;
+	case __NR_getuid:
+		return identity(t, &t->pctx->uid);
+	case __NR_geteuid:
+		return identity(t, &t->pctx->euid);
+	case __NR_getgid:
+		return identity(t, &t->pctx->gid);
+	case __NR_getegid:
+		return identity(t, &t->pctx->egid);
 	case __NR_getpid:
 		return t->pctx->tgid;
 	case __NR_gettid:

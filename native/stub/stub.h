@@ -131,6 +131,7 @@ struct mm_state {
 	u64 auxv[2 * 40];
 	u32 names; /* names.c: 0 nothing is remembered, 1 the cells are mapped, 2 so is the memory, 3 it is being made */
 	u32 names_epoch, names_views, names_closes;
+	u32 ids_view; /* task.view for which the pctx has the credentials */
 	u32 fds_epoch, fds_seeks; /* fds.c: advanced when another process may have got an open file; when a directory was sought in */
 	bool fds_off; /* others may change descriptors, or see when they are closed */
 	u32 frame_room; /* bytes that the host's signal frame needs at most */

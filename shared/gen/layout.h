@@ -317,12 +317,22 @@ struct carrick_pctx {
 	uint32_t spare_thread;
 	/* Its slot index. Writer: kernel, before spare_thread. */
 	uint32_t spare_thread_slot;
-	/* Even and not 0: stack_cur and stack_max hold. Odd: they are being written. Writer: kernel. */
-	uint32_t stack_seq;
-	/* RLIMIT_STACK, which every program asks for when it starts: soft limit, bytes, ~0 = none. Writer: kernel. */
-	uint64_t stack_cur;
-	/* Hard limit. Writer: kernel. */
-	uint64_t stack_max;
+	/* Even and not 0: rlim holds. Odd: it is being written. Writer: kernel. */
+	uint32_t limits_seq;
+	/* The same of uid to egid: the credentials with which the program or the process began. The stub knows of later changes, which are its tasks' own. */
+	uint32_t ids_seq;
+	/* Writer: kernel. Reader: stub. */
+	uint32_t uid;
+	/* Writer: kernel. */
+	uint32_t euid;
+	/* Writer: kernel. */
+	uint32_t gid;
+	/* Writer: kernel. */
+	uint32_t egid;
+	/* 0. */
+	uint32_t ids_pad;
+	/* Soft and hard limit of each RLIMIT_*, bytes and the like, ~0 = none. Writer: kernel. */
+	uint64_t rlim[32];
 	/* Disposition of signal i-1: SIG_DFL 0, SIG_IGN 1 or address. Writer: stub. */
 	uint64_t sa_handler[64];
 	/* SA_*. Writer: stub. */
@@ -345,7 +355,7 @@ struct carrick_pctx {
 	uint32_t rw_after;
 	/* 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. */
 	uint32_t exit_word;
-	uint8_t tail_[1892];
+	uint8_t tail_[1628];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_pctx) == 8192, "pctx");
 _Static_assert(offsetof(struct carrick_pctx, tgid) == 0, "pctx.tgid");
@@ -365,20 +375,25 @@ _Static_assert(offsetof(struct carrick_pctx, spare_slot) == 84, "pctx.spare_slot
 _Static_assert(offsetof(struct carrick_pctx, spare_ctl) == 88, "pctx.spare_ctl");
 _Static_assert(offsetof(struct carrick_pctx, spare_thread) == 92, "pctx.spare_thread");
 _Static_assert(offsetof(struct carrick_pctx, spare_thread_slot) == 96, "pctx.spare_thread_slot");
-_Static_assert(offsetof(struct carrick_pctx, stack_seq) == 100, "pctx.stack_seq");
-_Static_assert(offsetof(struct carrick_pctx, stack_cur) == 104, "pctx.stack_cur");
-_Static_assert(offsetof(struct carrick_pctx, stack_max) == 112, "pctx.stack_max");
-_Static_assert(offsetof(struct carrick_pctx, sa_handler) == 120, "pctx.sa_handler");
-_Static_assert(offsetof(struct carrick_pctx, sa_flags) == 632, "pctx.sa_flags");
-_Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1144, "pctx.sa_restorer");
-_Static_assert(offsetof(struct carrick_pctx, sa_mask) == 1656, "pctx.sa_mask");
-_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2168, "pctx.fdhint");
-_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6264, "pctx.brk_start");
-_Static_assert(offsetof(struct carrick_pctx, brk) == 6272, "pctx.brk");
-_Static_assert(offsetof(struct carrick_pctx, auxv) == 6280, "pctx.auxv");
-_Static_assert(offsetof(struct carrick_pctx, auxv_len) == 6288, "pctx.auxv_len");
-_Static_assert(offsetof(struct carrick_pctx, rw_after) == 6292, "pctx.rw_after");
-_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6296, "pctx.exit_word");
+_Static_assert(offsetof(struct carrick_pctx, limits_seq) == 100, "pctx.limits_seq");
+_Static_assert(offsetof(struct carrick_pctx, ids_seq) == 104, "pctx.ids_seq");
+_Static_assert(offsetof(struct carrick_pctx, uid) == 108, "pctx.uid");
+_Static_assert(offsetof(struct carrick_pctx, euid) == 112, "pctx.euid");
+_Static_assert(offsetof(struct carrick_pctx, gid) == 116, "pctx.gid");
+_Static_assert(offsetof(struct carrick_pctx, egid) == 120, "pctx.egid");
+_Static_assert(offsetof(struct carrick_pctx, ids_pad) == 124, "pctx.ids_pad");
+_Static_assert(offsetof(struct carrick_pctx, rlim) == 128, "pctx.rlim");
+_Static_assert(offsetof(struct carrick_pctx, sa_handler) == 384, "pctx.sa_handler");
+_Static_assert(offsetof(struct carrick_pctx, sa_flags) == 896, "pctx.sa_flags");
+_Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1408, "pctx.sa_restorer");
+_Static_assert(offsetof(struct carrick_pctx, sa_mask) == 1920, "pctx.sa_mask");
+_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2432, "pctx.fdhint");
+_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6528, "pctx.brk_start");
+_Static_assert(offsetof(struct carrick_pctx, brk) == 6536, "pctx.brk");
+_Static_assert(offsetof(struct carrick_pctx, auxv) == 6544, "pctx.auxv");
+_Static_assert(offsetof(struct carrick_pctx, auxv_len) == 6552, "pctx.auxv_len");
+_Static_assert(offsetof(struct carrick_pctx, rw_after) == 6556, "pctx.rw_after");
+_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6560, "pctx.exit_word");
 /* How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. */
 struct carrick_plan {
 	/* PLAN_MAGIC 0x4e414c50. */

@@ -251,34 +251,44 @@ export const PCTX_SPARE_CTL = 88;
 export const PCTX_SPARE_THREAD = 92;
 /** Its slot index. Writer: kernel, before spare_thread. (u32) */
 export const PCTX_SPARE_THREAD_SLOT = 96;
-/** Even and not 0: stack_cur and stack_max hold. Odd: they are being written. Writer: kernel. (u32) */
-export const PCTX_STACK_SEQ = 100;
-/** RLIMIT_STACK, which every program asks for when it starts: soft limit, bytes, ~0 = none. Writer: kernel. (u64) */
-export const PCTX_STACK_CUR = 104;
-/** Hard limit. Writer: kernel. (u64) */
-export const PCTX_STACK_MAX = 112;
+/** Even and not 0: rlim holds. Odd: it is being written. Writer: kernel. (u32) */
+export const PCTX_LIMITS_SEQ = 100;
+/** The same of uid to egid: the credentials with which the program or the process began. The stub knows of later changes, which are its tasks' own. (u32) */
+export const PCTX_IDS_SEQ = 104;
+/** Writer: kernel. Reader: stub. (u32) */
+export const PCTX_UID = 108;
+/** Writer: kernel. (u32) */
+export const PCTX_EUID = 112;
+/** Writer: kernel. (u32) */
+export const PCTX_GID = 116;
+/** Writer: kernel. (u32) */
+export const PCTX_EGID = 120;
+/** 0. (u32) */
+export const PCTX_IDS_PAD = 124;
+/** Soft and hard limit of each RLIMIT_*, bytes and the like, ~0 = none. Writer: kernel. (u64[32]) */
+export const PCTX_RLIM = 128;
 /** Disposition of signal i-1: SIG_DFL 0, SIG_IGN 1 or address. Writer: stub. (u64[64]) */
-export const PCTX_SA_HANDLER = 120;
+export const PCTX_SA_HANDLER = 384;
 /** SA_*. Writer: stub. (u64[64]) */
-export const PCTX_SA_FLAGS = 632;
+export const PCTX_SA_FLAGS = 896;
 /** Guest restorer. Writer: stub. (u64[64]) */
-export const PCTX_SA_RESTORER = 1144;
+export const PCTX_SA_RESTORER = 1408;
 /** Mask while the handler runs. Writer: stub. (u64[64]) */
-export const PCTX_SA_MASK = 1656;
+export const PCTX_SA_MASK = 1920;
 /** Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never. (u8[4096]) */
-export const PCTX_FDHINT = 2168;
+export const PCTX_FDHINT = 2432;
 /** Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps. (u64) */
-export const PCTX_BRK_START = 6264;
+export const PCTX_BRK_START = 6528;
 /** The break. Writer: stub. (u64) */
-export const PCTX_BRK = 6272;
+export const PCTX_BRK = 6536;
 /** Where the stub keeps the auxiliary vector that the program began with. Writer: stub. Reader: vfs, for /proc/PID/auxv. (u64) */
-export const PCTX_AUXV = 6280;
+export const PCTX_AUXV = 6544;
 /** Its bytes, with AT_NULL. Writer: stub. (u32) */
-export const PCTX_AUXV_LEN = 6288;
+export const PCTX_AUXV_LEN = 6552;
 /** Traps of a call site before it is rewritten; 0 = never. Writer: kernel. Reader: stub. (u32) */
-export const PCTX_RW_AFTER = 6292;
+export const PCTX_RW_AFTER = 6556;
 /** 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. (u32) */
-export const PCTX_EXIT_WORD = 6296;
+export const PCTX_EXIT_WORD = 6560;
 /** How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. Bytes. */
 export const PLAN_SIZE = 1024;
 /** PLAN_MAGIC 0x4e414c50. (u32) */
