@@ -35,6 +35,14 @@ test('stdin, pipes and large output pass unchanged', () => {
   assert.equal(bash('wc -c', { input: data }).out.trim(), String(data.length));
 });
 
+test('-it with an input that ends: who reads the terminal sees the end, in canonical and in raw mode', () => {
+  for (const [argv, input] of [[['bash', '--norc', '--noprofile'], 'echo "$((6 * 7)) bash"\n'], [['bash', '--norc', '--noprofile'], ''], [['sh', '-c', 'cat; cat; echo "$((6 * 7)) sh"'], 'text'], [['sh', '-c', 'stty raw; cat; echo "$((6 * 7)) raw"'], '']] as const) {
+    const r = carrick(['run', '--rm', '-it', 'host', '--', ...argv], { input, timeoutMs: 60000 });
+    assert.equal(r.status, 0, r.err);
+    if (input !== '' || argv[0] === 'sh') assert.match(r.out, /42 (bash|sh|raw)/);
+  }
+});
+
 test('root in the container has a home, whoever runs it', () => {
   for (const ordinary of process.getuid?.() === 0 ? [false, true] : [false]) {
     const r = carrick(['run', '--rm', 'host', '--', 'sh', '-c', 'cd && touch .carrick-test && test -e ~/.carrick-test && stat -c %u . && pwd'], new Footprint(ordinary).options);
