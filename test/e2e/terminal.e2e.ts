@@ -155,7 +155,7 @@ for (const ordinary of amRoot ? [false, true] : [false]) {
       writeFileSync(join(dir, 'page'), Array.from({ length: 200 }, (_, i) => `line ${i + 1}`).join('\n'));
       const s = shell(['-v', `${dir}:/work`, '-w', '/work', '-e', 'LESS=']);
       s.line('less page').until(/^line 29\npage$/m);
-      s.type('v').until(/^"page" 200L/m);
+      s.type('v').until(/^"page" .*200L/m);
       s.type(':q').press('Enter').until(/^line 29\npage$/m);
       s.type('!stty size').press('Enter').until(/^30 100$[^]*done {2}\(press RETURN\)/m);
       s.press('Enter').type('q').until(/^ready>$/m);
