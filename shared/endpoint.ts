@@ -168,8 +168,11 @@ export class Endpoint {
     }
   }
 
-  private frameOf(rec: number): Frame {
-    return this.frames[rec] ??= new Frame(rec, this.u32, this.inbox, this.view, (f, why) => { this.requeue(f, why); }, (fire) => new Timer(fire));
+  private frameOf(rec: number): Frame { return this.frames[rec] ?? this.newFrame(rec); }
+
+  /** Apart from frameOf, which is called for every request: a function with closures in it allocates when it is called. */
+  private newFrame(rec: number): Frame {
+    return this.frames[rec] = new Frame(rec, this.u32, this.inbox, this.view, (f, why) => { this.requeue(f, why); }, (fire) => new Timer(fire));
   }
 
   // ---- parking ----
