@@ -83,6 +83,10 @@ export const MECHANISMS: readonly Mechanism[] = [
     claims: [kselftest(/^filesystems\/epoll\/epoll_wakeup_test$/), kselftest(/^futex\/functional\/futex_requeue$/), kselftest(/^futex\/functional\/futex_waitv?$/, / private/),
       kselftest(/^core\/close_range_test$/, /^(?!.*unshare_syzbot)/), kselftest(/^pidfd\/pidfd_poll_test$/), kselftest(/^timers\/posix_timers$/)],
   },
+  {
+    what: 'probes in this runner, whose scratch directory is a tmpfs, that differ from their own runner: seals of a tmpfs file, sizes, a link\'s owner, a stop; seen in one run, not yet looked into',
+    mend: 'run them three times, then look', claims: [{ suite: 'probes', program: /^glibc\/(fd-late|mem-memfd|meta-chown|meta-stat|proc-death)$/ }],
+  },
   { what: 'no core dumps, and no bit for one in a status', mend: 'the kernel server writes the file from the guest\'s memory', claims: [ltp(/^syscalls\/abort01$/)] },
   { what: 'no seccomp(2) filters for guests', mend: 'filters evaluated by the stub', claims: [kselftest(/^seccomp\//), ltp(/^syscalls\/prctl02$/)] },
   {
