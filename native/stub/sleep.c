@@ -10,6 +10,7 @@
 #define FUTEX_WAIT_OP 0
 #define FUTEX_WAIT_BITSET_OP 9
 #define FUTEX_LOCK_PI_OP 6
+#define FUTEX_WAIT_REQUEUE_PI_OP 11
 #define FUTEX_LOCK_PI2_OP 13
 #define FUTEX_CLOCK_RT 256
 
@@ -91,11 +92,13 @@ static u32 restart_of(const struct task *t, const struct hostcall *c, u32 restar
 
 /**
  * sleep_call - a host call that may sleep, interrupted only by signals that are delivered.
- * @restart: the ERESTART* code that Linux would use for it.
+ * @restart: the ERESTART* code that Linux would use for it. A signal that was there before the call had begun is Linux's to deliver before it: the call then
+ *           begins after the handler, whatever SA_RESTART says.
  * Return: the host's result, or R_DONE when a handler's frame was built.
  */
 long sleep_call(struct task *t, struct ucontext *uc, const struct hostcall *c, u32 restart)
 {
+	bool begun = false;
 	long r;
 
 	for (;;) {
@@ -104,16 +107,17 @@ long sleep_call(struct task *t, struct ucontext *uc, const struct hostcall *c, u
 		t->slot->sleeping = 0;
 		if (r != -EINTR && r != -ERESTARTSYS)
 			return r;
+		begun |= r == -EINTR;
 		if (!deliverable(t))
 			continue;
-		/* A tracer sees the call end before it sees the signal. */
+		/* A tracer sees the call begin, and end before it sees the signal. */
 		if (t->slot->traced) {
 			t->resume.what = RESUME_NOTHING;
 			return -(long)restart_of(t, c, restart);
 		}
 		uc = take_frame(t, uc);
 		uc_set_ret(uc, -EINTR);
-		t->restart = restart_of(t, c, restart);
+		t->restart = begun ? restart_of(t, c, restart) : ERESTARTNOINTR;
 		if (deliver(t, uc))
 			return R_DONE;
 		t->restart = 0;
@@ -197,7 +201,10 @@ long do_futex(struct task *t, struct ucontext *uc, const u64 a[6])
 		return sleep_call(t, uc, &c, ERESTARTNOINTR);
 	if (op == FUTEX_WAIT_OP || op == FUTEX_WAIT_BITSET_OP)
 		return sleep_call(t, uc, &c, a[3] != 0 ? ERESTART_RESTARTBLOCK : ERESTARTSYS);
-	return sleep_call(t, uc, &c, ERESTARTSYS);
+	if (op == FUTEX_WAIT_REQUEUE_PI_OP)
+		return sleep_call(t, uc, &c, ERESTARTSYS);
+	/* The others do not sleep. */
+	return host(__NR_futex, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 /* Sleep until a moment of a clock; what is left then goes to w.addr. */
