@@ -55,6 +55,7 @@ const cpython = (program: RegExp, row?: RegExp): Claim => ({ suite: 'cpython', p
 const ltp = (program: RegExp): Claim => ({ suite: 'ltp', program });
 
 export const MECHANISMS: readonly Mechanism[] = [
+  { what: 'AF_VSOCK sockets are absent: vsock(7)', mend: 'the family in the net server, granted as the others', claims: [cpython(/^test_socket$/, /BasicVSOCKTest/)] },
   {
     what: 'no namespaces for guests: setns(2), unshare(2), clone(2) with CLONE_NEW*, clone3(2) with pids chosen for them', mend: 'namespaces in the kernel server',
     claims: [kselftest(/^(timens|nsfs|pid_namespace)\//), kselftest(/^pidfd\/pidfd_setns_test$/), kselftest(/^proc\/(setns-\w+|proc-loadavg-001)$/), kselftest(/^mount\/unprivileged-remount-test$/),
