@@ -1,6 +1,6 @@
 /** carrick cp: what its arguments mean, and archives that are not to be trusted. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -42,6 +42,7 @@ test('files, directories and links are unpacked, without set-id bits', () => {
   u.finish();
   assert.equal(readFileSync(join(dir, 'd/g'), 'utf8'), 'text');
   assert.deepEqual([statSync(join(dir, 'd')).mode & 0o7777, statSync(join(dir, 'd/f')).mode & 0o7000, statSync(join(dir, 'd/f')).mtimeMs], [0o500, 0, 1_000_000]);
+  chmodSync(join(dir, 'd'), 0o700);
 });
 
 test('nothing is written outside, through a link, or twice', () => {
