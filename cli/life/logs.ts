@@ -74,9 +74,11 @@ async function follow(client: Client, { fd, path }: { fd: number; path: string }
 export async function attachCommand(ref: string, signals: boolean): Promise<number> {
   const state = findRunning(ref);
   const log = openLog(state);
+  // Before the container knows of us: what it writes from then on is shown.
+  const from = fstatSync(log.fd).size;
   const client = Client.open(state, { op: 'wait' });
   if (signals) for (const signal of FORWARDED) process.on(signal, () => { client.send({ op: 'signal', signo: constants.signals[signal] }); });
-  const replies = await follow(client, log, fstatSync(log.fd).size);
+  const replies = await follow(client, log, from);
   closeSync(log.fd);
   const last = replies.findLast((reply) => reply.event === 'exited');
   return last?.event === 'exited' ? exitStatus(last.status) : find(state.id).exitStatus ?? EXIT_SIGNAL + constants.signals.SIGKILL;
