@@ -149,7 +149,7 @@ function sys_close_range(ep: Endpoint, f: Frame): number {
 
 /**
  * A change that the stub has made on its own account (native/stub/fds.c, slot.owed). The guest could have written any word: it concerns its own table only,
- * and is done as a close or a dup2 would be.
+ * and is done as a close or a dup2 would be, but for the hints: those have been changed by the stub, for all words, before the first of them is done here.
  */
 function doOwed(ep: Endpoint, f: Frame, word: number): void {
   const files = filesOf(f);
@@ -157,7 +157,6 @@ function doOwed(ep: Endpoint, f: Frame, word: number): void {
   if (word >>> 30 === L.OWED_CLOSE) {
     const o = fdRemove(files, fd);
     if (o < 0) return;
-    native.hintSet(f.tg, fd, 0);
     ofdUnref(ep, o);
   } else if (word >>> 30 === L.OWED_DUP) {
     const o = fdLookup(files, fd);
@@ -165,7 +164,6 @@ function doOwed(ep: Endpoint, f: Frame, word: number): void {
     ofdRef(o);
     const was = fdReplace(files, to, o, (word & OWED_CLOEXEC) !== 0, FD_LIMIT);
     if (was < 0) { Atomics.sub(L.ofdI32(), L.OFD_REF_AT(o), 1); return; }
-    copyHint(f, fd, to);
     if (was > 0) ofdUnref(ep, was);
   }
 }

@@ -64,6 +64,31 @@ static void numbers(void)
 	table("empty", getpid());
 }
 
+/* A duplicate whose original is closed before anything else: what a shell does with its script. Its number is taken, now and later. */
+static void moved(void)
+{
+	char byte = 0;
+	int a = readonly("/etc/passwd"), b = fcntl(a, F_DUPFD, 10), c, d;
+
+	close(a);
+	say("moved=%d read %d", b, (int)read(b, &byte, 1));
+	a = readonly("/etc/group");
+	c = fcntl(a, F_DUPFD, 10);
+	close(a);
+	say("next=%d", c);
+	close(c);
+	say("first-still=%d", (int)read(b, &byte, 1));
+	/* A number that was closed is used again before anybody has heard of it; then the original goes. */
+	a = readonly("/etc/group");
+	close(a);
+	c = dup(b);
+	close(b);
+	d = readonly("/etc/passwd");
+	say("reused=%d other %d read %d", c, d, (int)read(c, &byte, 1));
+	close(c);
+	close(d);
+}
+
 static void cloexec(void)
 {
 	int a = open("/etc/passwd", O_RDONLY | O_CLOEXEC), b = readonly("/etc/passwd");
@@ -254,6 +279,7 @@ static void sent(void)
 int main(void)
 {
 	numbers();
+	moved();
 	cloexec();
 	inherited();
 	seen();
