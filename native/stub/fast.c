@@ -2,7 +2,7 @@
  * The fast path: calls that concern only the calling process, answered without a server.
  *
  * Two groups. The first is always answered here, because it acts on the guest's own memory, registers or signal state, which no server can do for
- * it. The second is an optimisation of a complete slow path and is switched off by PF_NOFAST. Guest pointers go to the host as they
+ * it. The second is an optimisation of a complete slow path and is switched off by PF_NOFAST, but for sleeps under a tracer. Guest pointers go to the host as they
  * are: the host checks them against the guest's own address space, which is this one.
  */
 #include "stub.h"
@@ -118,16 +118,14 @@ static long identity(const struct task *t, const u32 *word)
 	return __atomic_load_n(&t->pctx->ids_seq, __ATOMIC_RELAXED) == seq ? (long)id : R_SLOW;
 }
 
+/* Only here can a sleep be gone on with after a tracer's stop in its middle: a traced one is never a server's. */
+static bool traced_sleep(const struct task *t, long nr) { return t->traced_call && (nr == __NR_nanosleep || nr == __NR_clock_nanosleep); }
+
 long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 {
 	long r = own_call(t, uc, nr, a);
 
-	/* Only here can a sleep be gone on with after a stop in its middle. */
-	if (t->traced_call && nr == __NR_nanosleep)
-		return do_nanosleep(t, uc, 1 /* CLOCK_MONOTONIC */, false, a[0], a[1]);
-	if (t->traced_call && nr == __NR_clock_nanosleep)
-		return do_nanosleep(t, uc, (i32)a[0], a[1] & 1 /* TIMER_ABSTIME */, a[2], a[3]);
-	if (r != R_SLOW || (t->pctx->flags & CARRICK_PF_NOFAST))
+	if (r != R_SLOW || ((t->pctx->flags & CARRICK_PF_NOFAST) && !traced_sleep(t, nr)))
 		return r;
 	switch (nr) {
 	case __NR_read:
