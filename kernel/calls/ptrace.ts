@@ -15,6 +15,7 @@ import * as NR from '../../shared/gen/syscalls.js';
 import * as host from '../../shared/host.js';
 import { Msg } from '../../shared/messages.js';
 import { native } from '../../shared/native.js';
+import { inStub } from '../../shared/stub-range.js';
 import { TaskState, TgState, taskByTid } from '../../shared/tasks.js';
 import type { Kernel } from '../proc.js';
 import { FP_BYTES, REGS_BYTES, Reg, loadRegs, loadXstate, storeRegs, storeXstate } from '../ptrace/regs.js';
@@ -40,8 +41,6 @@ const USER_BYTES = 928, USER_I387 = 224, USER_DEBUGREG = 848, USER_DEBUGREG_END 
 const UNMASKABLE_LO = (1 << (SIGKILL - 1)) | (1 << (SIGSTOP - 1));
 
 const validSignal = (signo: number): boolean => signo >= 0 && signo <= 64;
-/** Is any byte of it the stub's? That memory is not the guest's. */
-const inStub = (addr: number, len: number): boolean => addr + len > L.STUB_ADDR && addr < L.STUB_ADDR + 0x30000000;
 
 // ---- who may ----
 
@@ -66,10 +65,9 @@ function attach(k: Kernel, f: Frame, pid: number, seize: boolean): number {
   if (task === 0) return -E.ESRCH;
   const tg = L.taskTg(task);
   if (tg === f.tg || !mayAttach(f.task, tg) || L.taskState(task) !== TaskState.RUNNING || L.tgState(tg) !== TgState.RUNNING || k.trace.of(task) !== undefined) return -E.EPERM;
-  k.trace.attach(task, k.procOf(tg), k.procOf(f.tg), f.task, seize, seize ? options : 0);
+  const t = k.trace.attach(task, k.procOf(tg), k.procOf(f.tg), f.task, seize, seize ? options : 0);
   if (!seize) k.ep.send(L.SRV_SIGNAL, Msg.SIG_TASK, [task, SIGSTOP, SI_KERNEL, 0, 0]);
   if (L.tgStopped(tg) !== 0) {
-    const t = k.trace.of(task) as Tracee;
     t.groupStop = true;
     k.trace.trap(task);
   }

@@ -45,7 +45,7 @@ typedef struct carrick_pctx pctx_t;
 
 /* Where the stub, the area and the stub stacks are; guests may not change mappings in here. */
 #define STUB_LO CARRICK_STUB_ADDR
-#define STUB_HI (CARRICK_STUB_ADDR + 0x30000000ULL)
+#define STUB_HI (CARRICK_STUB_ADDR + CARRICK_STUB_RANGE)
 
 #define PLAN_MAGIC 0x4e414c50u
 
@@ -285,6 +285,7 @@ void begin_wait(struct wait *w, const struct ts *limit);
 /* Make the call, which may sleep: its result, or -EINTR when a signal is deliverable. */
 long wait_once(struct task *t, struct wait *w);
 
+bool interrupt(struct task *t, struct ucontext *uc, u32 restart);
 long sleep_call(struct task *t, struct ucontext *uc, const struct hostcall *c, u32 restart);
 long do_futex(struct task *t, struct ucontext *uc, const u64 a[6]);
 /* restart_syscall(2). */

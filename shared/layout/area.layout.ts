@@ -17,6 +17,8 @@ import { i32, struct, u32, u64, u8 } from './schema.js';
 export const CONSTANTS = {
   /** Fixed guest addresses, chosen above any PIE and below the host's mmap area. */
   STUB_ADDR: 0x7e0000000000,
+  /** Bytes from there on that are not the guest's: stub, cells, answers, area, stub stacks. /proc does not show them, tracers cannot look at them. */
+  STUB_RANGE: 0x30000000,
   STUB_MAX: 0x100000,
   AREA_ADDR: 0x7e0010000000,
   /** The cells (native/stub/names.c): one read-only mapping for all guests; and what a process remembers, private to its address space. */

@@ -5,12 +5,8 @@
  * A host path is of no use to the guest and none of its business. It is replaced by, in this order: the guest path of an open or mapped file that the VFS knows by device
  * and inode; the path below a known host directory (lower layer, upper layer, bind mount); else the mapping stays without name.
  */
-import * as L from '../../../shared/gen/layout.js';
 import type { RunSpec } from '../../../shared/spec.js';
-
-/** Stub, area and stub stacks. area.layout.ts. */
-const HIDE_FROM = L.STUB_ADDR;
-const HIDE_TO = 0x7e0030000000;
+import { inStub } from '../../../shared/stub-range.js';
 
 /** Column where the path starts, as Linux pads it. */
 const PATH_COLUMN = 73;
@@ -62,7 +58,7 @@ function nameOf(path: string, dev: string, ino: number): string {
 const LINE = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) (\S+) (\d+)(?: +(.*))?$/;
 
 /** Is a mapping's line head hidden from the guest? */
-function hidden(start: number): boolean { return start >= HIDE_FROM && start < HIDE_TO; }
+const hidden = (start: number): boolean => inStub(start, 1);
 
 /** Where a process's heap is: [start, break). The stub keeps it as ordinary anonymous memory, which the host does not name. */
 export interface Heap { readonly start: number; readonly end: number }

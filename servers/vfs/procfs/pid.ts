@@ -10,6 +10,7 @@ import { Ofd } from '../../../shared/fdtable.js';
 import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
 import { native } from '../../../shared/native.js';
+import { inStub } from '../../../shared/stub-range.js';
 import { eachTaskOf, taskByTid, taskName } from '../../../shared/tasks.js';
 import { absolutePath } from '../dpath.js';
 import { File } from '../file.js';
@@ -115,7 +116,7 @@ function attrDir(sb: SuperBlock, t: Target, ino: number): Inode {
   return d;
 }
 
-/** /proc/PID/mem: the guest's memory by offset. proc_pid_mem(5). EIO: nothing there. */
+/** /proc/PID/mem: the guest's memory by offset, to where the stub's begins. proc_pid_mem(5). EIO: nothing there. */
 class MemFile extends File {
   constructor(path: Path, flags: number, private readonly t: Target) { super(Ofd.PROC, path, flags); }
 
@@ -124,6 +125,8 @@ class MemFile extends File {
   private move(off: number, len: number, pos: number, write: boolean): number {
     if (!alive(this.t)) return 0;
     const at = pos < 0 ? this.pos : pos;
+    if (inStub(at, 1)) return len === 0 ? 0 : -E.EIO;
+    if (inStub(at, len)) len = L.STUB_ADDR - at;
     const n = write ? native.pokeMemory(this.t.tg, at, off, len) : native.readMemory(this.t.tg, at, off, len);
     if (n < 0) return len === 0 ? 0 : -E.EIO;
     if (pos < 0) this.pos = at + n;
