@@ -54,18 +54,6 @@ static void store_left(const struct limit *l, const struct wait *w)
 	guest_write(l->at, &left, sizeof(left));
 }
 
-/* Deliver what interrupted a wait: true when a handler runs. */
-static bool interrupted(struct task *t, struct ucontext *uc)
-{
-	uc = take_frame(t, uc);
-	uc_set_ret(uc, -EINTR);
-	t->restart = ERESTARTNOHAND;
-	if (deliver(t, uc))
-		return true;
-	t->restart = 0;
-	return false;
-}
-
 /*
  * A tracer sees the call end before it sees the signal; made again it goes on with the time left, which is in the guest's memory. Of poll it is not: with a
  * limit that goes on in place.
@@ -121,7 +109,7 @@ static long poll_wait(struct task *t, struct ucontext *uc, const u64 a[6], const
 		store_left(l, &w);
 		if (ends_for_tracer(t, l, &w))
 			return -ERESTARTNOHAND;
-		if (interrupted(t, uc))
+		if (interrupt(t, uc, ERESTARTNOHAND))
 			return R_DONE;
 		r = 0;
 	}
@@ -178,7 +166,7 @@ static long select_wait(struct task *t, struct ucontext *uc, const u64 a[6], con
 		store_left(l, &w);
 		if (ends_for_tracer(t, l, &w))
 			return -ERESTARTNOHAND;
-		if (interrupted(t, uc))
+		if (interrupt(t, uc, ERESTARTNOHAND))
 			return R_DONE;
 		r = 0;
 	}

@@ -91,6 +91,22 @@ static u32 restart_of(const struct task *t, const struct hostcall *c, u32 restar
 }
 
 /**
+ * interrupt - deliver what has ended a host call of the guest's.
+ * @restart: the ERESTART* code that Linux would use for the call
+ * Return: true when a handler runs: the call is over (EINTR, or made again afterwards). False: nobody has seen anything of it, sleep on.
+ */
+bool interrupt(struct task *t, struct ucontext *uc, u32 restart)
+{
+	uc = take_frame(t, uc);
+	uc_set_ret(uc, -EINTR);
+	t->restart = restart;
+	if (deliver(t, uc))
+		return true;
+	t->restart = 0;
+	return false;
+}
+
+/**
  * sleep_call - a host call that may sleep, interrupted only by signals that are delivered.
  * @restart: the ERESTART* code that Linux would use for it. A signal that was there before the call had begun is Linux's to deliver before it: the call then
  *           begins after the handler, whatever SA_RESTART says.
@@ -115,12 +131,8 @@ long sleep_call(struct task *t, struct ucontext *uc, const struct hostcall *c, u
 			t->resume.what = RESUME_NOTHING;
 			return -(long)restart_of(t, c, restart);
 		}
-		uc = take_frame(t, uc);
-		uc_set_ret(uc, -EINTR);
-		t->restart = begun ? restart_of(t, c, restart) : ERESTARTNOINTR;
-		if (deliver(t, uc))
+		if (interrupt(t, uc, begun ? restart_of(t, c, restart) : ERESTARTNOINTR))
 			return R_DONE;
-		t->restart = 0;
 	}
 }
 
@@ -230,12 +242,8 @@ static long sleep_until(struct task *t, struct ucontext *uc, struct resume w)
 			t->resume = w;
 			return -ERESTART_RESTARTBLOCK;
 		}
-		uc = take_frame(t, uc);
-		uc_set_ret(uc, -EINTR);
-		t->restart = ERESTART_RESTARTBLOCK;
-		if (deliver(t, uc))
+		if (interrupt(t, uc, ERESTART_RESTARTBLOCK))
 			return R_DONE;
-		t->restart = 0;
 	}
 }
 
