@@ -2,7 +2,7 @@
 import { E } from '../../shared/errno.js';
 import type { Frame } from '../../shared/frame.js';
 import * as host from '../../shared/host.js';
-import { AF_UNIX, SOCKADDR_MAX } from './abi.js';
+import { AF_UNIX, AF_UNSPEC, SOCKADDR_MAX } from './abi.js';
 import * as h from './hostcalls.js';
 import { confineDestination } from './network.js';
 import { NAME_LOOKUP } from './path-names.js';
@@ -23,10 +23,14 @@ export function addressArg(f: Frame, i: number, len: number): number {
 /** Who a guest AF_UNIX address at NAME means; the destination found by the last `toHost`. */
 export let destination: UnixName | undefined;
 
-/** Turn the guest's destination address at NAME into the host's: its length, -errno (-ENETUNREACH: there is no network, and it is elsewhere), or Ret.BLOCKED while vfs looks for a path. */
-export function toHost(f: Frame, socks: Socks, self: Sock, len: number): number {
+/**
+ * Turn the guest's destination address at NAME into the host's: its length, -errno (-ENETUNREACH: there is no network, and it is elsewhere), or Ret.BLOCKED while
+ * vfs looks for a path. connects: connect(2) asks, to which AF_UNSPEC is no destination.
+ */
+export function toHost(f: Frame, socks: Socks, self: Sock, len: number, connects: boolean): number {
   destination = undefined;
-  if (socks.network.confined && confineDestination(host.scratch, h.NAME, len) < 0) return -E.ENETUNREACH;
+  const dissolves = connects && len >= 2 && host.scratchView.getUint16(h.NAME, true) === AF_UNSPEC;
+  if (socks.network.confined && !dissolves && confineDestination(host.scratch, h.NAME, len) < 0) return -E.ENETUNREACH;
   if (self.domain !== AF_UNIX || len < 2 || host.scratchView.getUint16(h.NAME, true) !== AF_UNIX) return len;
   const path = UnixNames.parse(host.scratch, h.NAME, len);
   if (typeof path === 'number') return path;

@@ -12,7 +12,7 @@ import { readFileSync } from 'node:fs';
 import { E } from '../../shared/errno.js';
 import { native } from '../../shared/native.js';
 import { type NetworkMode, NAMESPACE_NET } from '../../shared/spec.js';
-import { AF_INET, AF_INET6, AF_UNIX } from './abi.js';
+import { AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC } from './abi.js';
 import * as h from './hostcalls.js';
 
 /** Offsets in sockaddr_in and sockaddr_in6, and their sizes up to the address's end. */
@@ -28,10 +28,19 @@ const mapped = (b: Buffer, at: number): number => (b.readUInt32BE(at) === 0 && b
 const isAny6 = (b: Buffer, at: number): boolean => b.readUInt32BE(at) === 0 && b.readUInt32BE(at + 4) === 0 && b.readUInt32BE(at + 8) === 0 && b.readUInt32BE(at + 12) === 0;
 const isLoopback6 = (b: Buffer, at: number): boolean => b.readUInt32BE(at) === 0 && b.readUInt32BE(at + 4) === 0 && b.readUInt32BE(at + 8) === 0 && b.readUInt32BE(at + 12) === 1;
 
-/** The address of `len` bytes at `off` as a destination: 0, or -ENETUNREACH when it is not the machine's own. What is too short or of another family is the host's to judge. Pure. */
+/** Is the address at `off` one of IPv4? The host takes AF_UNSPEC for AF_INET when it sends a datagram, and when it binds the wildcard. */
+function isInet(b: Buffer, off: number, len: number): boolean {
+  const family = len >= IN_END ? b.readUInt16LE(off) : -1;
+  return family === AF_INET || family === AF_UNSPEC;
+}
+
+/**
+ * The address of `len` bytes at `off` as a datagram's destination: 0, or -ENETUNREACH when it is not the machine's own. What is too short or of another family is
+ * the host's to judge. Pure.
+ */
 export function confineDestination(b: Buffer, off: number, len: number): number {
-  const family = len >= 2 ? b.readUInt16LE(off) : 0;
-  let v4 = family === AF_INET && len >= IN_END ? off + IN_ADDR : -1;
+  const family = len >= 2 ? b.readUInt16LE(off) : AF_UNSPEC;
+  let v4 = isInet(b, off, len) ? off + IN_ADDR : -1;
   if (family === AF_INET6 && len >= IN6_END) {
     const at = off + IN6_ADDR;
     v4 = mapped(b, at);
@@ -43,8 +52,11 @@ export function confineDestination(b: Buffer, off: number, len: number): number 
 /** The address at `off` to be bound: 0, the wildcard made the loopback's in place; or -EADDRNOTAVAIL. Pure. */
 export function confineBinding(b: Buffer, off: number, len: number): number {
   if (confineDestination(b, off, len) < 0) return -E.EADDRNOTAVAIL;
-  const family = len >= 2 ? b.readUInt16LE(off) : 0;
-  if (family === AF_INET && len >= IN_END && isAny(b, off + IN_ADDR)) b.writeUInt32BE(LOOPBACK_NET * 0x1000000 + 1, off + IN_ADDR);
+  const family = len >= 2 ? b.readUInt16LE(off) : AF_UNSPEC;
+  if (isInet(b, off, len) && isAny(b, off + IN_ADDR)) {
+    b.writeUInt16LE(AF_INET, off);
+    b.writeUInt32BE(LOOPBACK_NET * 0x1000000 + 1, off + IN_ADDR);
+  }
   if (family !== AF_INET6 || len < IN6_END) return 0;
   const v4 = mapped(b, off + IN6_ADDR);
   if (v4 >= 0 && isAny(b, v4)) b.writeUInt32BE(LOOPBACK_NET * 0x1000000 + 1, v4);
@@ -54,8 +66,7 @@ export function confineBinding(b: Buffer, off: number, len: number): number {
 
 /** May only a privileged process bind the address at `off`? ip(7), ip_unprivileged_port_start, which is `first`. Pure. */
 export function isPrivilegedPort(b: Buffer, off: number, len: number, first: number): boolean {
-  const family = len >= 4 ? b.readUInt16LE(off) : 0;
-  if (family !== AF_INET && family !== AF_INET6) return false;
+  if (!isInet(b, off, len) && (len < IN_END || b.readUInt16LE(off) !== AF_INET6)) return false;
   const port = b.readUInt16BE(off + 2);
   return port !== 0 && port < first;
 }

@@ -17,6 +17,18 @@ static int try_bind(int domain, int type, int port)
 	return r;
 }
 
+/* Linux takes the wildcard without a family for AF_INET's. */
+static int try_unspec(int domain, int type, int port)
+{
+	struct sockaddr_in any = { .sin_family = AF_UNSPEC, .sin_port = htons(port) };
+	int fd = socket(domain, type, 0), r = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&any, sizeof any), e = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = e;
+	return r;
+}
+
 int main(void)
 {
 	/* Whoever is root gives it up; an ordinary user has nothing to give up. */
@@ -25,6 +37,9 @@ int main(void)
 	OK("tcp4", try_bind(AF_INET, SOCK_STREAM, 463));
 	OK("udp4", try_bind(AF_INET, SOCK_DGRAM, 463));
 	OK("tcp6", try_bind(AF_INET6, SOCK_STREAM, 463));
+	OK("tcp4-unspec", try_unspec(AF_INET, SOCK_STREAM, 463));
+	OK("udp4-unspec", try_unspec(AF_INET, SOCK_DGRAM, 463));
+	OK("tcp4-unspec-any", try_unspec(AF_INET, SOCK_STREAM, 0));
 	OK("tcp4-any", try_bind(AF_INET, SOCK_STREAM, 0));
 	OK("udp6-any", try_bind(AF_INET6, SOCK_DGRAM, 0));
 	return 0;

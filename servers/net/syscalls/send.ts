@@ -33,7 +33,7 @@ export class Sending {
    * Bytes, Ret.BLOCKED, or -errno: -EPIPE with SIGPIPE (streams, without MSG_NOSIGNAL), -EAGAIN, -EMSGSIZE, -ENOTCONN, -EDESTADDRREQ, ... the host's.
    */
   send(f: Frame, ofd: number, s: Sock, len: number, nameBytes: number, ctrlBytes: number, rows: readonly number[], flags: number): number {
-    const nameHost = nameBytes > 0 ? addr.toHost(f, this.socks, s, nameBytes) : 0;
+    const nameHost = nameBytes > 0 ? addr.toHost(f, this.socks, s, nameBytes, false) : 0;
     if (nameHost < 0) return nameHost;
     const stream = s.type === SOCK_STREAM;
     let done = f.p[P_DONE] as number;

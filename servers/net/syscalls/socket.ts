@@ -163,7 +163,7 @@ function listen(socks: Socks, f: Frame, s: Sock): number {
  */
 function connect(socks: Socks, f: Frame, ofd: number, s: Sock): number {
   let len = addr.addressArg(f, 1, f.argInt(2));
-  if (len >= 0) len = addr.toHost(f, socks, s, len);
+  if (len >= 0) len = addr.toHost(f, socks, s, len, true);
   if (len < 0) return len;
   const flags = h.unblock(s.hostFd);
   const r = h.connect(s.hostFd, len);
