@@ -339,7 +339,7 @@ function wrongKind(ep: Endpoint, f: Frame): number {
     if ((L.ofdFlags(o) & O_PATH) !== 0) return -E.EBADF;
     if (f.nr === NR.NR_lseek && f.argU32(2) > 4) return -E.EINVAL;
     const e = WRONG_KIND.get(f.nr);
-    if (e !== undefined) return (L.ofdFlags(o) & O_PATH) !== 0 ? -E.EBADF : -e;
+    if (e !== undefined) return -e;
   }
   Atomics.add(L.metaI32(), L.META_ENOSYS_AT(1), 1);
   return -E.ENOSYS;
