@@ -16,12 +16,14 @@ export function probesOf(libc: Libc): string[] {
     .map((file) => file.slice(0, -2)).sort();
 }
 
+/** What probes include, one after the other. */
+const headers = (): string => readdirSync(PROBES).filter((file) => file.endsWith('.h')).sort().map((file) => readFileSync(join(PROBES, file), 'utf8')).join('\n');
+
 /** The binary of a probe; undefined when the compiler is not installed. */
 export function compileProbe(name: string, libc: Libc): string | undefined {
   const source = join(PROBES, `${name}.c`);
   const compiler = libc === 'musl' ? ['musl-gcc', '-static'] : ['gcc'];
-  const hash = createHash('sha256').update(readFileSync(source)).update(readFileSync(join(PROBES, 'probe.h')))
-    .update([...compiler, ...CFLAGS].join(' ')).digest('hex').slice(0, 24);
+  const hash = createHash('sha256').update(readFileSync(source)).update(headers()).update([...compiler, ...CFLAGS].join(' ')).digest('hex').slice(0, 24);
   const binary = join(CACHE, hash);
   if (existsSync(binary)) return binary;
   mkdirSync(CACHE, { recursive: true });

@@ -1,11 +1,5 @@
 /* Open file description locks: F_OFD_SETLK. */
-#include "probe.h"
-
-static int lk(int fd, int cmd, short type, long start, long len)
-{
-	struct flock l = { .l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = len };
-	return fcntl(fd, cmd, &l);
-}
+#include "lock.h"
 
 int main(void)
 {

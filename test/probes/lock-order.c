@@ -1,12 +1,5 @@
 /* fcntl(2), F_GETLK: of several locks in the way, the owner's lowest, whenever it was set. */
-#include "probe.h"
-
-static int lock(int fd, int cmd, short type, long start, long len)
-{
-	struct flock l = { .l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = len };
-
-	return fcntl(fd, cmd, &l);
-}
+#include "lock.h"
 
 static void query(const char *key, int fd)
 {
@@ -28,19 +21,19 @@ int main(void)
 	int fd = open("lock-order", O_RDWR | O_CREAT, 0600);
 
 	MUST(fd);
-	MUST(lock(fd, F_SETLK, F_WRLCK, 10, 5));
+	MUST(lk(fd, F_SETLK, F_WRLCK, 10, 5));
 	query("one", fd);
-	MUST(lock(fd, F_SETLK, F_RDLCK, 1, 5));
+	MUST(lk(fd, F_SETLK, F_RDLCK, 1, 5));
 	query("a-lower-one-later", fd);
-	MUST(lock(fd, F_SETLK, F_RDLCK, 20, 5));
+	MUST(lk(fd, F_SETLK, F_RDLCK, 20, 5));
 	query("a-higher-one", fd);
-	MUST(lock(fd, F_SETLK, F_WRLCK, 3, 1));
+	MUST(lk(fd, F_SETLK, F_WRLCK, 3, 1));
 	query("one-split", fd);
-	MUST(lock(fd, F_SETLK, F_UNLCK, 0, 3));
+	MUST(lk(fd, F_SETLK, F_UNLCK, 0, 3));
 	query("its-first-part-gone", fd);
-	MUST(lock(fd, F_SETLK, F_WRLCK, 0, 12));
+	MUST(lk(fd, F_SETLK, F_WRLCK, 0, 12));
 	query("joined", fd);
-	MUST(lock(fd, F_SETLK, F_UNLCK, 0, 0));
+	MUST(lk(fd, F_SETLK, F_UNLCK, 0, 0));
 	query("none", fd);
 	return 0;
 }

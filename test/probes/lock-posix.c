@@ -1,11 +1,6 @@
 /* fcntl(2) record locks: ranges, owners, release rules. */ /* musl */
-#include "probe.h"
+#include "lock.h"
 
-static int lk(int fd, int cmd, short type, long start, long len)
-{
-	struct flock l = { .l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = len };
-	return fcntl(fd, cmd, &l);
-}
 static pid_t holder;
 
 static void query(const char *key, int fd, short type, long start, long len)

@@ -95,6 +95,8 @@ static const struct option options[] = {
 	{ "v6-dontfrag", IPPROTO_IPV6, IPV6_DONTFRAG, 1 },
 	{ "v6-checksum", IPPROTO_IPV6, IPV6_CHECKSUM, 2 },
 	{ "level-unknown", 77, 1, 1 },
+	{ "level-igmp", IPPROTO_IGMP, 10, 1 },
+	{ "level-500", 500, 10, 1 },
 };
 
 /* Before, whether it can be set, and after. */
