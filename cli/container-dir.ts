@@ -4,7 +4,8 @@
  *   upper/        the writable layer (vfs owns what is in it)
  *   state.json    who runs it, and what: the directory's lock as well
  *   control.sock  while it runs: shared/control-wire.ts
- *   log           with -d: standard output and error
+ *   log           with -d: standard output and error; log.times says when (life/log-times.ts)
+ *   stdin         with -d and -i: a FIFO, standard input (life/attach.ts)
  *
  * Alive means: the process of state.json exists and was started when state.json says; so a recycled pid is not mistaken for the owner, and
  * nothing has to be unlocked after a crash. The directory is made under another name, which says whose it is, and renamed when state.json is in it, so that
@@ -143,6 +144,7 @@ export class ContainerDir {
   readonly upper: string;
   private namePath = '';
   private mine: Lock | undefined = undefined;
+  private visiting = false;
 
   private constructor(private readonly home: string, private state: State) {
     this.path = join(home, 'containers', state.id);
@@ -189,6 +191,20 @@ export class ContainerDir {
     return dir;
   }
 
+  /** Hold the directory of a container that has ended, to look into it or to change files there: it stays what it is. */
+  static visit(id: string): ContainerDir {
+    const home = carrickHome();
+    const path = join(home, 'containers', id);
+    const mine = hold(path);
+    const state = mine === undefined ? undefined : readState(path);
+    if (mine === undefined || state === undefined) throw new Failure(`no container ${id}`);
+    if (isAlive(state)) { mine.release(); throw new Failure(`container ${state.name} is running`); }
+    const dir = new ContainerDir(home, state);
+    dir.mine = mine;
+    dir.visiting = true;
+    return dir;
+  }
+
   get config(): RunSpec | undefined { return this.state.config; }
 
   private write(): void { writeState(this.path, this.state); }
@@ -222,6 +238,7 @@ export class ContainerDir {
    * an exit status to ask for; otherwise nothing remains.
    */
   finish(keep: boolean, exitStatus: number): void {
+    if (this.visiting) { this.mine?.release(); return; }
     if (keep && isWorthKeeping(this.path, this.state)) {
       this.state = ended(this.state, exitStatus);
       this.write();

@@ -2,12 +2,13 @@
  * `carrick`: reads the command line, runs one command, turns its outcome into an exit status. What only some commands need is imported when
  * they run, so that `carrick run` starts fast. Arguments are latin1 byte strings from here on (bytes.ts).
  */
-import { openSync } from 'node:fs';
+import { openSync, writeFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import type { RunSpec, TraceSpec } from '../shared/spec.js';
 import { argvBytes, envBytes, toBytes, toPath, toText } from './bytes.js';
 import type { CompatFlags } from './compat/command.js';
 import { exitNow, runContainer } from './container.js';
+import { addDockerFlags } from './docker-flags.js';
 import { EXIT_CARRICK, Failure, complain, debugging, report, why } from './failure.js';
 import { addLifeCommands } from './life/commands.js';
 import type { ProfileFlags } from './profile/command.js';
@@ -31,14 +32,30 @@ function caller(): Caller {
 
 const collect = (value: string, before: readonly string[] | undefined): string[] => [...before ?? [], value];
 
+function seconds(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new Failure(`bad number of seconds "${toText(text)}"`);
+  return Number(text);
+}
+
+/** --cidfile. One that is there belongs to another container. */
+function writeIdFile(path: string, id: string): void {
+  try {
+    writeFileSync(toPath(path), id, { flag: 'wx' });
+  } catch (error) {
+    throw new Failure(`cannot write the container's id to ${toText(path)}: ${why(error)}`, undefined, { cause: error });
+  }
+}
+
 /** Flags that `run` and `run-elf` share. */
 function addRunFlags(command: Command): Command {
   return command
     .addOption(new Option('-e, --env <NAME[=VALUE]>', 'set a variable, or pass on your own').argParser(collect))
+    .addOption(new Option('--env-file <FILE>', 'set the variables that FILE has, one per line').argParser(collect))
     .option('-w, --workdir <DIR>', 'start in DIR, which is made when missing')
     .option('-u, --user <USER[:GROUP]>', 'run as this user: numbers, or names of the container')
     .addOption(new Option('-v, --volume <HOST:GUEST[:ro]>', 'show a file or directory of the host in the container').argParser(collect))
     .addOption(new Option('--tmpfs <DIR[:OPTIONS]>', 'mount a tmpfs: size=N[k|m|g], mode=OCTAL, ro, noexec').argParser(collect))
+    .addOption(new Option('--mount <SPEC>', 'the same, as type=bind,source=DIR,target=DIR[,readonly] or type=tmpfs,target=DIR').argParser(collect))
     .option('-t, --tty', 'give the program a terminal of its own')
     .option('--read-only', 'mount the root read-only');
 }
@@ -69,31 +86,41 @@ const PLAIN: Way = { trace: () => NO_TRACE, run: async (spec) => (await runConta
 /** `run` and `run-elf`, on the program itself and below `trace` and `profile`. */
 function addRunCommands(parent: Command, way: Way, finish: Finish): void {
   const run = async (spec: RunSpec): Promise<void> => { finish(await way.run(spec)); };
-  addRunFlags(parent.command('run'))
+  const command = addRunFlags(parent.command('run'));
+  addDockerFlags(command);
+  command
     .summary('run a program in a container')
     .description('Run a program on ROOTFS: "host" (the host\'s own root, never changed), "rootfs:DIR", or an image: its name (fetched when it is not here), '
       + '"oci:DIR[:TAG]", "oci-archive:TAR[:TAG]" or "docker-archive:TAR". Without COMMAND: what the image says, else /bin/sh.')
     .argument('<ROOTFS>').argument('[COMMAND...]')
-    .option('-i, --interactive', 'let the program read your standard input')
+    .option('-i, --interactive', 'let the program read your standard input; with -d, that of attach')
     .option('-d, --detach', 'run in the background and print the container\'s id; see logs, exec, stop')
     .option('--init', 'a small init as the first process: hands signals on, reaps orphans')
     .option('--stop-signal <SIGNAL>', 'what carrick stop sends first')
+    .addOption(new Option('--stop-timeout <SECONDS>', 'how long carrick stop waits after that').argParser(seconds))
     .option('--rm', 'keep nothing of what the program writes')
     .option('--name <NAME>', 'name of the container')
-    .option('--hostname <NAME>', 'host name inside the container')
+    .helpOption('--help', 'display help for command')
+    .option('-h, --hostname <NAME>', 'host name inside the container')
+    .addOption(new Option('-l, --label <NAME=VALUE>', 'note for ps and inspect').argParser(collect))
+    .option('--cidfile <FILE>', 'write the id of the container to FILE')
     .option('--network <MODE>', 'host: the host\'s network (default); none: only a loopback')
     .addOption(new Option('--add-host <NAME:ADDRESS>', 'one more line of /etc/hosts; ADDRESS host-gateway is the host').argParser(collect))
     .addOption(new Option('--dns <ADDRESS>', 'name server, in place of the host\'s').argParser(collect))
+    .addOption(new Option('--dns-search <DOMAIN>', 'domain to look names up in, in place of the host\'s').argParser(collect))
+    .addOption(new Option('--ulimit <NAME=SOFT[:HARD]>', 'a limit of getrlimit(2): nofile, nproc, core, stack, cpu, ...').argParser(collect))
+    .option('--shm-size <SIZE>', 'most that /dev/shm holds: N[k|m|g]')
     .option('--entrypoint <PROGRAM>', 'program to run; COMMAND becomes its arguments')
     .passThroughOptions()
     .action(async (rootfs: string, operands: string[], flags: RunFlags) => {
       const image = rootfs === 'host' || rootfs.startsWith('rootfs:') ? undefined : await (await import('./images.js')).imageForRun(toText(rootfs));
       let spec = runSpec(flags, rootfs, operands, caller(), way.trace(), image);
       if (flags.stopSignal !== undefined) spec = { ...spec, stopSignal: String((await import('./life/lookup.js')).signalNumber(flags.stopSignal)) };
+      if (flags.cidfile !== undefined) writeIdFile(flags.cidfile, spec.id);
       if (flags.init === true) spec = (await import('./life/init.js')).withInit(spec);
       if (flags.detach !== true) await run(spec);
       else if (way !== PLAIN) throw new Failure('a container that is watched stays in the foreground; leave -d out');
-      else finish(await (await import('./life/detach.js')).runDetached(spec));
+      else finish(await (await import('./life/detach.js')).runDetached({ ...spec, interactive: flags.interactive === true }));
     });
   addRunFlags(parent.command('run-elf'))
     .summary('run one ELF file as if it were started here')

@@ -14,6 +14,7 @@ export interface NetworkFlags {
   readonly network?: string;
   readonly addHost?: readonly string[];
   readonly dns?: readonly string[];
+  readonly dnsSearch?: readonly string[];
 }
 
 /** Files of the host, latin1; '' = it has none. */
@@ -63,12 +64,15 @@ function hostsFile(mode: NetworkMode, hostname: string, add: readonly string[], 
   return base + own + add.map((a) => hostLine(a, mode)).join('');
 }
 
-/** --dns takes the place of the host's name servers; its search list and options stay. */
-function resolvFile(dns: readonly string[], host: HostFiles): string {
+/** --dns takes the place of the host's name servers, --dns-search that of its search list ("." = none); the rest stays. */
+function resolvFile(dns: readonly string[], search: readonly string[], host: HostFiles): string {
   for (const server of dns) if (isIP(server) === 0) throw new Failure(`bad --dns "${toText(server)}"; write an address`);
-  if (dns.length === 0) return host.resolvConf;
-  const kept = withNewline(host.resolvConf).split('\n').filter((line) => line !== '' && !/^\s*nameserver\b/.test(line));
-  return [...dns.map((server) => `nameserver ${server}`), ...kept, ''].join('\n');
+  for (const domain of search) if (!/^[\w.-]+$/.test(domain)) throw new Failure(`bad --dns-search "${toText(domain)}"; write a domain`);
+  if (dns.length === 0 && search.length === 0) return host.resolvConf;
+  const replaced = [...(dns.length > 0 ? ['nameserver'] : []), ...(search.length > 0 ? ['search', 'domain'] : [])];
+  const kept = host.resolvConf.split('\n').filter((line) => line !== '' && !replaced.includes(/^\s*(\w*)/.exec(line)?.[1] ?? ''));
+  const domains = search.filter((domain) => domain !== '.');
+  return [...dns.map((server) => `nameserver ${server}`), ...(domains.length > 0 ? [`search ${domains.join(' ')}`] : []), ...kept, ''].join('\n');
 }
 
 /** The part of a RunSpec that the network decides; `namespaces`: those wanted anyway, 0 = none at all. */
@@ -77,7 +81,7 @@ export function networkSpec(flags: NetworkFlags, hostname: string, namespaces: n
   const files: FileSpec[] = [
     { target: '/etc/hostname', text: `${hostname}\n` },
     { target: '/etc/hosts', text: hostsFile(network, hostname, flags.addHost ?? [], host) },
-    { target: '/etc/resolv.conf', text: resolvFile(flags.dns ?? [], host) },
+    { target: '/etc/resolv.conf', text: resolvFile(flags.dns ?? [], flags.dnsSearch ?? [], host) },
   ];
   return { network, files, namespaces: network === 'none' && namespaces !== 0 ? namespaces | NAMESPACE_NET : namespaces };
 }

@@ -10,12 +10,14 @@ import { RW_AFTER } from '../shared/gen/layout.js';
 import { NAMESPACES_DEFAULT } from '../shared/spec.js';
 import type { BindSpec, RootfsSpec, RunSpec, TmpfsSpec, TraceSpec } from '../shared/spec.js';
 import { lookupEnv, toPath, toText } from './bytes.js';
+import { type EnvFlags, envFlags } from './env-file.js';
 import { Failure, why } from './failure.js';
+import { parseLabels, parseUlimit } from './limits.js';
 import { type NetworkFlags, hostFiles, networkSpec } from './network.js';
+import { SHM, parseMount } from './mount-option.js';
 
 /** As commander hands them over. */
-export interface RunFlags extends NetworkFlags {
-  readonly env?: readonly string[];
+export interface RunFlags extends NetworkFlags, EnvFlags {
   readonly workdir?: string;
   readonly user?: string;
   readonly volume?: readonly string[];
@@ -30,6 +32,12 @@ export interface RunFlags extends NetworkFlags {
   readonly detach?: boolean;
   readonly init?: boolean;
   readonly stopSignal?: string;
+  readonly stopTimeout?: number;
+  readonly label?: readonly string[];
+  readonly ulimit?: readonly string[];
+  readonly mount?: readonly string[];
+  readonly shmSize?: string;
+  readonly cidfile?: string;
 }
 
 /** What the caller of the command brings along. */
@@ -119,7 +127,7 @@ function checkTargets(binds: readonly BindSpec[], tmpfs: readonly TmpfsSpec[]): 
 }
 
 /** Bytes of "64m", "1g", "4096", or -1. */
-function parseSize(text: string): number {
+export function parseSize(text: string): number {
   const match = /^(\d{1,12})([kmgKMG]?)$/.exec(text);
   if (match === null) return -1;
   const unit = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[(match[2] ?? '').toLowerCase()] ?? 1;
@@ -142,6 +150,13 @@ export function parseTmpfs(arg: string): TmpfsSpec {
     else throw new Failure(`bad --tmpfs option "${toText(option)}"; known: size=N[k|m|g], mode=OCTAL, ro, nosuid, nodev, noexec`);
   }
   return { target: posix.normalize(dir).replace(/(.)\/$/, '$1'), size, mode, flags };
+}
+
+/** --shm-size as a --tmpfs. */
+function shmOption(size: string): string {
+  const bytes = parseSize(size.replace(/b$/i, ''));
+  if (bytes <= 0) throw new Failure(`bad --shm-size "${toText(size)}"; write a number of bytes, or one with k, m or g`);
+  return `${SHM}:size=${bytes},noexec`;
 }
 
 function parseId(text: string, whole: string): number {
@@ -224,8 +239,9 @@ function baseSpec(caller: Caller, trace: TraceSpec): Pick<RunSpec, 'id' | 'upper
 }
 
 function mounts(flags: RunFlags, caller: Caller): Pick<RunSpec, 'binds' | 'tmpfs'> {
-  const binds = (flags.volume ?? []).map((volume) => parseVolume(volume, caller.cwd));
-  const tmpfs = (flags.tmpfs ?? []).map(parseTmpfs);
+  const given = (flags.mount ?? []).map(parseMount);
+  const binds = [...flags.volume ?? [], ...given.flatMap((m) => m.volume ?? [])].map((volume) => parseVolume(volume, caller.cwd));
+  const tmpfs = [...flags.tmpfs ?? [], ...given.flatMap((m) => m.tmpfs ?? []), ...flags.shmSize === undefined ? [] : [shmOption(flags.shmSize)]].map(parseTmpfs);
   checkTargets(binds, tmpfs);
   return { binds, tmpfs };
 }
@@ -271,7 +287,7 @@ export function runSpec(flags: RunFlags, rootfsArg: string, operands: readonly s
   if (argv[0] === '') throw new Failure('the command is an empty string');
   if (flags.workdir !== undefined && !flags.workdir.startsWith('/')) throw new Failure(`bad --workdir "${toText(flags.workdir)}": it must be absolute`);
   const hostname = flags.hostname === undefined ? base.id : checkHostname(flags.hostname);
-  const env = mergeEnv(image === undefined ? defaultEnv(flags, caller, hostname) : mergeEnv(defaultEnv(flags, caller, hostname), image.env.filter((e) => e.indexOf('=') > 0), []), flags.env ?? [], caller.env);
+  const env = mergeEnv(image === undefined ? defaultEnv(flags, caller, hostname) : mergeEnv(defaultEnv(flags, caller, hostname), image.env.filter((e) => e.indexOf('=') > 0), []), envFlags(flags), caller.env);
   const cwd = flags.workdir ?? image?.workdir ?? '';
   const user = flags.user ?? image?.user ?? '';
   const mounted = mounts(flags, caller);
@@ -284,6 +300,9 @@ export function runSpec(flags: RunFlags, rootfsArg: string, operands: readonly s
     ...(user === '' ? { user: '', uid: 0, gid: 0 } : parseUser(user)),
     groups: undefined,
     stopSignal: image?.stopSignal ?? '',
+    ...(flags.stopTimeout === undefined ? {} : { stopTimeout: flags.stopTimeout }),
+    labels: parseLabels(flags.label ?? []),
+    limits: (flags.ulimit ?? []).map(parseUlimit),
     homeFromPasswd: lookupEnv(env, 'HOME') === undefined,
     readOnly: flags.readOnly === true,
     tty: flags.tty === true,

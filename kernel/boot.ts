@@ -27,7 +27,7 @@ export class Boot {
     const { argv, env, cwd, cwdMake, user, uid, gid, groups, homeFromPasswd, rows, cols, namespaces, hostname } = spec;
     const [input, output, error] = spec.stdio;
     new Launch(this.k, {
-      first: true, argv, env, cwd, cwdMake, user, uid, gid, groups, homeFromPasswd, rows, cols, namespaces, hostname,
+      first: true, argv, env, cwd, cwdMake, user, uid, gid, groups, homeFromPasswd, rows, cols, namespaces, hostname, limits: spec.limits ?? [],
       tty: spec.tty ? Tty.CONSOLE : Tty.NONE, stdio: [spec.interactive ? input : -1, output, error],
     }, {
       spawned: (hostPid) => { if (spec.profileHz > 0) this.tell({ carrick: 'sampling', result: native.perfOpen(hostPid, spec.profileHz) }); },

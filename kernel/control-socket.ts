@@ -25,6 +25,8 @@ const EPOLLIN = 1;
 const CHUNK = 65536;
 /** Fds that a request may bring. */
 const FDS_MAX = 3;
+/** Index of the container's own terminal, which is the first (vfs, tty/console.ts). */
+const CONSOLE_PTY = 0;
 
 class Connection {
   private readonly lines = new Lines();
@@ -58,10 +60,16 @@ class Connection {
     switch (m.op) {
       case 'exec': this.exec(m); return;
       case 'signal': this.signal(m.signo); return;
-      case 'resize': this.session?.resize(m.rows, m.cols); return;
+      case 'resize': this.resize(m.rows, m.cols); return;
       case 'wait': this.waits = true; return;
       case 'usage': this.reply(usage(new Float64Array(this.boot.stats))); return;
     }
+  }
+
+  /** Of this connection's program; of the container's first one when there is none. */
+  private resize(rows: number, cols: number): void {
+    if (this.session !== undefined) this.session.resize(rows, cols);
+    else if (this.boot.spec.tty) this.k.ep.send(L.SRV_VFS, Msg.CONSOLE_SIZE, [CONSOLE_PTY, rows, cols]);
   }
 
   private exec(m: Extract<ControlRequest, { op: 'exec' }>): void {

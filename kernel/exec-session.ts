@@ -2,7 +2,7 @@
  * One `carrick exec`: a process beside the container's first, with the client's own standard input, output and error.
  *
  *   start ─► Launch ─► started ─► runs ─► ended ─► exited
- *                └─► failed        └─ client gone: SIGHUP by its terminal, or SIGKILL; nobody is told
+ *                └─► failed        └─ client gone: SIGHUP by its terminal, or SIGKILL, or nothing (-d); nobody is told
  *
  * It has no parent in the container (ppid 0), a session of its own, the container's environment, directory and user but for what the client asks.
  */
@@ -30,7 +30,7 @@ export class ExecSession {
       user: m.user?.text ?? spec.user, uid: m.user?.uid ?? spec.uid, gid: m.user?.gid ?? spec.gid, groups: m.user === undefined ? spec.groups : undefined,
       homeFromPasswd: !env.some((item) => item.startsWith('HOME=')),
       tty: m.tty ? Tty.NEW : Tty.NONE, rows: m.rows, cols: m.cols, stdio: [m.interactive ? input : -1, output, error],
-      namespaces: spec.namespaces, hostname: spec.hostname,
+      namespaces: spec.namespaces, hostname: spec.hostname, limits: spec.limits ?? [],
     }, {
       started: (p) => {
         this.closeStdio();
@@ -68,7 +68,7 @@ export class ExecSession {
   clientGone(): void {
     this.gone = true;
     const p = this.launch.running;
-    if (p === undefined || this.k.procs[p.tg] !== p) return;
+    if (this.m.detach || p === undefined || this.k.procs[p.tg] !== p) return;
     if (this.m.tty) { this.launch.hangUp(); return; }
     native.killProcess(p.tg, SIGKILL);
   }

@@ -27,7 +27,8 @@ import { adoptProgram, auxIds, mapImages, sendImages } from './exec/commit.js';
 import { execCreds } from './exec/exec-creds.js';
 import { Exec } from './exec/exec.js';
 import { writePlan } from './exec/plan.js';
-import { initialLimits, tellIds, tellLimits } from './calls/limits.js';
+import type { LimitSpec } from '../shared/spec.js';
+import { initialLimits, mirrorLimits, tellIds, tellLimits } from './calls/limits.js';
 import { type Kernel, Mm, type Proc, SIGKILL, SIGSEGV } from './proc.js';
 import { endGroup } from './task-end.js';
 
@@ -63,6 +64,7 @@ export interface LaunchSpec {
   readonly stdio: readonly [number, number, number];
   readonly namespaces: number;
   readonly hostname: string;
+  readonly limits: readonly LimitSpec[];
 }
 
 /** What comes of it; each at most once, either failed or started first. */
@@ -222,7 +224,7 @@ export class Launch {
     k.nprocAdd(who.uid, 1);
     k.timerSlack[task] = 50000;
     native.procBind(tg, -1, p.ctl, area, pctx);
-    initialLimits(tg);
+    initialLimits(tg, spec.limits);
     tellLimits(tg);
     if (spec.first) L.setMetaInitTg(1, tg);
     this.proc = p;
@@ -366,6 +368,7 @@ export class Launch {
     this.publish(p, pid);
     this.events.spawned?.(pid);
     if (this.pty >= 0) k.ep.send(L.SRV_VFS, Msg.BOOT_TTY, [tg, this.pty]);
+    if (spec.limits.length > 0) mirrorLimits(tg);
     adoptProgram(k, p, this.task, x);
     p.token = k.ep.watch(pidfd, EPOLLIN, () => { endGroup(k, p); });
     const sent = p.token < 0 ? p.token : sendImages(tg, x);

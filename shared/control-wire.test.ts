@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LINE_MAX, Lines, frame, layEnv, parseReply, parseRequest, type ExecRequest } from './control-wire.js';
 
-const EXEC: ExecRequest = { op: 'exec', argv: ['echo', '\xff\x01\n'], env: ['A=1'], cwd: '', user: { text: 'me', uid: -1, gid: -1 }, tty: true, interactive: false, rows: 24, cols: 80 };
+const EXEC: ExecRequest = { op: 'exec', argv: ['echo', '\xff\x01\n'], env: ['A=1'], cwd: '', user: { text: 'me', uid: -1, gid: -1 }, tty: true, interactive: false, rows: 24, cols: 80, detach: false };
 
 test('lines are put together from pieces of any size, and end where they are too long', () => {
   const l = new Lines();
@@ -23,7 +23,7 @@ test('a request survives the wire, which carries one byte per character', () => 
 test('what is no request is none', () => {
   const bad: object[] = [
     {}, { op: 'halt' }, { op: 'signal', signo: 0 }, { op: 'signal', signo: 65 }, { op: 'signal', signo: '9' }, { op: 'resize', rows: 1 }, { ...EXEC, argv: [] },
-    { ...EXEC, argv: ['a\0b'] }, { ...EXEC, argv: ['\u0100'] }, { ...EXEC, argv: 'ls' }, { ...EXEC, env: [1] }, { ...EXEC, tty: 1 }, { ...EXEC, user: { text: 'x' } },
+    { ...EXEC, argv: ['a\0b'] }, { ...EXEC, argv: ['\u0100'] }, { ...EXEC, argv: 'ls' }, { ...EXEC, env: [1] }, { ...EXEC, detach: 1 }, { ...EXEC, tty: 1 }, { ...EXEC, user: { text: 'x' } },
   ];
   for (const m of bad) assert.equal(parseRequest(JSON.stringify(m)), undefined, JSON.stringify(m));
   for (const line of ['', 'null', '[]', '{', '3']) assert.equal(parseRequest(line), undefined, line);

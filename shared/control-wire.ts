@@ -3,14 +3,14 @@
  *
  *   client                                   carrick (the kernel worker)
  *   ExecRequest + fds 0, 1, 2 (SCM_RIGHTS) ─►
- *   signal | resize (of that process)      ─►
+ *   signal | resize (of that process, else of the first one's terminal) ─►
  *                                          ◄─ started │ failed (then end of file)
  *                                          ◄─ exited  (then end of file)
  *   signal (of the first process)          ─►◄─ done
  *   usage                                  ─►◄─ usage
  *   wait                                   ─►◄─ exited, when the first process has ended; end of file when carrick has
  *
- * When the client goes first, its process is hung up (with a terminal) or killed. Byte strings are latin1, as everywhere; JSON escapes them.
+ * When the client goes first, its process is hung up (with a terminal) or killed, unless it said `detach`. Byte strings are latin1, as everywhere; JSON escapes them.
  * The other end is the same user's, but may be another version or a broken one: nothing that it sends is trusted to have its type.
  */
 
@@ -28,6 +28,8 @@ export interface ExecRequest {
   readonly interactive: boolean;
   readonly rows: number;
   readonly cols: number;
+  /** It goes on when the client goes. */
+  readonly detach: boolean;
 }
 
 export type ControlRequest =
@@ -116,7 +118,7 @@ function userOf(v: unknown): ExecRequest['user'] | false {
 export function parseRequest(line: string): ControlRequest | undefined {
   const m = fieldsOf(line);
   if (m === undefined) return undefined;
-  const { op, argv, env, cwd, tty, interactive, rows, cols, signo } = m;
+  const { op, argv, env, cwd, tty, interactive, rows, cols, signo, detach = false } = m;
   switch (op) {
     case 'wait': case 'usage': return { op };
     case 'signal': return isInt(signo, 1, 64) ? { op, signo } : undefined;
@@ -124,8 +126,8 @@ export function parseRequest(line: string): ControlRequest | undefined {
     case 'exec': {
       const user = userOf(m['user']);
       if (!isList(argv) || argv.length === 0 || !isList(env) || !isBytes(cwd) || user === false) return undefined;
-      if (typeof tty !== 'boolean' || typeof interactive !== 'boolean' || !isInt(rows, 0, 0xffff) || !isInt(cols, 0, 0xffff)) return undefined;
-      return { op, argv, env, cwd, user, tty, interactive, rows, cols };
+      if (typeof tty !== 'boolean' || typeof interactive !== 'boolean' || typeof detach !== 'boolean' || !isInt(rows, 0, 0xffff) || !isInt(cols, 0, 0xffff)) return undefined;
+      return { op, argv, env, cwd, user, tty, interactive, rows, cols, detach };
     }
     default: return undefined;
   }

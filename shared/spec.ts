@@ -45,6 +45,9 @@ export interface TmpfsSpec {
   readonly flags: number;
 }
 
+/** One of setrlimit(2). Infinity is null, because this goes through JSON. */
+export interface LimitSpec { readonly resource: number; readonly soft: number | null; readonly hard: number | null }
+
 /** `carrick trace` */
 export interface TraceSpec {
   /** `lines`: one line per call; `summary`: counts and times at the end (-c); `report`: counts and refusals by program (`carrick compat-report`). */
@@ -79,6 +82,12 @@ export interface RunSpec {
   readonly cwdMake: boolean;
   /** Signal that `stop` sends, as the image writes it ("SIGQUIT", "3"); '' or absent = SIGTERM. */
   readonly stopSignal?: string;
+  /** --stop-timeout: seconds that `stop` waits before SIGKILL; absent = 10. */
+  readonly stopTimeout?: number;
+  /** --label. latin1; kept for `ps` and `inspect`. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** --ulimit: what the first process and those of exec start with instead of carrick's own limits. */
+  readonly limits?: readonly LimitSpec[];
   /**
    * -u as written, '' = not given. `uid` and `gid` are its numbers, -1 = a name that has to be looked up in the guest's /etc/passwd and /etc/group
    * (gid -1 with a numeric uid: the group of its passwd entry, else 0).

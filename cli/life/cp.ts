@@ -1,6 +1,6 @@
 /**
- * `carrick cp`: files between the host and a running container, as a tar through `carrick exec`: the container's own tar at one end (as with kubectl cp, an
- * image without one cannot be copied from), at the other unpack.ts, or the host's tar.
+ * `carrick cp`: files between the host and a container, as a tar through `carrick exec`, or, when the container has ended, through a run on what it has left (visitCommand): the
+ * container's own tar at one end (as with kubectl cp, an image without one cannot be copied from), at the other unpack.ts, or the host's tar.
  *
  *   out:  exec CONTAINER tar -c ──► TarReader ──► Unpacker in a fresh directory beside the destination ──► renamed into place
  *   in:   host's tar -c ──► exec CONTAINER tar -x
@@ -13,9 +13,11 @@ import { constants } from 'node:os';
 import { dirname, join, posix, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TarReader } from '../../image/tar.js';
-import type { State } from '../container-dir.js';
+import { loadAddon } from '../addon.js';
+import { runContainer } from '../container.js';
+import { ContainerDir, type State } from '../container-dir.js';
 import { EXIT_SIGNAL, Failure } from '../failure.js';
-import { findRunning } from './lookup.js';
+import { find } from './lookup.js';
 import { Unpacker } from './unpack.js';
 
 /** Shell's word for "no such program". */
@@ -35,10 +37,19 @@ export function sourcePart(path: string): Part {
   return { dir: posix.dirname(path), name: posix.basename(path) };
 }
 
-/** A program beside the container's first, as its root. */
+/** A program as the container's root: beside its first one, or, when that has ended, on what it has left. */
 function execIn(state: State, argv: readonly string[], stdin: 'ignore' | 'pipe'): ChildProcess {
   const bundle = resolve(dirname(fileURLToPath(import.meta.url)), 'carrick.mjs');
-  return spawn(process.execPath, [...process.execArgv, bundle, 'exec', '-u', '0:0', '-w', '/', state.id, '--', ...argv], { stdio: [stdin, 'pipe', 'pipe'] });
+  const command = state.status === 'running' ? ['exec', '-u', '0:0', '-w', '/', state.id, '--'] : ['visit', state.id];
+  return spawn(process.execPath, [...process.execArgv, bundle, ...command, ...argv], { stdio: [stdin, 'pipe', 'pipe'] });
+}
+
+/** `carrick visit ID COMMAND...`, for cp only: run a program as root on what an ended container has left, which goes on having ended as it did. Its exit status. */
+export async function visitCommand(id: string, argv: readonly string[]): Promise<number> {
+  loadAddon();
+  const dir = ContainerDir.visit(id);
+  if (dir.config === undefined) throw new Failure(`container ${id} has no configuration`);
+  return (await runContainer({ ...dir.config, argv, user: '0:0', uid: 0, gid: 0, cwd: '/', cwdMake: false, tty: false, interactive: true, stdio: [0, 1, 2] }, { dir })).status;
 }
 
 /** Its exit status, and the first line of its complaints. */
@@ -125,6 +136,6 @@ async function copyIn(from: string, state: State, target: string): Promise<void>
 export async function cpCommand(source: string, target: string): Promise<void> {
   const from = parsePlace(source), to = parsePlace(target);
   if ((from.container === '') === (to.container === '')) throw new Failure('cp copies between the host and one container; write CONTAINER:PATH at one end');
-  if (from.container !== '') await copyOut(findRunning(from.container), from.path, to.path);
-  else await copyIn(from.path, findRunning(to.container), to.path);
+  if (from.container !== '') await copyOut(find(from.container), from.path, to.path);
+  else await copyIn(from.path, find(to.container), to.path);
 }

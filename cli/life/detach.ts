@@ -6,24 +6,30 @@
  *     └─ prints the id                 (end of file instead: it failed; the log says why)
  *
  * `carrick start` (start.ts) does the same with the directory of a container that has ended.
+ *
+ * With -i the first program reads a FIFO of the directory, which this process has open for writing as well, so that it never ends; `carrick attach` (attach.ts) writes to it.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, fstatSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RunSpec } from '../../shared/spec.js';
+import * as host from '../../shared/host.js';
 import { loadAddon } from '../addon.js';
+import { toBytes } from '../bytes.js';
 import { createDir, runContainer } from '../container.js';
 import { ContainerDir, readState, removeContainer } from '../container-dir.js';
 import { EXIT_CARRICK, Failure, complain } from '../failure.js';
+import { LOG, LogClock } from './log-times.js';
 
-export const LOG = 'log';
+/** Its standard input, with -i. */
+export const STDIN = 'stdin';
 const REPORT_FD = 3;
+const S_IFIFO = 0o010000, EEXIST = 17;
 
 /** Start it; the exit status of the command. */
 export async function runDetached(spec: RunSpec): Promise<number> {
-  // It reads nothing: fd 0 is /dev/null, a terminal has no keys.
-  const config: RunSpec = { ...spec, stdio: [-1, 1, 2], interactive: false };
+  const config: RunSpec = { ...spec, stdio: [-1, 1, 2] };
   const dir = createDir(config, { detached: true, keep: spec.keep, config });
   const status = await launch(spec.id, dir.path);
   if (status === 0) { process.stdout.write(`${spec.id}\n`); return 0; }
@@ -55,12 +61,22 @@ export async function launch(id: string, dir: string): Promise<number> {
   return status === 0 ? EXIT_CARRICK : status;
 }
 
+/** A standard input that `attach` can write to: the fd to read. The one for writing stays open. */
+function openStdin(dir: string): number {
+  const path = join(dir, STDIN), r = host.mknodat(host.AT_FDCWD, toBytes(path), S_IFIFO | 0o600, 0);
+  if (r < 0 && r !== -EEXIST) throw new Failure(`cannot make ${path} (errno ${-r})`);
+  openSync(path, constants.O_RDWR);
+  return openSync(path, constants.O_RDONLY);
+}
+
 /** The process that stays: runs the container of a directory that was made for it. */
 export async function continueDetached(id: string): Promise<number> {
   loadAddon();
   const dir = ContainerDir.adopt(id, true);
   if (dir.config === undefined) throw new Failure(`container ${id} has no configuration`);
-  const { status } = await runContainer({ ...dir.config, stdio: [-1, 1, 2], interactive: false }, { dir, onStarted: () => {
+  const clock = new LogClock(dir.path);
+  // Without -i it reads nothing: fd 0 is /dev/null, a terminal has no keys.
+  const { status } = await runContainer({ ...dir.config, stdio: [dir.config.interactive ? openStdin(dir.path) : -1, 1, 2] }, { dir, onStarted: () => {
     try {
       writeSync(REPORT_FD, '.');
     } catch (error) {
@@ -68,5 +84,6 @@ export async function continueDetached(id: string): Promise<number> {
     }
     closeSync(REPORT_FD);
   } });
+  clock.stop();
   return status;
 }

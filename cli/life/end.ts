@@ -1,10 +1,11 @@
 /** `carrick stop`, `kill`, `wait`, `rm`: the end of containers that run elsewhere. */
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
-import { type State, isAlive, listContainers, removeContainer, sweep } from '../container-dir.js';
+import { type State, directoryOf, isAlive, removeContainer, sweep } from '../container-dir.js';
 import { exitStatus } from '../container.js';
 import { Failure } from '../failure.js';
 import { Client } from './client.js';
-import { find, findRunning, pick, signalNumber } from './lookup.js';
+import { each, eachAtOnce, find, findRunning, signalNumber } from './lookup.js';
 
 const { SIGKILL, SIGTERM } = constants.signals;
 /** How long carrick itself may take to end after its first process was killed; then it is killed, too. ms. */
@@ -36,38 +37,40 @@ async function killNow(state: State): Promise<void> {
   sweep();
 }
 
-/** Signal first, then SIGKILL after `seconds`; nothing when it has ended. */
-export async function stopOne(state: State, seconds: number, signal: string | undefined): Promise<void> {
+/** Between stop's signal and SIGKILL when nobody says otherwise. Seconds. */
+const STOP_SECONDS = 10;
+
+/** Signal first, then SIGKILL after `seconds`, undefined = what the container was started with; nothing when it has ended. */
+export async function stopOne(state: State, seconds = state.config?.stopTimeout ?? STOP_SECONDS, signal?: string): Promise<void> {
   if (state.status !== 'running') return;
   const asked = signal ?? state.config?.stopSignal ?? '';
   const signo = asked === '' ? SIGTERM : signalNumber(asked);
   if (seconds === 0 || !await endBy(state, signo, seconds * 1000)) await killNow(state);
 }
 
-/** Prints each that has ended. */
-export async function stopCommand(refs: readonly string[], seconds: number, signal: string | undefined): Promise<void> {
-  for (const ref of refs) {
+/** All at once; prints each that has ended. */
+export function stopCommand(refs: readonly string[], seconds: number | undefined, signal: string | undefined): Promise<number> {
+  return eachAtOnce(refs, async (ref) => {
     await stopOne(find(ref), seconds, signal);
     process.stdout.write(`${ref}\n`);
-  }
+  });
 }
 
-export async function killCommand(refs: readonly string[], signal: string): Promise<void> {
+export function killCommand(refs: readonly string[], signal: string): Promise<number> {
   const signo = signalNumber(signal);
-  for (const ref of refs) {
+  return each(refs, async (ref) => {
     const client = Client.open(findRunning(ref), { op: 'signal', signo });
     await new Promise<void>((done) => { client.onReply = (): void => { done(); }; });
     // A container that this kills is to be gone when the command returns, as far as that takes no time.
     if (signo === SIGKILL) await client.untilEnd(GIVE_UP_MS);
     client.close();
     process.stdout.write(`${ref}\n`);
-  }
+  });
 }
 
 /** Prints the exit status of each once it has ended. */
-export async function waitCommand(refs: readonly string[]): Promise<void> {
-  const states = refs.map(find);
-  for (const state of states) process.stdout.write(`${await statusOf(state)}\n`);
+export function waitCommand(refs: readonly string[]): Promise<number> {
+  return each(refs, async (ref) => { process.stdout.write(`${await statusOf(find(ref))}\n`); });
 }
 
 async function statusOf(state: State): Promise<number> {
@@ -78,15 +81,16 @@ async function statusOf(state: State): Promise<number> {
   return find(state.id).exitStatus ?? 0;
 }
 
-export async function rmCommand(refs: readonly string[], force: boolean): Promise<void> {
-  const all = listContainers();
-  for (const ref of refs) {
-    const state = pick(all, ref);
+export function rmCommand(refs: readonly string[], force: boolean): Promise<number> {
+  return each(refs, async (ref) => {
+    const state = find(ref);
     if (state.status === 'running') {
       if (!force) throw new Failure(`container ${ref} is running; stop it first, or: carrick rm -f ${ref}`);
       await killNow(state);
+      // With --rm it has gone by itself.
+      if (!existsSync(directoryOf(state))) { process.stdout.write(`${ref}\n`); return; }
     }
     removeContainer(state);
     process.stdout.write(`${ref}\n`);
-  }
+  });
 }

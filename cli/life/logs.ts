@@ -1,20 +1,18 @@
-/** `carrick logs` and `attach`: what a container of `run -d` has written, and writes. */
+/** `carrick logs`: what a container of `run -d` has written, and writes. */
 import { closeSync, existsSync, fstatSync, openSync, readSync, watch, writeSync } from 'node:fs';
-import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { ControlReply } from '../../shared/control-wire.js';
+import { toText } from '../bytes.js';
 import { type State, directoryOf } from '../container-dir.js';
-import { exitStatus } from '../container.js';
-import { EXIT_SIGNAL, Failure } from '../failure.js';
+import { Failure } from '../failure.js';
 import { Client } from './client.js';
-import { LOG } from './detach.js';
-import { FORWARDED } from './exec.js';
-import { find, findRunning } from './lookup.js';
+import { LOG, LogTimes, parseTime } from './log-times.js';
+import { find } from './lookup.js';
 
 const CHUNK = 65536;
 const LF = 10;
 
-/** Offset at which the last `lines` lines begin. A last line without its end counts. */
+/** Offset at which the last `lines` lines before `size` begin. A last line without its end counts. */
 export function tailOffset(fd: number, size: number, lines: number): number {
   if (lines === 0) return size;
   const buffer = Buffer.alloc(CHUNK);
@@ -31,6 +29,19 @@ export function tailOffset(fd: number, size: number, lines: number): number {
   return 0;
 }
 
+/** Offset of the first line that begins at `offset` or later, at most `size`. */
+export function lineOffset(fd: number, offset: number, size: number): number {
+  if (offset === 0) return 0;
+  const buffer = Buffer.alloc(CHUNK);
+  for (let at = offset - 1; at < size;) {
+    const n = readSync(fd, buffer, 0, CHUNK, at), end = buffer.subarray(0, n).indexOf(LF);
+    if (end >= 0) return Math.min(at + end + 1, size);
+    if (n === 0) break;
+    at += n;
+  }
+  return size;
+}
+
 function writeAll(bytes: Buffer): void {
   for (let done = 0; done < bytes.length;) {
     try {
@@ -42,53 +53,81 @@ function writeAll(bytes: Buffer): void {
   }
 }
 
-/** Copy from `at` to the end; the new end. */
-function copyFrom(fd: number, at: number): number {
-  const buffer = Buffer.alloc(CHUNK);
-  for (;;) {
-    const n = readSync(fd, buffer, 0, CHUNK, at);
-    if (n === 0) return at;
-    writeAll(buffer.subarray(0, n));
-    at += n;
+/** A container's log, read from an offset on and written to standard output. */
+export class LogReader {
+  private readonly path: string;
+  readonly fd: number;
+  private readonly buffer = Buffer.alloc(CHUNK);
+  /** Where the next byte to show is. */
+  at = 0;
+  private lineBegins = true;
+
+  /** stamps: each line begins with its time. */
+  constructor(private readonly state: State, private readonly stamps = false) {
+    this.path = join(directoryOf(state), LOG);
+    if (!existsSync(this.path)) throw new Failure(`container ${state.name} has no log; only those of run -d have one`);
+    this.fd = openSync(this.path, 'r');
   }
+
+  get size(): number { return fstatSync(this.fd).size; }
+
+  times(): LogTimes { return new LogTimes(directoryOf(this.state), this.fd); }
+
+  /** Show what there is, up to the offset `end`. */
+  show(end = Infinity): void {
+    const times = this.stamps ? this.times() : undefined;
+    while (this.at < end) {
+      const n = readSync(this.fd, this.buffer, 0, Math.min(CHUNK, end - this.at), this.at);
+      if (n === 0) return;
+      const bytes = this.buffer.subarray(0, n);
+      writeAll(times === undefined ? bytes : this.stamped(bytes, times));
+      this.at += n;
+    }
+  }
+
+  private stamped(bytes: Buffer, times: LogTimes): Buffer {
+    const parts: Buffer[] = [];
+    for (let begin = 0; begin < bytes.length;) {
+      const lf = bytes.indexOf(LF, begin), end = lf < 0 ? bytes.length : lf + 1;
+      if (this.lineBegins) parts.push(Buffer.from(`${new Date(times.at(this.at + begin)).toISOString()} `));
+      parts.push(bytes.subarray(begin, end));
+      this.lineBegins = lf >= 0;
+      begin = end;
+    }
+    return Buffer.concat(parts);
+  }
+
+  /** Show what is written until the container, which the client waits for, has ended; what it said. */
+  async follow(client: Client): Promise<ControlReply[]> {
+    const watcher = watch(this.path, () => { this.show(); });
+    // What came before the watch began to watch.
+    this.show();
+    const replies = await client.untilEnd();
+    watcher.close();
+    this.show();
+    return replies ?? [];
+  }
+
+  close(): void { closeSync(this.fd); }
 }
 
-function openLog(state: State): { fd: number; path: string } {
-  const path = join(directoryOf(state), LOG);
-  if (!existsSync(path)) throw new Failure(`container ${state.name} has no log; only those of run -d have one`);
-  return { fd: openSync(path, 'r'), path };
+export interface LogFlags { readonly follow?: boolean; readonly tail?: number; readonly since?: string; readonly until?: string; readonly timestamps?: boolean }
+
+function timeOf(flag: string, text: string): number {
+  const ms = parseTime(text, Date.now());
+  if (Number.isNaN(ms)) throw new Failure(`bad --${flag} "${toText(text)}"; write a time (2026-01-31T12:00:00Z), seconds since 1970, or how long ago (10m)`);
+  return ms;
 }
 
-/** Copy the log from `at` on until the container, which the client waits for, has ended; what it said. */
-async function follow(client: Client, { fd, path }: { fd: number; path: string }, at: number): Promise<ControlReply[]> {
-  const watcher = watch(path, () => { at = copyFrom(fd, at); });
-  // What came before the watch began to watch.
-  at = copyFrom(fd, at);
-  const replies = await client.untilEnd();
-  watcher.close();
-  copyFrom(fd, at);
-  return replies ?? [];
-}
-
-/** A container in the background as if it ran here: what it writes from now on, signals to its first program (`signals`), and its exit status. It has no input. */
-export async function attachCommand(ref: string, signals: boolean): Promise<number> {
-  const state = findRunning(ref);
-  const log = openLog(state);
-  // Before the container knows of us: what it writes from then on is shown.
-  const from = fstatSync(log.fd).size;
-  const client = Client.open(state, { op: 'wait' });
-  if (signals) for (const signal of FORWARDED) process.on(signal, () => { client.send({ op: 'signal', signo: constants.signals[signal] }); });
-  const replies = await follow(client, log, from);
-  closeSync(log.fd);
-  const last = replies.findLast((reply) => reply.event === 'exited');
-  return last?.event === 'exited' ? exitStatus(last.status) : find(state.id).exitStatus ?? EXIT_SIGNAL + constants.signals.SIGKILL;
-}
-
-export async function logsCommand(ref: string, flags: { follow?: boolean; lines?: number }): Promise<void> {
+export async function logsCommand(ref: string, flags: LogFlags): Promise<void> {
+  if (flags.until !== undefined && flags.follow === true) throw new Failure('--until shows the past, -f what is to come; leave one out');
   const state = find(ref);
-  const log = openLog(state), { fd } = log;
-  const at = copyFrom(fd, flags.lines === undefined ? 0 : tailOffset(fd, fstatSync(fd).size, flags.lines));
+  const log = new LogReader(state, flags.timestamps === true), { size } = log;
+  const end = flags.until === undefined ? size : Math.min(size, lineOffset(log.fd, log.times().from(timeOf('until', flags.until) + 1), size));
+  const begin = flags.since === undefined ? 0 : lineOffset(log.fd, log.times().from(timeOf('since', flags.since)), size);
+  log.at = Math.max(begin, flags.tail === undefined ? 0 : tailOffset(log.fd, end, flags.tail));
+  log.show(end);
   const client = flags.follow === true && state.status === 'running' ? Client.tryOpen(state, { op: 'wait' }) : undefined;
-  if (client !== undefined) await follow(client, log, at);
-  closeSync(fd);
+  if (client !== undefined) await log.follow(client);
+  log.close();
 }

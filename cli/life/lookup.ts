@@ -1,7 +1,7 @@
 /** Finding a container by what the user calls it, and a signal by its name. */
 import { constants } from 'node:os';
 import { type State, listContainers } from '../container-dir.js';
-import { Failure } from '../failure.js';
+import { Failure, report } from '../failure.js';
 
 /** By name, by id, or by the beginning of an id that no other has. */
 export function pick(all: readonly State[], ref: string): State {
@@ -19,6 +19,27 @@ export function findRunning(ref: string): State {
   const state = find(ref);
   if (state.status !== 'running') throw new Failure(`container ${ref} has ended`);
   return state;
+}
+
+/** Do it for every container that was named, also when it fails for one; the exit status, after a line for each failure. */
+export async function each(refs: readonly string[], work: (ref: string) => Promise<void> | void): Promise<number> {
+  let status = 0;
+  for (const ref of refs) status = await told(ref, work) || status;
+  return status;
+}
+
+/** The same, all at once: what waits for each. */
+export async function eachAtOnce(refs: readonly string[], work: (ref: string) => Promise<void>): Promise<number> {
+  return Math.max(0, ...await Promise.all(refs.map((ref) => told(ref, work))));
+}
+
+async function told(ref: string, work: (ref: string) => Promise<void> | void): Promise<number> {
+  try {
+    await work(ref);
+    return 0;
+  } catch (error) {
+    return report(error);
+  }
 }
 
 /** KILL, SIGKILL, kill, 9, RTMIN+3. */

@@ -1,9 +1,8 @@
-/** `carrick ps` and `carrick inspect`: what there is of containers. */
-import { join } from 'node:path';
-import { type State, directoryOf, listContainers } from '../container-dir.js';
+/** `carrick ps`: which containers there are. */
+import { type State, listContainers } from '../container-dir.js';
 import { toText } from '../bytes.js';
-import { LOG } from './detach.js';
-import { find } from './lookup.js';
+import { Failure } from '../failure.js';
+import { type Fields, heads, render } from './format.js';
 
 const UNITS: ReadonlyArray<readonly [seconds: number, name: string]> = [[86400, 'day'], [3600, 'hour'], [60, 'minute'], [1, 'second']];
 
@@ -18,7 +17,7 @@ export function duration(ms: number): string {
 }
 
 /** The root file system as it was asked for. */
-function rootOf(s: State): string {
+export function rootOf(s: State): string {
   const rootfs = s.config?.rootfs;
   if (rootfs === undefined) return '-';
   if (rootfs.kind === 'host') return 'host';
@@ -33,35 +32,72 @@ export function statusOf(s: State, now: number): string {
 const shorten = (text: string, width: number): string => text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 /** Words of a command line for one cell of a table: control characters would break it. */
 const plain = (words: readonly string[]): string => words.join(' ').replace(/[\x00-\x1f\x7f]/g, '?');
+const labelsOf = (s: State): ReadonlyArray<readonly [string, string]> => Object.entries(s.config?.labels ?? {}).map(([k, v]) => [toText(k), toText(v)]);
 
 export function table(rows: ReadonlyArray<readonly string[]>): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
   return rows.map((row) => `${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('   ').trimEnd()}\n`).join('');
 }
 
-export function psCommand(flags: { all?: boolean; quiet?: boolean }): void {
-  const list = listContainers().filter((s) => flags.all === true || s.status === 'running').reverse();
+export interface PsFlags {
+  readonly all?: boolean;
+  readonly quiet?: boolean;
+  readonly latest?: boolean;
+  readonly last?: number;
+  readonly trunc?: boolean;
+  readonly filter?: readonly string[];
+  readonly format?: string;
+}
+
+/** Filters by what stands before the =; docker's words where the thing is the same. */
+const FILTERS: Readonly<Record<string, (s: State, value: string) => boolean>> = {
+  id: (s, value) => s.id.startsWith(value),
+  name: (s, value) => s.name.includes(value),
+  status: (s, value) => s.status === value,
+  exited: (s, value) => s.status === 'exited' && String(s.exitStatus) === value,
+  ancestor: (s, value) => rootOf(s) === value,
+  label: (s, value) => labelsOf(s).some(([k, v]) => value === k || value === `${k}=${v}`),
+};
+
+/** Which of them the filters leave: one of each key's values has to fit. */
+export function filtered(list: readonly State[], filters: readonly string[]): readonly State[] {
+  const byKey = new Map<string, string[]>();
+  for (const filter of filters) {
+    const [, key = '', value = ''] = /^([^=]*)=(.*)$/s.exec(filter) ?? [];
+    if (!Object.hasOwn(FILTERS, key)) throw new Failure(`bad --filter "${filter}"; write KEY=VALUE, KEY one of ${Object.keys(FILTERS).join(', ')}`);
+    byKey.set(key, [...byKey.get(key) ?? [], value]);
+  }
+  return list.filter((s) => [...byKey].every(([key, values]) => values.some((value) => FILTERS[key]?.(s, value) === true)));
+}
+
+/** What --format sees of a container, named as docker does. */
+function fieldsOf(s: State, now: number, whole: boolean): Fields {
+  const short = (text: string): string => whole ? text : shorten(text, 32);
+  return {
+    ID: s.id, Image: short(rootOf(s)), Command: short(plain(s.command)), CreatedAt: s.created, RunningFor: `${duration(now - Date.parse(s.created))} ago`,
+    Status: statusOf(s, now), State: s.status, Names: s.name, Labels: labelsOf(s).map(([k, v]) => `${k}=${v}`).join(','), Networks: s.config?.network ?? '',
+  };
+}
+
+function formatted(format: string, rows: readonly Fields[]): string {
+  if (format === 'json') return rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+  if (!/^table\s/.test(format)) return rows.map((row) => `${render(format, row)}\n`).join('');
+  const template = format.replace(/^table\s+/, '');
+  return table([heads(template), ...rows.map((row) => render(template, row))].map((line) => line.split('\t')));
+}
+
+export function psCommand(flags: PsFlags): void {
+  const last = flags.latest === true ? 1 : flags.last;
+  const filters = flags.filter ?? [], every = flags.all === true || last !== undefined || filters.some((filter) => /^(status|exited)=/.test(filter));
+  const list = filtered(listContainers().filter((s) => every || s.status === 'running').reverse().slice(0, last), filters);
   if (flags.quiet === true) { process.stdout.write(list.map((s) => `${s.id}\n`).join('')); return; }
-  const now = Date.now();
+  const now = Date.now(), whole = flags.trunc === false;
+  if (flags.format !== undefined) { process.stdout.write(formatted(flags.format, list.map((s) => fieldsOf(s, now, whole)))); return; }
   process.stdout.write(table([
     ['CONTAINER ID', 'ROOTFS', 'COMMAND', 'CREATED', 'STATUS', 'NAME'],
-    ...list.map((s) => [s.id, shorten(rootOf(s), 32), shorten(plain(s.command), 32), `${duration(now - Date.parse(s.created))} ago`, statusOf(s, now), s.name === s.id ? '' : s.name]),
+    ...list.map((s) => {
+      const { ID, Image, Command, RunningFor, Status } = fieldsOf(s, now, whole);
+      return [...[ID, Image, Command, RunningFor, Status].map(String), s.name === s.id ? '' : s.name];
+    }),
   ]));
-}
-
-/** Byte strings of the configuration as text. */
-function readable(value: unknown): unknown {
-  if (typeof value === 'string') return toText(value);
-  if (Array.isArray(value)) return value.map(readable);
-  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, v]) => [key, readable(v)]));
-  return value;
-}
-
-export function inspectCommand(refs: readonly string[]): void {
-  const out = refs.map((ref) => {
-    const { config, ...s } = find(ref);
-    const directory = directoryOf(find(ref));
-    return { ...s, directory, ...(s.detached === true ? { log: join(directory, LOG) } : {}), config: readable(config) };
-  });
-  process.stdout.write(`${JSON.stringify(out, undefined, 2)}\n`);
 }

@@ -12,6 +12,7 @@ import * as L from '../../shared/gen/layout.js';
 import * as NR from '../../shared/gen/syscalls.js';
 import * as host from '../../shared/host.js';
 import { native } from '../../shared/native.js';
+import type { LimitSpec } from '../../shared/spec.js';
 import { TaskState, eachTaskOf, eachTg, taskByTid } from '../../shared/tasks.js';
 import type { Kernel } from '../proc.js';
 import { RLIMIT_NPROC } from '../spares.js';
@@ -34,8 +35,8 @@ function writeLimit(v: DataView, at: number, x: number): void {
   v.setUint32(at + 4, x === Infinity ? 0xffffffff : Math.floor(x / 4294967296), true);
 }
 
-/** carrick's own limits, which its first process starts with; soft NOFILE as usual, because Node raises its own. */
-export function initialLimits(tg: number): void {
+/** carrick's own limits, which its first process starts with, but for those that were asked for; soft NOFILE as usual, because Node raises its own. */
+export function initialLimits(tg: number, asked: readonly LimitSpec[]): void {
   for (let r = 0; r < RLIMITS; r++) {
     let cur = Infinity;
     let max = Infinity;
@@ -50,6 +51,17 @@ export function initialLimits(tg: number): void {
     L.setTgRlimCur(tg, r, cur);
     L.setTgRlimMax(tg, r, max);
   }
+  for (const { resource, soft, hard } of asked) {
+    const top = resource === RLIMIT_NOFILE ? FD_LIMIT : Infinity;
+    L.setTgRlimCur(tg, resource, Math.min(soft ?? Infinity, top));
+    L.setTgRlimMax(tg, resource, Math.min(hard ?? Infinity, top));
+  }
+}
+
+/** Give a new process of the host the limits that its row has. */
+export function mirrorLimits(tg: number): void {
+  for (const resource of MIRRORED) mirror(tg, resource);
+  if (L.tgRlimCur(tg, RLIMIT_NOFILE) < L.POLL_FAST) tellStub(tg, true);
 }
 
 /** Lower or raise the host's soft limit, within its hard one. */

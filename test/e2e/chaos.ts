@@ -173,8 +173,8 @@ class Chaos {
     // Detached ones may still run: a random half of them loses its carrick first.
     const detached = this.command(['ps', '-q']).out.split('\n').filter((id) => id !== '');
     for (const [i, id] of detached.entries()) {
-      const [about] = JSON.parse(this.command(['inspect', id]).out || '[]') as Array<{ pid: number }>;
-      if (i % 2 === 0 && about !== undefined) tryKill(about.pid);
+      const pid = Number(this.command(['inspect', '-f', '{{.State.Pid}}', id]).out);
+      if (i % 2 === 0 && pid > 0) tryKill(pid);
     }
     const left = this.command(['ps', '-a', '-q']);
     this.expect('ps', left);

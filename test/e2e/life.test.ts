@@ -124,8 +124,8 @@ for (const ordinary of [false, true]) {
       start('four', 'exec sleep 1000');
       assert.equal(run(['kill', 'four']).status, 0);
       assert.equal(run(['wait', 'four']).out, '137\n');
-      const [about] = JSON.parse(run(['inspect', 'four']).out) as Array<{ name: string; exitStatus: number; status: string; config: { argv: string[] } }>;
-      assert.deepEqual([about?.name, about?.status, about?.exitStatus, about?.config.argv.at(-1)], ['four', 'exited', 137, 'exec sleep 1000']);
+      const [about] = JSON.parse(run(['inspect', 'four']).out) as Array<{ Name: string; State: { Status: string; ExitCode: number }; Config: { Cmd: string[] } }>;
+      assert.deepEqual([about?.Name, about?.State, about?.Config.Cmd.at(-1)], ['/four', { ...about?.State, Status: 'exited', Running: false, Pid: 0, ExitCode: 137 }, 'exec sleep 1000']);
       run(['rm', 'four']);
     });
 
@@ -192,8 +192,7 @@ for (const ordinary of [false, true]) {
         const mark = `47110${namespaces.length}${process.pid}`;
         assert.equal(run(['exec', 'six', 'sh', '-c', `sleep ${mark} >/dev/null 2>&1 & exit 3`]).status, 3);
         assert.equal(processesWith(`sleep ${mark}`).length, 1);
-        const [about] = JSON.parse(run(['inspect', 'six']).out) as Array<{ pid: number }>;
-        process.kill(about?.pid ?? 0, 'SIGKILL');
+        process.kill(Number(run(['inspect', '-f', '{{.State.Pid}}', 'six']).out), 'SIGKILL');
         assert.ok(eventually(() => processesWith(`sleep ${mark}`).length === 0), 'a process of exec outlived carrick');
         assert.match(line('six'), /Exited \(137\)/);
         run(['rm', 'six']);

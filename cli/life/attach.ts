@@ -1,0 +1,100 @@
+/**
+ * `carrick attach`: a container in the background as if it ran here, as long as it lives or until the detach keys.
+ *
+ *   our standard input ──(detach keys taken out)──► the directory's FIFO (run -d -i) ──► first program, or the keys of its terminal
+ *   our standard output ◄── the log, from now on ◄── what it writes
+ *   signals, window size ──► control socket
+ *
+ * The container does not know that it is attached to; several may be at the same time, and all see and may write everything. Its input never ends: the end of ours is not handed on, as with
+ * docker, because the next one to attach may have more.
+ */
+import { constants as fsConstants, openSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { Transform } from 'node:stream';
+import { isatty } from 'node:tty';
+import { toText } from '../bytes.js';
+import { type State, directoryOf } from '../container-dir.js';
+import { exitStatus } from '../container.js';
+import { EXIT_SIGNAL, Failure, complain } from '../failure.js';
+import { RawTerminal, windowSize } from '../terminal.js';
+import { Client } from './client.js';
+import { STDIN } from './detach.js';
+import { FORWARDED } from './exec.js';
+import { LogReader } from './logs.js';
+import { find, findRunning } from './lookup.js';
+
+export interface AttachFlags { readonly sigProxy: boolean; readonly stdin: boolean; readonly detachKeys: string }
+
+const NAMED_KEYS: Readonly<Record<string, number>> = { '@': 0, '[': 27, '\\': 28, ']': 29, '^': 30, '_': 31 };
+
+/** "ctrl-p,ctrl-q", "a,b" as bytes; '' = none. */
+export function parseKeys(text: string): Buffer {
+  const bytes = text === '' ? [] : text.split(',').map((key) => {
+    const control = /^ctrl-([a-z@[\\\]^_])$/.exec(key)?.[1];
+    if (control !== undefined) return NAMED_KEYS[control] ?? control.charCodeAt(0) - 96;
+    if (!/^[\x20-\x7e]$/.test(key)) throw new Failure(`bad --detach-keys "${toText(text)}"; write keys like ctrl-p,ctrl-q or a,b`);
+    return key.charCodeAt(0);
+  });
+  return Buffer.from(bytes);
+}
+
+/** Passes keys on until the detach keys have come, one after the other; a beginning of them that something else follows is passed on then. */
+export class DetachKeys extends Transform {
+  private matched = 0;
+  constructor(private readonly keys: Buffer, private readonly detach: () => void) { super(); }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    const out: number[] = [];
+    for (const byte of chunk) {
+      if (byte === this.keys[this.matched]) {
+        if (++this.matched === this.keys.length) { this.push(Buffer.from(out)); this.detach(); done(); return; }
+        continue;
+      }
+      out.push(...this.keys.subarray(0, this.matched));
+      this.matched = byte === this.keys[0] ? 1 : 0;
+      if (this.matched === 0) out.push(byte);
+    }
+    this.push(Buffer.from(out));
+    done();
+  }
+}
+
+/** Our input to the container's, when that has one. */
+function handInput(state: State, keys: Buffer, detach: () => void): void {
+  if (state.config?.interactive !== true) return;
+  // Not waiting for a reader: without one the container is ending.
+  const fifo = new Socket({ fd: openSync(join(directoryOf(state), STDIN), fsConstants.O_WRONLY | fsConstants.O_NONBLOCK), readable: false, writable: true });
+  fifo.on('error', () => undefined);
+  const source = keys.length === 0 ? process.stdin : process.stdin.pipe(new DetachKeys(keys, detach));
+  source.pipe(fifo, { end: false });
+}
+
+/** Its exit status, or 0 when the detach keys ended the watching. */
+export async function attachCommand(ref: string, flags: AttachFlags): Promise<number> {
+  const state = findRunning(ref), tty = state.config?.tty === true, keys = parseKeys(flags.detachKeys);
+  const log = new LogReader(state);
+  // Before the container knows of us: what it writes from then on is shown.
+  log.at = log.size;
+  const client = Client.open(state, { op: 'wait' });
+  const terminal = new RawTerminal(), ownKeys = tty && isatty(0);
+  let detached = false;
+  if (flags.sigProxy) for (const signal of FORWARDED) process.on(signal, () => { client.send({ op: 'signal', signo: constants.signals[signal] }); });
+  if (flags.stdin) handInput(state, ownKeys ? keys : Buffer.alloc(0), () => { detached = true; client.close(); });
+  if (ownKeys) {
+    process.on('SIGWINCH', () => { client.send({ op: 'resize', ...windowSize() }); });
+    process.on('exit', () => { terminal.restore(); });
+    terminal.enter(flags.stdin && state.config.interactive);
+    const { rows, cols } = windowSize();
+    // A program that draws draws anew for a new size, so it is given one in any case.
+    client.send({ op: 'resize', rows: rows + 1, cols });
+    client.send({ op: 'resize', rows, cols });
+  }
+  const replies = await log.follow(client);
+  log.close();
+  terminal.restore();
+  if (detached) { complain('read escape sequence\n'); return 0; }
+  const last = replies.findLast((reply) => reply.event === 'exited');
+  return last?.event === 'exited' ? exitStatus(last.status) : find(state.id).exitStatus ?? EXIT_SIGNAL + constants.signals.SIGKILL;
+}
