@@ -19,6 +19,8 @@
 
 /* How long to watch, and how long a turn may take before the core counts as wanted. ns */
 static constexpr int64_t WATCH_NS = 50000;
+/* vfs is asked again and again by whoever starts or looks through files, and most of its answers come before a sleeper would have been woken. */
+static constexpr int64_t WATCH_VFS_NS = 200000;
 static constexpr int64_t WANTED_NS = 20000;
 /* Looks between two yields. */
 static constexpr int LOOKS = 40;
@@ -156,10 +158,11 @@ bool spin_watch(Spinner &s, uint32_t srv, bool (*more)(void *), void *arg, int e
 	watcher.store(srv + 1, std::memory_order_relaxed);
 	bool found = false;
 	bool wanted = false;
+	int64_t limit = srv == CARRICK_SRV_VFS ? WATCH_VFS_NS : WATCH_NS;
 	int64_t begin = now_ns();
 	int64_t turn = begin;
 
-	while (!found && !wanted && turn - begin < WATCH_NS && watcher.load(std::memory_order_relaxed) == srv + 1) {
+	while (!found && !wanted && turn - begin < limit && watcher.load(std::memory_order_relaxed) == srv + 1) {
 		for (int i = 0; i < LOOKS && !found; i++) {
 			found = any_posted(s, srv) || more(arg);
 			cpu_relax();

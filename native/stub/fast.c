@@ -182,6 +182,8 @@ long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 		return fds_dup(t, a[0], 0, false);
 	case __NR_fcntl:
 		return fds_fcntl(t, a);
+	case __NR_ioctl:
+		return fds_ioctl(t, a);
 	case __NR_getdents:
 	case __NR_getdents64:
 		return fds_getdents(t, a[0]);

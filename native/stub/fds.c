@@ -30,6 +30,7 @@
 #define F_SETLEASE 1024
 #define F_NOTIFY 1026
 #define F_DUPFD_CLOEXEC 1030
+#define TCGETS 0x5401
 #define FIONBIO 0x5421
 #define FIONCLEX 0x5450
 #define FIOCLEX 0x5451
@@ -153,6 +154,12 @@ long fds_fcntl(struct task *t, const u64 a[6])
 		return (long)k->oflags;
 	}
 	return R_SLOW;
+}
+
+/** ioctl(2): whether it is a terminal is asked of every file that a library opens. A regular file or directory is none. */
+long fds_ioctl(const struct task *t, const u64 a[6])
+{
+	return (u32)a[1] == TCGETS && known_of(t, a[0]) != NULL ? -ENOTTY : R_SLOW;
 }
 
 /** getdents64(2), getdents(2): 0 of a directory that was read to its end, or R_SLOW. */

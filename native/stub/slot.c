@@ -44,7 +44,10 @@ struct task *task_bind(u32 index)
 	t->restart = 0;
 	t->fetch = 0;
 	t->raise = 0;
-	t->seen = t->skip = t->backoff = t->owing = 0;
+	t->seen = 0;
+	memset(t->skip, 0, sizeof(t->skip));
+	memset(t->backoff, 0, sizeof(t->backoff));
+	t->owing = 0;
 	t->bell = 0;
 	t->clone_event = t->clone_vfork = t->traced_call = t->forced = 0;
 	t->resume.what = RESUME_NOTHING;
@@ -94,33 +97,34 @@ void slot_post(struct task *t, u32 srv)
 }
 
 /* Processor cycles to look for a reply before sleeping, looks between two yields, and a yield's cycles that mean that the core is wanted. */
-#define LOOK_CYCLES 100000
+#define LOOK_CYCLES 400000
 #define LOOKS 40
 #define WANTED_CYCLES 60000
 #define SKIP_MAX 64
 #define SKIP_WANTED_MAX 1024 /* a yield to somebody who computes costs some milliseconds */
 
 /*
- * Look for the reply for a while: going to sleep and being woken costs more than most answers take. Only while the server is awake (it saw the
- * post without a bell), and less and less often while looking does not help, so that a busy machine loses nothing.
+ * Look for the reply for a while: going to sleep and being woken costs more than most answers take, even if vfs has to be woken itself. Other servers'
+ * answers are looked for only when they were awake (they saw the post without a bell): what they are asked is often a wait. Less and less often while looking
+ * does not help, so that a busy machine loses nothing; what parks with one server says nothing of another's answers.
  */
 static void look(struct task *t)
 {
 	slot_t *s = t->slot;
 	u64 begin, turn, now;
-	u32 more = 2, max = SKIP_MAX;
+	u32 srv = s->server % CARRICK_SRV_COUNT, more = 2, max = SKIP_MAX, next;
 
-	if (!t->seen)
+	if (!t->seen && srv != CARRICK_SRV_VFS)
 		return;
-	if (t->skip > 0) {
-		t->skip--;
+	if (t->skip[srv] > 0) {
+		t->skip[srv]--;
 		return;
 	}
 	begin = turn = cycles();
 	do {
 		for (u32 i = 0; i < LOOKS; i++) {
 			if (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) != CARRICK_SLOT_POSTED) {
-				t->backoff = 0;
+				t->backoff[srv] = 0;
 				return;
 			}
 			pause();
@@ -134,10 +138,8 @@ static void look(struct task *t)
 		}
 		turn = now;
 	} while (turn - begin < LOOK_CYCLES);
-	t->backoff = t->backoff * more + 1;
-	if (t->backoff > max)
-		t->backoff = max;
-	t->skip = t->backoff;
+	next = t->backoff[srv] * more + 1;
+	t->skip[srv] = t->backoff[srv] = (u16)(next < max ? next : max);
 }
 
 /* Wait for the reply. Unless deaf, a deliverable signal cancels the request, once. */

@@ -87,9 +87,9 @@ struct task {
 	u32 restart; /* ERESTART* of the call being answered; 0 = none */
 	u32 restart_nr; /* its number, for rax when it is restarted */
 	u32 fetch; /* the reply said RF_SIGNAL: a signal was sent before it, whose bit may not be visible yet */
-	u32 seen; /* the server watched the slot when it was posted */
 	u32 owing; /* the slot's last request was posted without waiting for its reply */
-	u32 skip, backoff; /* replies not to look for; how many more after the next failure */
+	u32 seen; /* the server watched the slot when it was posted */
+	u16 skip[CARRICK_SRV_COUNT], backoff[CARRICK_SRV_COUNT]; /* per server: replies not to look for; how many more after the next failure */
 	u32 bell; /* 1 + epoll fd whose bell came with other events: the server is asked first the next time */
 	u32 ask;  /* the call that is posted may be told an answer to remember (names.c) */
 	u32 view; /* by which answers are told apart: credentials, fd table, directories */
@@ -303,6 +303,7 @@ void fds_opened(const struct task *t, u32 fd, const struct carrick_answer *a);
 long fds_close(struct task *t, u64 fd);
 long fds_dup(struct task *t, u64 fd, u64 min, bool cloexec);
 long fds_fcntl(struct task *t, const u64 a[6]);
+long fds_ioctl(const struct task *t, const u64 a[6]);
 long fds_getdents(const struct task *t, u64 fd);
 void fds_before(struct task *t, long nr, const u64 a[6]);
 void fds_read(struct task *t, u64 fd, long r);

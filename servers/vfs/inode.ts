@@ -149,6 +149,8 @@ export abstract class Inode {
   opens = 0;
   /** Open files that may write; an exec of it is then refused (ETXTBSY). */
   writers = 0;
+  /** How many more times it is granted as soon as it is opened for reading (open-file.ts). */
+  eager = 0;
   /** Programs that run from it; opening it for writing is then refused (ETXTBSY). */
   execs = 0;
   /** Cell of its attributes that processes remember them by; 0 = nobody does (answers.ts). */

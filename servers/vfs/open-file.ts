@@ -17,7 +17,11 @@ import { dropFileLocks } from './locks.js';
 /** Flags that do not last beyond open(2). */
 const ONCE = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
 /** Served reads and writes of one file after which its host fd is granted: programs that only look at the start of a file never pay for a grant. */
-const GRANT_AFTER = 3;
+export const GRANT_AFTER = 3;
+/** Uses of one open file that show that a grant would have paid: a read, and the one that finds the end. */
+const WORTH_IT = 2;
+/** Opens for reading that a file is then granted with. After them it has to show again that it is read. */
+const EAGER_OPENS = 16;
 const RLIMIT_FSIZE = 1;
 
 /** Does it keep its file from being executed? memfds do not: fexecve(3) of one that is open for writing is common, and allowed. */
@@ -65,6 +69,7 @@ export function releaseFile(row: number): void {
   file.release();
   if (countsAsWriter(file)) file.inode.writers--;
   if (file.kind === Ofd.REGULAR) {
+    if (file.uses >= WORTH_IT) learnUse(file);
     file.inode.opens--;
     if (file.readable && file.writable && L.ofdGiven(row) !== 0) file.inode.loosen();
   }
@@ -85,9 +90,30 @@ export function grantNow(f: Frame, fd: number, file: File): boolean {
   return (f.rflags & L.RF_GRANT) !== 0;
 }
 
-/** Count a served read, write or fstat; a file that is used repeatedly is granted, so that the loop runs without us. */
-export function countUse(f: Frame, fd: number, file: File): void {
-  if (file.grantable !== 0 && ++file.uses >= GRANT_AFTER) grantNow(f, fd, file);
+/** What is read once is read again: shared libraries, modules, configuration. */
+function learnUse(file: File): void {
+  if (!file.writable && file.kind === Ofd.REGULAR) file.inode.eager = EAGER_OPENS;
+}
+
+/** Grant a file for what is being done with it. True when it was sent. */
+export function grantUsed(f: Frame, fd: number, file: File): boolean {
+  if (!grantNow(f, fd, file)) return false;
+  learnUse(file);
+  return true;
+}
+
+/** fd was just opened. A file that was worth a grant before gets it with the reply. */
+export function grantOpened(f: Frame, fd: number, file: File): void {
+  if (file.inode.eager === 0 || file.writable || file.kind !== Ofd.REGULAR) return;
+  file.inode.eager--;
+  grantNow(f, fd, file);
+}
+
+/** Count a served read, write or fstat, which stands for `weight` of them; a file that is used repeatedly is granted, so that the loop runs without us. */
+export function countUse(f: Frame, fd: number, file: File, weight = 1): void {
+  if (file.grantable === 0) return;
+  file.uses += weight;
+  if (file.uses >= GRANT_AFTER) grantUsed(f, fd, file);
 }
 
 /** The vfs file behind an OFD row that this server owns. */

@@ -15,7 +15,7 @@ import { onOfd } from '../../../shared/held.js';
 import { fileOf, O_PATH } from '../file.js';
 import { MNT_NOEXEC } from '../inode.js';
 import { rememberMapped } from '../mapped.js';
-import { grantNow } from '../open-file.js';
+import { grantUsed } from '../open-file.js';
 
 const PROT_WRITE = 2, PROT_EXEC = 4;
 const MAP_TYPE = 0xf, MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_SHARED_VALIDATE = 3;
@@ -33,7 +33,7 @@ function sys_mmap(f: Frame, ofd: number): number {
   const hostFd = file.mapFd();
   if (hostFd < 0) return hostFd;
   if (file.inode.isReg) rememberMapped(hostFd, file.path);
-  if (hostFd === file.hostFd && (file.grantable & L.HINT_MAP) !== 0 && grantNow(f, f.argInt(4), file)) return 0;
+  if (hostFd === file.hostFd && (file.grantable & L.HINT_MAP) !== 0 && grantUsed(f, f.argInt(4), file)) return 0;
   L.setOfdGiven(ofd, 1);
   return sendMmapFd(f, hostFd);
 }

@@ -21,7 +21,7 @@ import type { Path} from '../inode.js';
 import { type Caller, Dentry, type Inode, MAY_EXEC, MAY_READ, MAY_WRITE, MNT_NODEV, S_IFBLK, S_IFCHR, S_IFIFO, S_IFREG, S_IFSOCK } from '../inode.js';
 import { crossMounts } from '../mounts.js';
 import { followLast, Last, lookupLast, type Nameidata, Walk } from '../namei.js';
-import { installFile, installOfd } from '../open-file.js';
+import { grantOpened, installFile, installOfd } from '../open-file.js';
 import { DirFile, PathFile } from '../path-file.js';
 import { $nd, AT_FDCWD, callerOf, walkAt } from './args.js';
 
@@ -180,7 +180,10 @@ function openedBits(path: Path, file: number, cloexec: boolean): number {
 function opened(f: Frame, path: Path, fd: number, cloexec: boolean): number {
   if (fd < 0) return fd;
   const file = fdLookup(L.taskFiles(f.task), fd);
-  if (file > 0) answerOpen(f, fd, path.inode, path.mnt.id, fileOf(file)?.live === true, openedBits(path, file, cloexec), L.ofdFlags(file));
+  if (file <= 0) return fd;
+  const open = fileOf(file);
+  answerOpen(f, fd, path.inode, path.mnt.id, open?.live === true, openedBits(path, file, cloexec), L.ofdFlags(file));
+  if (open !== undefined) grantOpened(f, fd, open);
   return fd;
 }
 

@@ -29,6 +29,9 @@ const RWF_APPEND = 0x10, RWF_KNOWN = 0x3f;
 /** A whole piece of scratch. */
 const PIECE = 1 << 20;
 
+/** Uses that a positioned read stands for: such reads come in numbers, and loaders map the file after them. */
+const POSITIONED = 2;
+
 /** Is it a file whose reads and writes never wait and go to the end? */
 const isPlain = (file: File): boolean => file.hostFd >= 0 && file.inode.isReg;
 
@@ -113,12 +116,12 @@ function doWrite(f: Frame, file: File, len: number, pos: number): number {
   return done;
 }
 
-function withFile(ep: Endpoint, h: (f: Frame, file: File) => number): (f: Frame) => number {
+function withFile(ep: Endpoint, h: (f: Frame, file: File) => number, weight = 1): (f: Frame) => number {
   return onOfd(ep, (f, ofd) => {
     const file = fileOf(ofd);
     if (file === undefined) return -E.EBADF;
     const r = h(f, file);
-    if (r >= 0) countUse(f, f.argInt(0), file);
+    if (r >= 0) countUse(f, f.argInt(0), file, weight);
     return r;
   });
 }
@@ -165,7 +168,7 @@ export function installRw(ep: Endpoint): void {
   ep.handle(NR.NR_pread64, withFile(ep, (f, file) => {
     const pos = f.argOff(3), p = checkPos(file, pos);
     return p < 0 ? p : readAt(f, file, pos, planBuffer(f, 1, 2), 1);
-  }));
+  }, POSITIONED));
   ep.handle(NR.NR_readv, withFile(ep, (f, file) => readAt(f, file, -1, planIovec(f, 1, 2), -1)));
   ep.handle(NR.NR_preadv, withFile(ep, (f, file) => {
     const pos = f.argOff(3), p = checkPos(file, pos);

@@ -10,7 +10,7 @@ import * as host from '../../../shared/host.js';
 import { openMemfd } from '../anon.js';
 import { type File, fileOf, O_NONBLOCK, O_PATH } from '../file.js';
 import { mounts } from '../mounts.js';
-import { installFile } from '../open-file.js';
+import { countUse, GRANT_AFTER, installFile } from '../open-file.js';
 import { callerOf } from './args.js';
 
 const F_SETFL = 4;
@@ -32,7 +32,10 @@ function withFile(ep: Endpoint, h: (f: Frame, file: File) => number, fdArg = 0):
 function sys_lseek(f: Frame, file: File): number {
   const whence = f.argInt(2);
   if (whence < 0 || whence > 4) return -E.EINVAL;
-  return file.seek(f.argOff(1), whence);
+  const r = file.seek(f.argOff(1), whence);
+  // Who asks for its place in a file that it can only read is about to read it.
+  if (r >= 0 && !file.writable) countUse(f, f.argInt(0), file, GRANT_AFTER);
+  return r;
 }
 
 /** ioctl(2): requests that concern the descriptor here, the rest is the file's. */
