@@ -27,6 +27,7 @@ import { adoptProgram, auxIds, mapImages, sendImages } from './exec/commit.js';
 import { execCreds } from './exec/exec-creds.js';
 import { Exec } from './exec/exec.js';
 import { writePlan } from './exec/plan.js';
+import { Strings } from './exec/strings.js';
 import type { LimitSpec } from '../shared/spec.js';
 import { initialLimits, mirrorLimits, tellIds, tellLimits } from './calls/limits.js';
 import { type Kernel, Mm, type Proc, SIGKILL, SIGSEGV } from './proc.js';
@@ -292,10 +293,9 @@ export class Launch {
     if (path === undefined) { this.execFailed(this.worst); return; }
     const p = this.proc as Proc;
     const x = new Exec(this.k, {
-      task: this.task, tg: p.tg, slot: L.taskSlot(this.task), path, dirfd: 0, fd: -1, fdCloexec: false, flags: 0, argvAddr: -1, envpAddr: -1,
+      task: this.task, tg: p.tg, slot: L.taskSlot(this.task), path, dirfd: 0, fd: -1, fdCloexec: false, flags: 0,
+      argv: Strings.of(this.spec.argv), envp: Strings.of(this.env), argvAddr: 0, envpAddr: 0,
     }, () => { this.opened(x); });
-    for (const a of this.spec.argv) x.argv.push(a);
-    for (const e of this.env) x.envp.push(e);
     this.exec = x;
     x.start();
   }

@@ -4,7 +4,7 @@
  *   a process has forked, or made a thread ─► a spare is made ─► its number is stored in the pctx (armed)
  *   the stub takes it (exchange with 0), makes the host clone, posts NR_CLONE_COMMIT as for any other embryo ─► the next spare is made
  *
- * Made when a child has been committed, so a process that makes none never has one; a fork child after the answer has gone out. One of each kind per process.
+ * Made when a child has been committed, so a process that makes none never has one; a fork child when nobody waits for an answer. One of each kind per process.
  *
  * A taken spare cannot be refused, so what may refuse a clone is settled before. RLIMIT_NPROC: tasks and spares together stay below the limit; whoever finds
  * that they do not takes the spares back first (reclaimSpares), and a new limit or user takes back those of the process. A fork spare is
@@ -119,7 +119,7 @@ function onBirth(k: Kernel, e: Embryo, f: Frame): void {
     disarm(k, p, L.PCTX_SPARE_FORK);
     prepareThread(k, p, task);
   } else if ((e.flags & (Clone.VM | Clone.FILES | Clone.FS | Clone.PARENT)) === 0) {
-    k.ep.later(() => { prepareFork(k, p, task); });
+    k.ep.whenIdle(() => { prepareFork(k, p, task); });
   }
 }
 

@@ -34,6 +34,9 @@ export const STAT_ROWS = 1024;
 /** First of four rows among the stubs' that are no calls: calls through rewritten sites, trapped calls, sites, arrivals in their middle, declined by RW_*. */
 export const STAT_REWRITE = 1010;
 
+/** Turns with requests that idle work waits for at most. */
+const IDLE_AFTER = 4;
+
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
 const EPOLL_CTL_MOD = 3;
@@ -56,6 +59,8 @@ export class Endpoint {
   private readonly freeTokens: number[] = [];
   private nout = 0;
   private readonly afterwards: Array<() => void> = [];
+  private readonly idle: Array<() => void> = [];
+  private busyTurns = 0;
   private readonly ringPort: RingPort;
   /** One closure for good: the loop allocates nothing. */
   private readonly take: MessageHandler = (m) => { this.message(m); };
@@ -154,18 +159,34 @@ export class Endpoint {
    */
   later(work: () => void): void { this.afterwards.push(work); }
 
+  /**
+   * Do something when no request waits, or after some turns if there always is one: preparation, and what is cleaned up. In the order of the calls.
+   */
+  whenIdle(work: () => void): void { this.idle.push(work); }
+
+  /** A turn is over that found work, or did not. */
+  private doIdle(busy: boolean): void {
+    if (busy && ++this.busyTurns < IDLE_AFTER) return;
+    this.busyTurns = 0;
+    this.run(this.idle.splice(0), 'idle work');
+  }
+
+  private run(list: ReadonlyArray<() => void>, what: string): void {
+    for (const work of list) {
+      try {
+        work();
+      } catch (e) {
+        this.threw(`${what} threw: server ${this.srv}`, e);
+      }
+    }
+  }
+
   private doAfterwards(): void {
     this.flushMessages();
     this.lists[EL.LIST_NOUT] = this.nout;
     this.nout = 0;
     native.flushReplies();
-    for (const work of this.afterwards.splice(0)) {
-      try {
-        work();
-      } catch (e) {
-        this.threw(`deferred work threw: server ${this.srv}`, e);
-      }
-    }
+    this.run(this.afterwards.splice(0), 'deferred work');
   }
 
   private frameOf(rec: number): Frame { return this.frames[rec] ?? this.newFrame(rec); }
@@ -360,7 +381,7 @@ export class Endpoint {
   /** One round; true when a control message waits. `mayBlock` false polls. */
   turn(mayBlock = true): boolean {
     const flushed = this.flushMessages();
-    let timeoutUs = this.again.length > 0 || this.afterwards.length > 0 || !mayBlock ? 0 : flushed ? -1 : 1000;
+    let timeoutUs = this.again.length > 0 || this.afterwards.length > 0 || this.idle.length > 0 || !mayBlock ? 0 : flushed ? -1 : 1000;
     if (timeoutUs !== 0) {
       const next = this.timers.next();
       if (next !== Infinity) {
@@ -393,6 +414,7 @@ export class Endpoint {
     if (this.timers.next() !== Infinity) this.timers.expire(nowNs());
     if (this.again.length > 0) this.redispatch();
     if (this.afterwards.length > 0) this.doAfterwards();
+    if (this.idle.length > 0) this.doIdle(n + ncancel + nfd > 0);
     return control;
   }
 

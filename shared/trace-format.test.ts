@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  NR_brk, NR_clone, NR_exit_group, NR_fcntl, NR_futex, NR_getcwd, NR_kill, NR_lseek, NR_mknodat, NR_mmap, NR_openat, NR_pause, NR_read,
+  NR_brk, NR_clone, NR_execve, NR_exit_group, NR_fcntl, NR_futex, NR_getcwd, NR_kill, NR_lseek, NR_mknodat, NR_mmap, NR_openat, NR_pause, NR_read,
   NR_socket, NR_wait4, NR_write, NR_ioctl, NR_access, NR_newfstatat, NR_pipe2,
 } from './gen/syscalls.js';
 import { SYSCALL_ARGS } from './gen/syscalls.js';
@@ -52,6 +52,8 @@ const cases: ReadonlyArray<readonly [string, number, TraceArgs, number | undefin
   ['newfstatat(3, "", 0x9000, AT_EMPTY_PATH) = 0', NR_newfstatat, args(3, '', 0x9000, 0x1000), 0],
   ['getcwd("/tmp\\0", 100) = 5', NR_getcwd, args('/tmp\0', 100), 5],
   ['pause() = ? ERESTARTNOHAND (To be restarted if no handler)', NR_pause, args(), -514],
+  ['execve("/bin/ls", ["ls", "", "-l"], 0x1000 /* 1 vars */) = 0', NR_execve, args('/bin/ls', '\x03\0\0\0ls\0\0-l\0', '\x01\0\0\0A=1\0'), 0],
+  ['execve("/bin/ls", 0x5000, NULL) = -1 E2BIG (Argument list too long)', NR_execve, args('/bin/ls', 0x5000, 0), -7],
   ['exit_group(3) = ?', NR_exit_group, args(3), 0],
   ['syscall_0x190(0x1, 0x2, 0x3, 0x4, 0x5, 0x6) = -1 ENOSYS (Function not implemented)', 400, args(1, 2, 3, 4, 5, 6), -38],
 ];
@@ -88,7 +90,7 @@ test('signals', () => {
 
 test('every trace format of the table has a printer', () => {
   const plain = new Set(['int', 'pid', 'fd', 'uint', 'long', 'ulong', 'size', 'ptr', 'hex', 'dirfd', 'mode', 'filemode', 'signo',
-    'futexop', 'cloneflags', 'ioctlcmd', 'str', 'in', 'out', 'inout', 'inbuf', 'outbuf']);
+    'futexop', 'cloneflags', 'ioctlcmd', 'str', 'in', 'out', 'inout', 'inbuf', 'outbuf', 'strv']);
   for (const spec of SYSCALL_ARGS) {
     for (const word of spec === '' ? [] : spec.split(' ')) {
       const kind = word.split(':')[1] ?? '';

@@ -26,6 +26,8 @@ export interface TraceArgs {
 
 /** Bytes of a string that are printed before "...". */
 const STRING_MAX = 32;
+/** Strings of a list that are printed before "...". */
+const STRINGS_MAX = 32;
 
 interface Arg { readonly kind: string; readonly size: number; readonly lenArg: number }
 
@@ -226,6 +228,15 @@ export function waitStatus(status: number): string {
   return `{WIFSIGNALED(s) && WTERMSIG(s) == ${signalName(low)}${(status & 0x80) !== 0 ? ' && WCOREDUMP(s)' : ''}}`;
 }
 
+/** argv as a list; of an environment only how much there is. */
+function formatStrings(a: TraceArgs, i: number, list: boolean): string {
+  const carried = a.str(i);
+  if (carried === undefined || carried.length < 4) return pointer(a, i);
+  const strings = carried.slice(4).split('\0').slice(0, -1);
+  if (!list) return `${pointer(a, i)} /* ${strings.length} vars */`;
+  return `[${[...strings.slice(0, STRINGS_MAX).map((s) => quote(s)), ...(strings.length > STRINGS_MAX ? ['...'] : [])].join(', ')}]`;
+}
+
 /** One argument. `ret` bounds what an out buffer holds; below 0 it holds nothing. */
 function formatArg(name: string, arg: Arg, a: TraceArgs, i: number, ret: number | undefined): string {
   const bytes = arg.kind === 'str' || ((arg.kind === 'inbuf' || arg.kind === 'outbuf') && arg.size === 1);
@@ -240,6 +251,7 @@ function formatArg(name: string, arg: Arg, a: TraceArgs, i: number, ret: number 
       return quote(s.slice(0, ret), s.length < ret);
     case 'out': return formatInts(name, a, i, ret) ?? pointer(a, i);
     case 'in': case 'inout': return pointer(a, i);
+    case 'strv': return formatStrings(a, i, i === (name === 'execve' ? 1 : 2));
     default: return formatValue(arg.kind, a, i);
   }
 }

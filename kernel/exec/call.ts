@@ -8,6 +8,7 @@ import { WaitQueue, Why } from '../../shared/wait.js';
 import type { Kernel } from '../proc.js';
 import { commitExec } from './commit.js';
 import { AT_EMPTY_PATH, AT_EXECVE_CHECK, Exec, installExecOpened } from './exec.js';
+import { Strings } from './strings.js';
 
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
@@ -40,7 +41,7 @@ function execAt(k: Kernel, f: Frame, dirfd: number, pathArg: number, flags: numb
   }
   const w = new Waiting(k, {
     task: f.task, tg: f.tg, slot: f.slot, path, dirfd: ofd, fd, fdCloexec: fd >= 0 && (fdFlags(L.taskFiles(f.task), fd) & FD_CLOEXEC) !== 0, flags,
-    argvAddr: f.argU64(pathArg + 1), envpAddr: f.argU64(pathArg + 2),
+    argv: Strings.carried(f, pathArg + 1), envp: Strings.carried(f, pathArg + 2), argvAddr: f.argU64(pathArg + 1), envpAddr: f.argU64(pathArg + 2),
   });
   f.obj = w;
   w.exec.start();

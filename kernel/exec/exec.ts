@@ -99,7 +99,9 @@ export interface ExecRequest {
   /** The fd is close-on-exec: a script opened by it could not be opened again by its interpreter. */
   readonly fdCloexec: boolean;
   readonly flags: number;
-  /** Guest addresses of argv and envp; -1 = argv and envp are given. */
+  /** What is known of them; undefined = to be read at their guest addresses. */
+  readonly argv: Strings | undefined;
+  readonly envp: Strings | undefined;
   readonly argvAddr: number;
   readonly envpAddr: number;
 }
@@ -131,7 +133,7 @@ export class Exec {
   readonly filename: string;
   comm: string;
   private depth = 0;
-  private haveArgs: boolean;
+  private haveArgs = false;
   private serial = 0;
   /** The interpreter that was asked for with the program; '' = none. guessAnswer: what came of it, if it came early. */
   private guess = '';
@@ -145,7 +147,6 @@ export class Exec {
     this.filename = fd < 0 || path.startsWith('/') ? path : path === '' ? `/dev/fd/${fd}` : `/dev/fd/${fd}/${path}`;
     this.comm = this.filename.slice(this.filename.lastIndexOf('/') + 1);
     this.scriptName = this.filename;
-    this.haveArgs = req.argvAddr < 0;
   }
 
   start(): void {
@@ -261,19 +262,22 @@ export class Exec {
 
   /** envp before argv, as Linux copies them: it decides between EFAULT and E2BIG. */
   private readArgs(): number {
-    const { tg, argvAddr, envpAddr } = this.req;
+    const { tg, argv, envp, argvAddr, envpAddr } = this.req;
     this.haveArgs = true;
-    const argc = countPointers(tg, argvAddr);
+    const argc = argv?.count ?? countPointers(tg, argvAddr);
     if (argc < 0) return argc;
-    const envc = countPointers(tg, envpAddr);
+    const envc = envp?.count ?? countPointers(tg, envpAddr);
     if (envc < 0) return envc;
     let room = argLimit(tg) - 8 * (Math.max(argc, 1) + envc);
     if (room <= 0) return -E.E2BIG;
     room = Math.min(room, ARG_ROOM) - this.filename.length - 1;
-    const e = readStrings(tg, envpAddr, envc, this.envp, room);
+    const e = envp?.len ?? readStrings(tg, envpAddr, envc, this.envp, room);
     if (e < 0) return e;
-    const a = readStrings(tg, argvAddr, argc, this.argv, room - e);
+    const a = argv?.len ?? readStrings(tg, argvAddr, argc, this.argv, room - e);
     if (a < 0) return a;
+    if (e + a > room) return -E.E2BIG;
+    this.envp = envp ?? this.envp;
+    this.argv = argv ?? this.argv;
     // Linux 5.18: a program always gets an argv[0].
     if (argc === 0) this.argv.push('');
     return 0;

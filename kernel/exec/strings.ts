@@ -3,10 +3,11 @@
  * and environment": one string at most 128 KiB with its NUL; all of them, with their pointers, a quarter of RLIMIT_STACK, at most 6 MiB,
  * at least 128 KiB (and what the plan can carry, ARG_ROOM).
  *
- * The strings usually lie side by side in a few pages, so whole pages are read and kept while one array is being copied; only a string that
- * crosses a page's end is read by itself.
+ * The stub sends both arrays along with the call if they fit into the slot, as nearly all do. Others are read from the guest's memory: the strings usually lie side by side in a few
+ * pages, so whole pages are read and kept while one array is being copied; only a string that crosses a page's end is read by itself.
  */
 import { E } from '../../shared/errno.js';
+import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
 import { DATA, scratch } from '../../shared/host.js';
 import { native } from '../../shared/native.js';
@@ -18,6 +19,7 @@ const ARG_MAX = 6 * 1024 * 1024;
 /** Bytes of a plan that strings may take. */
 export const ARG_ROOM = L.PLAN_MAX - 262144;
 const RLIMIT_STACK = 3;
+const COUNT_BYTES = 4;
 const POINTERS = 512;
 /** Pointers are read to the start of the data area, strings behind them. */
 const TEXT = DATA + POINTERS * 8;
@@ -34,6 +36,22 @@ export class Strings {
   bytes: Buffer;
 
   constructor(room = 4096) { this.bytes = Buffer.allocUnsafe(room); }
+
+  static of(texts: readonly string[]): Strings {
+    const s = new Strings();
+    for (const text of texts) s.push(text);
+    return s;
+  }
+
+  /** What argument i of an execve brought along (kind strv: a count, then the strings); undefined when it has to be read from the guest. */
+  static carried(f: Frame, i: number): Strings | undefined {
+    const at = f.inOff(i), len = f.argLen(i) - COUNT_BYTES;
+    if (at < 0 || len < 0) return undefined;
+    const s = new Strings(len);
+    s.count = Math.min(f.view.getUint32(at, true), len);
+    s.len = f.bytes.copy(s.bytes, 0, at + COUNT_BYTES, at + COUNT_BYTES + len);
+    return s;
+  }
 
   private room(n: number): void {
     if (this.len + n <= this.bytes.length) return;

@@ -38,7 +38,7 @@ export function emitSyscallHeader(): string {
     `#define CARRICK_NR_MAX ${NR_MAX}`,
     ...SYSCALLS.map((r) => `#define CARRICK_NR_${r.name} ${r.nr}`),
     '',
-    '/* What an argument points to. IN, OUT, INOUT: a struct of size bytes. INBUF, OUTBUF: elements of size bytes, counted by args[len_arg]. */',
+    '/* What an argument points to. IN, OUT, INOUT: a struct of size bytes. INBUF, OUTBUF: elements of size bytes, counted by args[len_arg]. STRV: pointers to strings, NULL at the end. */',
     `enum { ${KINDS.map((k) => `CK_${k.toUpperCase()}`).join(', ')} };`,
     '/* KNOWN: a server answers it. BYFD: the server that owns the fd in argument 0 does. FAST: the stub may answer it itself. */',
     `enum { CF_KNOWN = ${CF_KNOWN}, CF_BYFD = ${CF_BYFD}, CF_FAST = ${CF_FAST} };`,

@@ -9,13 +9,14 @@
  *
  *   fd:fd               a value; the word after the colon is its trace format (FORMATS below)
  *   pathname:str        a NUL-terminated string that the stub copies in
+ *   argv:strv           an array of strings that ends with NULL, copied in, their number first, if they fit
  *   set:in:8            a fixed struct of 8 bytes, copied in
  *   statbuf:out:144     a fixed struct, copied back from the reply
  *   offset:inout:8      both
  *   buf:inbuf:1:2       elements of 1 byte, as many as argument 2 says, copied in
  *   buf:outbuf:1:2      the same, copied back
  *
- * `ptr` and `hex` are values: the server reads or writes guest memory itself (msghdr, argv, fd sets, ioctl arguments).
+ * `ptr` and `hex` are values: the server reads or writes guest memory itself (msghdr, fd sets, ioctl arguments).
  */
 
 /** Who answers. `stub`: never posted to a server. */
@@ -25,7 +26,7 @@ export type Owner = 'kernel' | 'vfs' | 'net' | 'ipc' | 'signal' | 'stub';
 export type Status = 'full' | 'partial' | 'absent';
 
 /** Kinds of argument; the order is that of the CK_* enum in the generated C header. */
-export const KINDS = ['none', 'val', 'str', 'in', 'out', 'inout', 'inbuf', 'outbuf'] as const;
+export const KINDS = ['none', 'val', 'str', 'in', 'out', 'inout', 'inbuf', 'outbuf', 'strv'] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** Trace formats of value arguments; `shared/trace-format.ts` prints each of them. */
@@ -84,7 +85,7 @@ function parseArg(word: string): SyscallArg {
     return { name, kind: 'val', format: kind as Format, size: 0, lenArg: 0 };
   }
   if (!KIND_SET.has(kind) || kind === 'none' || kind === 'val') throw new Error(`unknown argument kind: ${word}`);
-  const wants = kind === 'str' ? 2 : kind === 'inbuf' || kind === 'outbuf' ? 4 : 3;
+  const wants = kind === 'str' || kind === 'strv' ? 2 : kind === 'inbuf' || kind === 'outbuf' ? 4 : 3;
   if (parts.length !== wants) throw new Error(`wrong number of fields: ${word}`);
   if (wants > 2 && !(Number.isInteger(size) && size > 0 && size < 0x10000)) throw new Error(`bad size: ${word}`);
   return { name, kind: kind as Kind, format: '', size, lenArg };

@@ -56,6 +56,36 @@ static void put_str(slot_t *s, u8 *payload, u32 i, u64 from, u32 *pos)
 	}
 }
 
+/*
+ * Strings, the number of them before them. Of an array that cannot be read, or does not fit, the server finds out itself what is wrong with it: which errno comes first depends
+ * on more than the array.
+ */
+static void put_strings(slot_t *s, u8 *payload, u32 i, u64 from, u32 *pos)
+{
+	u32 at = *pos + 4, count = 0;
+	u64 string;
+
+	s->arglen[i] = CARRICK_ARG_ELSEWHERE;
+	if (at > CARRICK_PAYLOAD_MAX)
+		return;
+	for (;; count++) {
+		long n;
+
+		if (guest_read(&string, from + 8ull * count, 8) != 0)
+			return;
+		if (string == 0)
+			break;
+		n = stub_copy_str(payload + at, (const void *)string, CARRICK_PAYLOAD_MAX - at);
+		if (n < 0)
+			return;
+		at += (u32)n + 1;
+	}
+	memcpy(payload + *pos, &count, 4);
+	s->argoff[i] = *pos;
+	s->arglen[i] = at - *pos;
+	*pos = at;
+}
+
 static void put_room(slot_t *s, u32 i, u32 n, u32 *pos, struct marshalled *m)
 {
 	s->argoff[i] = m->off[i] = *pos;
@@ -94,6 +124,9 @@ void marshal_in(const struct carrick_call *c, slot_t *s, u8 *payload, const u64 
 		switch (arg->kind) {
 		case CK_STR:
 			put_str(s, payload, i, a[i], &pos);
+			break;
+		case CK_STRV:
+			put_strings(s, payload, i, a[i], &pos);
 			break;
 		case CK_IN:
 		case CK_INOUT:

@@ -390,8 +390,8 @@
 #define CARRICK_NR_file_setattr 469
 #define CARRICK_NR_listns 470
 
-/* What an argument points to. IN, OUT, INOUT: a struct of size bytes. INBUF, OUTBUF: elements of size bytes, counted by args[len_arg]. */
-enum { CK_NONE, CK_VAL, CK_STR, CK_IN, CK_OUT, CK_INOUT, CK_INBUF, CK_OUTBUF };
+/* What an argument points to. IN, OUT, INOUT: a struct of size bytes. INBUF, OUTBUF: elements of size bytes, counted by args[len_arg]. STRV: pointers to strings, NULL at the end. */
+enum { CK_NONE, CK_VAL, CK_STR, CK_IN, CK_OUT, CK_INOUT, CK_INBUF, CK_OUTBUF, CK_STRV };
 /* KNOWN: a server answers it. BYFD: the server that owns the fd in argument 0 does. FAST: the stub may answer it itself. */
 enum { CF_KNOWN = 1, CF_BYFD = 2, CF_FAST = 4 };
 
@@ -458,7 +458,7 @@ static const struct carrick_call carrick_calls[CARRICK_NR_MAX] __attribute__((un
 	[56] = { 0, 1, 5, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* clone */
 	[57] = { 0, 1, 0, 0, { { 0 } } }, /* fork */
 	[58] = { 0, 1, 0, 0, { { 0 } } }, /* vfork */
-	[59] = { 0, 1, 3, 0, { { CK_STR, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* execve */
+	[59] = { 0, 1, 3, 0, { { CK_STR, 0, 0 }, { CK_STRV, 0, 0 }, { CK_STRV, 0, 0 } } }, /* execve */
 	[60] = { 0, 1, 1, 0, { { CK_VAL, 0, 0 } } }, /* exit */
 	[61] = { 0, 1, 4, 0, { { CK_VAL, 0, 0 }, { CK_OUT, 0, 4 }, { CK_VAL, 0, 0 }, { CK_OUT, 0, 144 } } }, /* wait4 */
 	[62] = { 4, 1, 2, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* kill */
@@ -721,7 +721,7 @@ static const struct carrick_call carrick_calls[CARRICK_NR_MAX] __attribute__((un
 	[319] = { 1, 1, 2, 0, { { CK_STR, 0, 0 }, { CK_VAL, 0, 0 } } }, /* memfd_create */
 	[320] = { 0, 1, 5, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* kexec_file_load */
 	[321] = { 0, 0, 3, 0, { { CK_VAL, 0, 0 }, { CK_INBUF, 2, 1 }, { CK_VAL, 0, 0 } } }, /* bpf */
-	[322] = { 0, 1, 5, 0, { { CK_VAL, 0, 0 }, { CK_STR, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* execveat */
+	[322] = { 0, 1, 5, 0, { { CK_VAL, 0, 0 }, { CK_STR, 0, 0 }, { CK_STRV, 0, 0 }, { CK_STRV, 0, 0 }, { CK_VAL, 0, 0 } } }, /* execveat */
 	[323] = { 0, 0, 1, 0, { { CK_VAL, 0, 0 } } }, /* userfaultfd */
 	[324] = { 0, 5, 3, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* membarrier */
 	[325] = { 0, 5, 3, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* mlock2 */

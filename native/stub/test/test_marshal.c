@@ -18,6 +18,7 @@ static const struct carrick_call write_call = { 1, 7, 3, 0, { { CK_VAL, 0, 0 }, 
 static const struct carrick_call writev_call = { 1, 7, 3, 0, { { CK_VAL, 0, 0 }, { CK_INBUF, 2, 16 }, { CK_VAL, 0, 0 } } };
 static const struct carrick_call stat_call = { 1, 1, 2, 0, { { CK_STR, 0, 0 }, { CK_OUT, 0, 144 } } };
 static const struct carrick_call inout_call = { 2, 1, 2, 0, { { CK_VAL, 0, 0 }, { CK_INOUT, 0, 4 } } };
+static const struct carrick_call exec_call = { 0, 1, 3, 0, { { CK_STR, 0, 0 }, { CK_STRV, 0, 0 }, { CK_STRV, 0, 0 } } };
 static const struct carrick_call two_bufs = { 2, 1, 4, 0, { { CK_OUTBUF, 1, 1 }, { CK_VAL, 0, 0 }, { CK_OUTBUF, 3, 1 }, { CK_VAL, 0, 0 } } };
 static const struct carrick_call buf_then_struct = { 2, 1, 3, 0, { { CK_OUTBUF, 1, 1 }, { CK_VAL, 0, 0 }, { CK_OUT, 0, 16 } } };
 
@@ -47,6 +48,28 @@ static void strings(void)
 	longest[4095] = 'x';
 	in(&open_call, (u64[6]){ (u64)longest });
 	CHECK(s->arglen[0] == CARRICK_ARG_TOOLONG);
+}
+
+static void string_arrays(void)
+{
+	static char big[20000];
+	const char *argv[] = { "ls", "", "-l", NULL }, *one[] = { big, NULL }, *bad[] = { "a", (const char *)missing, NULL };
+	u32 count = 9;
+
+	in(&exec_call, (u64[6]){ (u64) "/bin/ls", (u64)argv, (u64)&argv[3] });
+	memcpy(&count, payload + s->argoff[1], 4);
+	CHECK(count == 3 && s->argoff[1] == 8 && s->arglen[1] == 4 + 7 && memcmp(payload + s->argoff[1] + 4, "ls\0\0-l", 7) == 0);
+	memcpy(&count, payload + s->argoff[2], 4);
+	CHECK(count == 0 && s->argoff[2] == 24 && s->arglen[2] == 4 && s->inlen == 28);
+	/* NULL is no array. */
+	in(&exec_call, (u64[6]){ (u64) "/bin/ls", 0, 0 });
+	CHECK(s->arglen[1] == 0 && s->arglen[2] == 0 && s->inlen == 8);
+	/* What does not fit, or cannot be read, is the server's; the rest travels all the same. */
+	memset(big, 'x', sizeof(big) - 1);
+	in(&exec_call, (u64[6]){ (u64) "/bin/ls", (u64)one, (u64)argv });
+	CHECK(s->arglen[1] == CARRICK_ARG_ELSEWHERE && s->argoff[2] == 8 && s->arglen[2] == 11);
+	in(&exec_call, (u64[6]){ (u64) "/bin/ls", (u64)bad, (u64)missing });
+	CHECK(s->arglen[1] == CARRICK_ARG_ELSEWHERE && s->arglen[2] == CARRICK_ARG_ELSEWHERE && s->inlen == 8);
 }
 
 static void in_buffers(void)
@@ -143,6 +166,7 @@ static void both_ways(void)
 int main(void)
 {
 	strings();
+	string_arrays();
 	in_buffers();
 	out_room();
 	sharing();
