@@ -65,7 +65,7 @@ test('C header', () => {
   const text = emitSyscallHeader();
   assert.match(text, new RegExp(`^#define CARRICK_NR_MAX ${NR_MAX}$`, 'm'));
   assert.match(text, /^#define CARRICK_NR_read 0$/m);
-  assert.match(text, /^enum \{ CK_NONE, CK_VAL, CK_STR, CK_IN, CK_OUT, CK_INOUT, CK_INBUF, CK_OUTBUF \};$/m);
+  assert.match(text, /^enum \{ CK_NONE, CK_VAL, CK_STR, CK_IN, CK_OUT, CK_INOUT, CK_INBUF, CK_OUTBUF, CK_STRV \};$/m);
   assert.match(text, /\[0\] = \{ 1, 7, 3, 0, \{ \{ CK_VAL, 0, 0 \}, \{ CK_OUTBUF, 2, 1 \}, \{ CK_VAL, 0, 0 \} \} \}, \/\* read \*\//);
   assert.equal(text.match(/^\t\[\d+\] = /gm)?.length, SYSCALLS.length);
 });

@@ -21,7 +21,7 @@
 #include "stub.h"
 
 #define ENTRIES 1024u
-#define TEXT_MAX 136u
+#define TEXT_MAX 128u
 #define SERIALS 256u
 #define MADV_WIPEONFORK_ADVICE 18
 
@@ -46,7 +46,7 @@
 #define CLONE_FS_OR_FILES (0x200u | 0x400u)
 
 /* What an entry says; access has a kind for each mode and flag. */
-enum kind { NOTHING, FOLLOW, NOFOLLOW, OPENED, ACCESS = 16 };
+enum kind { NOTHING, FOLLOW = CARRICK_ASK_FOLLOW, NOFOLLOW = CARRICK_ASK_NOFOLLOW, OPENED = CARRICK_ASK_OPENED, ACCESS = CARRICK_ASK_ACCESS };
 /* How a call wants to be told. */
 enum form { AS_STAT, AS_STATX, AS_ACCESS, AS_LINK, AS_OPEN };
 
@@ -527,8 +527,26 @@ static bool settle(struct ask *q, const struct carrick_answer *a, const u8 *path
 	return q->kind != NOTHING && read_path(q, path);
 }
 
-/* Answers about other names in the directory of q's path: q is used up. Needs the lock. */
-static void learn_siblings(const struct task *t, struct ask *q, u32 serial, const u8 *from, const u8 *end)
+/* What a further answer is about, into q: another name in the directory of q's path, whose first `dir` bytes name that; or a path of its own. */
+static bool about_further(struct ask *q, u32 *dir, const struct carrick_answer *a, const u8 *text)
+{
+	u32 n = a->target_len;
+
+	if (a->asked != 0) {
+		*dir = 0;
+		q->kind = a->asked;
+		q->dirfd = -1;
+	}
+	if (n > TEXT_MAX - *dir || (q->kind != FOLLOW && q->kind != NOFOLLOW) || (q->kind == FOLLOW && a->kind == CARRICK_ANSWER_FOUND && (a->mode & MODE_TYPE) == MODE_LINK))
+		return false;
+	memcpy(q->text + *dir, text, n);
+	q->len = *dir + n;
+	q->hash = hash_of(q->kind, q->dirfd, q->text, q->len);
+	return true;
+}
+
+/* The answers that follow the first: q is used up. serial: of q's directory fd. Needs the lock. */
+static void learn_further(const struct task *t, struct ask *q, u32 serial, const u8 *from, const u8 *end)
 {
 	u32 dir = q->len;
 
@@ -536,20 +554,14 @@ static void learn_siblings(const struct task *t, struct ask *q, u32 serial, cons
 		dir--;
 	while (from + sizeof(struct carrick_answer) <= end) {
 		struct carrick_answer ans;
-		u32 n;
 
 		memcpy(&ans, from, sizeof(ans));
 		from += sizeof(ans);
-		n = ans.target_len;
-		if (n == 0 || n > (u64)(end - from))
+		if (ans.target_len == 0 || ans.target_len > (u64)(end - from))
 			return;
-		if (n <= TEXT_MAX - dir && (q->kind == NOFOLLOW || (ans.mode & MODE_TYPE) != MODE_LINK)) {
-			memcpy(q->text + dir, from, n);
-			q->len = dir + n;
-			q->hash = hash_of(q->kind, q->dirfd, q->text, q->len);
-			store(t, q, serial, &ans, NULL, 0);
-		}
-		from += (n + 7) & ~7u;
+		if (about_further(q, &dir, &ans, from))
+			store(t, q, q->dirfd >= 0 ? serial : 0, &ans, NULL, 0);
+		from += (ans.target_len + 7) & ~7u;
 	}
 }
 
@@ -587,7 +599,7 @@ static void learn(struct task *t, const slot_t *s, long nr, const u64 a[6], long
 		return;
 	store(t, &q, serial, &ans, from, ans.target_len);
 	if (q.kind == FOLLOW || q.kind == NOFOLLOW)
-		learn_siblings(t, &q, serial, from + ((ans.target_len + 7) & ~7u), end);
+		learn_further(t, &q, serial, from + ((ans.target_len + 7) & ~7u), end);
 	__atomic_store_n(&memory()->lock, 0, __ATOMIC_RELEASE);
 }
 

@@ -119,21 +119,25 @@ export function answerFound(f: Frame, name: Dentry, inode: Inode, mntId: number,
   f.setOut(5, L.ANSWER_SIZE + target.length);
 }
 
-/** Bytes of a sibling's name. NAME_MAX, but what is not remembered need not be told. */
-const NAME_ROOM = 128;
+/** Bytes of the text of a further answer. NAME_MAX, PATH_MAX, but what is not remembered need not be told. */
+export const ABOUT_ROOM = 128;
 
-/** Behind the answer of this reply: another name in the same directory. False: there is no room left. */
-export function addSibling(f: Frame, name: Dentry, inode: Inode, mntId: number): boolean {
-  const from = f.produced(5), len = name.name.length;
-  if (from === 0 || len > NAME_ROOM) return from !== 0;
+/**
+ * Behind the answer of this reply: a further one. about: another name in the directory of the path that was asked about (asked 0: the same kind of question), or an absolute path
+ * (asked ASK_*). inode: undefined = it is not there. False: there is no room left.
+ */
+export function addAnswer(f: Frame, about: string, asked: number, name: Dentry, inode: Inode | undefined, mntId: number): boolean {
+  const from = f.produced(5), len = about.length;
+  if (from === 0 || len > ABOUT_ROOM) return from !== 0;
   const start = (from + 7) & ~7, end = start + L.ANSWER_SIZE + len;
   const room = f.answerOff(end);
   if (room < 0) return false;
   const o = room + start;
-  putCells(f, o, L.ANSWER_FOUND, name, inode, -1);
+  putCells(f, o, inode === undefined ? L.ANSWER_ABSENT : L.ANSWER_FOUND, name, inode, -1);
   f.view.setUint32(o + L.ANSWER_TARGET_LEN, len, true);
-  putAttributes(f.view, o, inode, statxMask(inode), mntId);
-  f.bytes.latin1Write(name.name, o + L.ANSWER_SIZE);
+  if (inode !== undefined) putAttributes(f.view, o, inode, statxMask(inode), mntId);
+  f.view.setUint32(o + L.ANSWER_ASKED, asked, true);
+  f.bytes.latin1Write(about, o + L.ANSWER_SIZE);
   f.setOut(5, end);
   return true;
 }

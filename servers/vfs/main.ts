@@ -9,6 +9,7 @@ import { installVfs } from './install.js';
 import { mappedPath } from './mapped.js';
 import { installExe } from './procfs/exe.js';
 import { mapPrefixesOf, setHostPathOf, setMapPrefixes } from './procfs/maps.js';
+import { installStartNames } from './start-names.js';
 import { Tree } from './tree.js';
 
 runWorker((ep, boot) => {
@@ -17,6 +18,7 @@ runWorker((ep, boot) => {
   const tree = new Tree(ep, boot.spec);
   installVfs(ep);
   installExe(ep, exePath);
+  installStartNames(ep, (id) => exePath(id)?.inode);
   setHostPathOf(mappedPath);
   setMapPrefixes(mapPrefixesOf(boot.spec));
   installBoot(ep, tree, con);

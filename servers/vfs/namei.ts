@@ -54,6 +54,13 @@ export class Nameidata {
   rootMnt!: Mount;
   rootDentry!: Dentry;
 
+  /** Before a walk that belongs to no other. */
+  reset(): void {
+    this.links = 0;
+    this.settled = false;
+    this.absent = undefined;
+  }
+
   get path(): Path { return new Path(this.mnt, this.dentry); }
   get inode(): Inode { return this.dentry.inode as Inode; }
 }

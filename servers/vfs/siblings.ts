@@ -7,7 +7,7 @@
  * their own (path_resolution(7)).
  */
 import type { Frame } from '../../shared/frame.js';
-import { addSibling } from './answers.js';
+import { addAnswer } from './answers.js';
 import { dlookup } from './dcache.js';
 import type { Caller, Dentry } from './inode.js';
 import { Last, type Nameidata } from './namei.js';
@@ -97,7 +97,7 @@ export function tellSiblings(f: Frame, c: Caller, nd: Nameidata, follow: boolean
     if (d === undefined) break;
     const inode = d.inode;
     if (d === found || inode === undefined || d.mounted > 0 || (follow && inode.isLink) || !inode.isSettled || inode.refresh() < 0) continue;
-    if (!addSibling(f, d, inode, nd.mnt.id)) break;
+    if (!addAnswer(f, d.name, 0, d, inode, nd.mnt.id)) break;
     left--;
   }
   scan.window = Math.min(MOST, scan.window * GROWTH);

@@ -52,6 +52,10 @@
 #define CARRICK_ANSWER_ABSENT 2
 #define CARRICK_ANSWER_NONE 3
 #define CARRICK_ANSWER_LIVE 4
+#define CARRICK_ASK_FOLLOW 1
+#define CARRICK_ASK_NOFOLLOW 2
+#define CARRICK_ASK_OPENED 3
+#define CARRICK_ASK_ACCESS 16
 #define CARRICK_OPENED_NEW 1
 #define CARRICK_OPENED_CLOEXEC 2
 #define CARRICK_OPENED_LATE 4
@@ -119,7 +123,7 @@
 #define CARRICK_RW_ENTERED 5
 #define CARRICK_RW_REASONS 6
 #define CARRICK_PLAN_FIRST 1
-/* An answer that holds as long as the cells that it names have the values that it names. A link's target follows it; then, 8-byte aligned, answers about other names in the same directory, each followed by its name. */
+/* An answer that holds as long as the cells that it names have the values that it names. A link's target follows it; then, 8-byte aligned, further answers, each followed by what it is about: another name in the same directory, or an absolute path. */
 struct carrick_answer {
 	/* ANSWER_*. */
 	uint32_t kind;
@@ -137,7 +141,7 @@ struct carrick_answer {
 	int32_t fd;
 	/* Soft RLIMIT_NOFILE of the caller. */
 	uint32_t nofile;
-	/* Bytes that follow: of a symlink's target (0 = not a symlink, or not told), or of the name of another entry. */
+	/* Bytes that follow: of a symlink's target (0 = not a symlink, or not told), or of what a further answer is about. */
 	uint32_t target_len;
 	/* stx_mask. */
 	uint32_t mask;
@@ -177,8 +181,12 @@ struct carrick_answer {
 	uint32_t opened;
 	/* What F_GETFL says of it. */
 	uint32_t oflags;
+	/* Of a further answer: ASK_FOLLOW or ASK_NOFOLLOW about an absolute path, 0 = as the first, about another name in its directory. */
+	uint32_t asked;
+	/* 0 */
+	uint32_t pad;
 } __attribute__((packed, aligned(8)));
-_Static_assert(sizeof(struct carrick_answer) == 152, "answer");
+_Static_assert(sizeof(struct carrick_answer) == 160, "answer");
 _Static_assert(offsetof(struct carrick_answer, kind) == 0, "answer.kind");
 _Static_assert(offsetof(struct carrick_answer, gen) == 4, "answer.gen");
 _Static_assert(offsetof(struct carrick_answer, name_cell) == 8, "answer.name_cell");
@@ -207,6 +215,8 @@ _Static_assert(offsetof(struct carrick_answer, mtime) == 120, "answer.mtime");
 _Static_assert(offsetof(struct carrick_answer, nsec) == 128, "answer.nsec");
 _Static_assert(offsetof(struct carrick_answer, opened) == 144, "answer.opened");
 _Static_assert(offsetof(struct carrick_answer, oflags) == 148, "answer.oflags");
+_Static_assert(offsetof(struct carrick_answer, asked) == 152, "answer.asked");
+_Static_assert(offsetof(struct carrick_answer, pad) == 156, "answer.pad");
 /* Payload of the reply to clone, fork, vfork, clone3. */
 struct carrick_cloneplan {
 	/* Child's slot index, in this area (CLONE_VM) or in the new one. */

@@ -45,6 +45,10 @@ export const ANSWER_FOUND = 1;
 export const ANSWER_ABSENT = 2;
 export const ANSWER_NONE = 3;
 export const ANSWER_LIVE = 4;
+export const ASK_FOLLOW = 1;
+export const ASK_NOFOLLOW = 2;
+export const ASK_OPENED = 3;
+export const ASK_ACCESS = 16;
 export const OPENED_NEW = 1;
 export const OPENED_CLOEXEC = 2;
 export const OPENED_LATE = 4;
@@ -112,8 +116,8 @@ export const RW_REFUSED = 4;
 export const RW_ENTERED = 5;
 export const RW_REASONS = 6;
 export const PLAN_FIRST = 1;
-/** An answer that holds as long as the cells that it names have the values that it names. A link's target follows it; then, 8-byte aligned, answers about other names in the same directory, each followed by its name. Bytes. */
-export const ANSWER_SIZE = 152;
+/** An answer that holds as long as the cells that it names have the values that it names. A link's target follows it; then, 8-byte aligned, further answers, each followed by what it is about: another name in the same directory, or an absolute path. Bytes. */
+export const ANSWER_SIZE = 160;
 /** ANSWER_*. (u32) */
 export const ANSWER_KIND = 0;
 /** Value of cell 0: what paths lead through. (u32) */
@@ -130,7 +134,7 @@ export const ANSWER_INODE_VAL = 20;
 export const ANSWER_FD = 24;
 /** Soft RLIMIT_NOFILE of the caller. (u32) */
 export const ANSWER_NOFILE = 28;
-/** Bytes that follow: of a symlink's target (0 = not a symlink, or not told), or of the name of another entry. (u32) */
+/** Bytes that follow: of a symlink's target (0 = not a symlink, or not told), or of what a further answer is about. (u32) */
 export const ANSWER_TARGET_LEN = 32;
 /** stx_mask. (u32) */
 export const ANSWER_MASK = 36;
@@ -170,6 +174,10 @@ export const ANSWER_NSEC = 128;
 export const ANSWER_OPENED = 144;
 /** What F_GETFL says of it. (u32) */
 export const ANSWER_OFLAGS = 148;
+/** Of a further answer: ASK_FOLLOW or ASK_NOFOLLOW about an absolute path, 0 = as the first, about another name in its directory. (u32) */
+export const ANSWER_ASKED = 152;
+/** 0 (u32) */
+export const ANSWER_PAD = 156;
 /** Payload of the reply to clone, fork, vfork, clone3. Bytes. */
 export const CLONEPLAN_SIZE = 32;
 /** Child's slot index, in this area (CLONE_VM) or in the new one. (u32) */

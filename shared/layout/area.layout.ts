@@ -79,6 +79,11 @@ export const CONSTANTS = {
   ANSWER_NONE: 3,
   /** Attributes of an open file, but what its data decide (size, blocks, times) is the host's to tell, by the granted descriptor. */
   ANSWER_LIVE: 4,
+  /** What was asked: about a path (links at its end followed, or not), about what is open, from ASK_ACCESS on one for each mode and flag of access. */
+  ASK_FOLLOW: 1,
+  ASK_NOFOLLOW: 2,
+  ASK_OPENED: 3,
+  ASK_ACCESS: 16,
   /** answer.opened: a new open file description; its descriptor is close-on-exec; nobody can tell when it is closed. */
   OPENED_NEW: 1,
   OPENED_CLOEXEC: 2,
@@ -312,7 +317,7 @@ export const ctlmsg = struct('ctlmsg', 'A message on the control socket (SOCK_SE
 });
 
 /** vfs → stub: what a path or an open file is, for the stub to remember (native/stub/names.c). Out argument 5 of calls that have no sixth argument. */
-export const answer = struct('answer', 'An answer that holds as long as the cells that it names have the values that it names. A link\'s target follows it; then, 8-byte aligned, answers about other names in the same directory, each followed by its name.', 152, {
+export const answer = struct('answer', 'An answer that holds as long as the cells that it names have the values that it names. A link\'s target follows it; then, 8-byte aligned, further answers, each followed by what it is about: another name in the same directory, or an absolute path.', 160, {
   kind: u32('ANSWER_*.'),
   gen: u32('Value of cell 0: what paths lead through.'),
   name_cell: u32('Cell of the last name, 0 = none.'),
@@ -321,7 +326,7 @@ export const answer = struct('answer', 'An answer that holds as long as the cell
   inode_val: u32('Its value.'),
   fd: i32('Which descriptor it is about, -1 = what the path argument says.'),
   nofile: u32('Soft RLIMIT_NOFILE of the caller.'),
-  target_len: u32('Bytes that follow: of a symlink\'s target (0 = not a symlink, or not told), or of the name of another entry.'),
+  target_len: u32('Bytes that follow: of a symlink\'s target (0 = not a symlink, or not told), or of what a further answer is about.'),
   mask: u32('stx_mask.'),
   blksize: u32('Bytes.'),
   nlink: u32('Links.'),
@@ -341,6 +346,8 @@ export const answer = struct('answer', 'An answer that holds as long as the cell
   nsec: u32('Nanoseconds of atime, btime, ctime, mtime.', 4),
   opened: u32('OPENED_*: of the descriptor that open returned.'),
   oflags: u32('What F_GETFL says of it.'),
+  asked: u32('Of a further answer: ASK_FOLLOW or ASK_NOFOLLOW about an absolute path, 0 = as the first, about another name in its directory.'),
+  pad: u32('0'),
 });
 
 /** Kernel → stub: what clone has prepared. In the reply payload at offset 0. */

@@ -36,9 +36,7 @@ export const $nd2: Nameidata = new Nameidata();
  */
 export function walkAt(f: Frame, c: Caller, nd: Nameidata, dirfd: number, path: string, flags: number): number {
   let start: Path | undefined;
-  nd.links = 0;
-  nd.settled = false;
-  nd.absent = undefined;
+  nd.reset();
   if (path.length === 0 && (flags & Walk.EMPTY) === 0) return -E.ENOENT;
   // An absolute path needs no dirfd, unless dirfd is to be its root.
   if ((path.charCodeAt(0) !== 47 || (flags & Walk.IN_ROOT) !== 0) && dirfd !== AT_FDCWD) {

@@ -23,6 +23,7 @@ import { crossMounts } from '../mounts.js';
 import { followLast, Last, lookupLast, type Nameidata, Walk } from '../namei.js';
 import { grantOpened, installFile, installOfd } from '../open-file.js';
 import { DirFile, PathFile } from '../path-file.js';
+import { startQuestion } from '../start-names.js';
 import { $nd, AT_FDCWD, callerOf, walkAt } from './args.js';
 
 /** Every flag open(2) knows; openat ignores others, openat2 refuses them. */
@@ -60,7 +61,10 @@ function doOpen(f: Frame, dirfd: number, path: string, flags: number, mode: numb
   if ((flags & O_CREAT) !== 0) return openCreate(f, c, dirfd, path, flags, mode, resolve);
   const w = ((flags & O_NOFOLLOW) !== 0 ? 0 : Walk.FOLLOW) | ((flags & O_DIRECTORY) !== 0 ? Walk.DIRECTORY : 0);
   const r = walkAt(f, c, $nd, dirfd, path, w | resolve);
-  return r < 0 ? missing(f, $nd, r) : openFound(f, c, $nd, flags, false);
+  if (r >= 0) return openFound(f, c, $nd, flags, false);
+  missing(f, $nd, r);
+  startQuestion(f, c, path, (flags & O_NOFOLLOW) === 0);
+  return r;
 }
 
 /** With O_CREAT: find the last component, following links to where the file is or would be. */

@@ -10,11 +10,12 @@ import { permission } from '../dac.js';
 import { fileOf } from '../file.js';
 import { InternalSuper, pathOfOfd } from '../foreign.js';
 import { DATA, scratch } from '../../../shared/host.js';
-import { devMajor, devMinor, type Inode, MAY_EXEC, MAY_READ, MAY_WRITE, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, type Mount, S_IFDIR, S_IFLNK, S_IFREG, type StatFs } from '../inode.js';
+import { type Caller, devMajor, devMinor, type Inode, MAY_EXEC, MAY_READ, MAY_WRITE, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, type Mount, S_IFDIR, S_IFLNK, S_IFREG, type StatFs } from '../inode.js';
 import { Walk } from '../namei.js';
 import { countUse } from '../open-file.js';
 import { tellSiblings } from '../siblings.js';
-import { $nd, AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, atWalk, callerOf, walkArg, walkInode } from './args.js';
+import { startQuestion } from '../start-names.js';
+import { $nd, AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, atWalk, callerOf, walkAt, walkInode } from './args.js';
 
 /** struct stat and struct statx, bytes. asm/stat.h, linux/stat.h. */
 const STAT_SIZE = 144, STATX_SIZE = 256;
@@ -112,6 +113,13 @@ function statOfFd(f: Frame, fd: number): Inode | number {
   return i;
 }
 
+/** The walk of $nd along `path` has failed with errno, which is returned: what the caller may remember of that. */
+function notThere(f: Frame, c: Caller, path: string, follow: boolean, errno: number): number {
+  const r = missing(f, $nd, errno);
+  startQuestion(f, c, path, follow);
+  return r;
+}
+
 /** The inode that a path call means, brought up to date. Borrowed. */
 function statTarget(f: Frame, dirfd: number, arg: number, flags: number): Inode | number {
   const c = callerOf(f);
@@ -122,15 +130,17 @@ function statTarget(f: Frame, dirfd: number, arg: number, flags: number): Inode 
   if (path === '' && (flags & AT_EMPTY_PATH) !== 0 && dirfd !== AT_FDCWD) {
     return statOfFd(f, dirfd);
   }
-  const r = walkArg(f, c, $nd, dirfd, arg, atWalk(flags));
-  if (r < 0) return missing(f, $nd, r);
+  const follow = (flags & AT_SYMLINK_NOFOLLOW) === 0;
+  const r = walkAt(f, c, $nd, dirfd, path, atWalk(flags));
+  if (r < 0) return notThere(f, c, path, follow, r);
   if ($nd.ofd !== 0) return inodeOfOfd(f, $nd.ofd);
   const inode = $nd.inode;
   const s = inode.refresh();
   if (s < 0) return s;
   if ($nd.settled) {
     answerFound(f, $nd.dentry, inode, $nd.mnt.id);
-    tellSiblings(f, c, $nd, (flags & AT_SYMLINK_NOFOLLOW) === 0);
+    tellSiblings(f, c, $nd, follow);
+    startQuestion(f, c, path, follow);
   }
   return inode;
 }
@@ -212,11 +222,16 @@ function sys_fstatfs(f: Frame): number {
  */
 function accessAt(f: Frame, dirfd: number, arg: number, mode: number, flags: number): number {
   if ((mode & ~7) !== 0 || (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -E.EINVAL;
+  const path = f.str(arg);
+  if (typeof path === 'number') return path;
   const c = callerOf(f);
   // The walk goes by the real ids too.
   c.real = (flags & AT_EACCESS) === 0;
-  const r = walkArg(f, c, $nd, dirfd, arg, atWalk(flags));
-  if (r < 0) return missing(f, $nd, r);
+  const r = walkAt(f, c, $nd, dirfd, path, atWalk(flags));
+  if (r < 0) {
+    c.real = false;
+    return notThere(f, c, path, (flags & AT_SYMLINK_NOFOLLOW) === 0, r);
+  }
   if ($nd.ofd !== 0) return 0;
   const inode = $nd.inode;
   const mask = ((mode & 4) !== 0 ? MAY_READ : 0) | ((mode & 2) !== 0 ? MAY_WRITE : 0) | ((mode & 1) !== 0 ? MAY_EXEC : 0);
@@ -236,13 +251,15 @@ function readlinkAt(f: Frame, dirfd: number, arg: number, buf: number): number {
   if (size <= 0) return -E.EINVAL;
   const c = callerOf(f);
   const path = f.str(arg);
-  const r = walkArg(f, c, $nd, dirfd, arg, dirfd === AT_FDCWD ? 0 : Walk.EMPTY);
-  if (r < 0) return missing(f, $nd, r);
+  if (typeof path === 'number') return path;
+  const r = walkAt(f, c, $nd, dirfd, path, dirfd === AT_FDCWD ? 0 : Walk.EMPTY);
+  if (r < 0) return notThere(f, c, path, false, r);
   if ($nd.ofd !== 0) return -E.ENOENT;
   const inode = $nd.inode;
   const remember = $nd.settled && inode.refresh() === 0;
   if (!inode.isLink) {
     if (remember) answerFound(f, $nd.dentry, inode, $nd.mnt.id);
+    startQuestion(f, c, path, false);
     return path === '' ? -E.ENOENT : -E.EINVAL;
   }
   const t = inode.readlink(c);
