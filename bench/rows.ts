@@ -29,9 +29,12 @@ interface Micro { readonly name: string; readonly bar?: number; readonly why: st
 
 /** Rows of bench/micro.c: the first word of `name` is the operation. */
 const MICRO: readonly Micro[] = [
-  { name: 'getppid', why: `${TRIP}; the measure of a trip, since nothing else happens` },
-  { name: 'getppid, one CPU hog per core', why: `${TRIP}: server and caller must get a core from whom computes`, args: ['hogs'] },
+  { name: 'getpriority', why: `${TRIP}; the measure of a trip, since nothing else happens` },
+  { name: 'getpriority, one CPU hog per core', why: `${TRIP}: server and caller must get a core from whom computes`, args: ['hogs'] },
   { name: 'getpid', bar: 1.5, why: STUB },
+  { name: 'getppid', bar: 1.5, why: STUB },
+  { name: 'getgroups', bar: 1.5, why: STUB },
+  { name: 'uname', bar: 1.5, why: STUB },
   { name: 'clock_gettime', bar: 1.5, why: `${STUB} (programs ask the vDSO, which costs nothing more)` },
   { name: 'read-zero-1', bar: 1.5, why: STUB },
   { name: 'write-null-1', bar: 1.5, why: STUB },
@@ -63,7 +66,7 @@ const MICRO: readonly Micro[] = [
   { name: 'cpu-loop', bar: 1.02, why: ITSELF },
   ...[1, 2, 4, 8, 16].map((n): Micro => ({ name: `stat, ${n} processes at once`, why: 'remembered by each process', args: [String(n)] })),
   ...[1, 2, 4, 8, 16].map((n): Micro => ({ name: `pipe-write, ${n} processes at once`, why: STUB, args: [String(n)] })),
-  ...[2, 4, 8, 16].map((n): Micro => ({ name: `getppid, ${n} processes at once`, why: `${TRIP}, all to the same server, which works on one core`, args: [String(n)] })),
+  ...[2, 4, 8, 16].map((n): Micro => ({ name: `getpriority, ${n} processes at once`, why: `${TRIP}, all to the same server, which works on one core`, args: [String(n)] })),
 ];
 
 /** `before` prepares and `after` cleans up outside of the time; both and the script run in one shell. */

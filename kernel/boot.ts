@@ -3,7 +3,7 @@ import type { BootData } from '../shared/boot.js';
 import type { KernelEvent } from '../shared/control.js';
 import * as L from '../shared/gen/layout.js';
 import { native } from '../shared/native.js';
-import { setName } from './calls/system.js';
+import { setName, tellNames } from './calls/system.js';
 import { FAILED, Launch, Tty, installLaunches } from './launch.js';
 import type { Kernel } from './proc.js';
 
@@ -21,6 +21,7 @@ export class Boot {
     const { spec } = this.boot;
     setName(L.META_HOSTNAME_BYTE(1), spec.hostname);
     setName(L.META_DOMAINNAME_BYTE(1), '(none)');
+    tellNames();
     const failed = (code: number, errno: number, message: string): void => { this.tell({ carrick: 'failed', code, errno, message }); };
     const stub = native.stubFd();
     if (stub < 0) { failed(FAILED, -stub, `cannot load the stub (errno ${-stub}); build it with: npm run build:native`); return; }

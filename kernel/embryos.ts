@@ -22,6 +22,7 @@ import { Msg } from '../shared/messages.js';
 import { native } from '../shared/native.js';
 import { TaskState, TgState } from '../shared/tasks.js';
 import { tellIds, tellLimits } from './calls/limits.js';
+import { tellKin } from './calls/pgrp.js';
 import { pidfdForChild } from './calls/pidfd.js';
 import { type Kernel, Mm, type Proc, SIGCHLD, SIGKILL } from './proc.js';
 import { endGroup } from './task-end.js';
@@ -319,6 +320,7 @@ function commitProcess(k: Kernel, f: Frame, e: Embryo, child: Proc, pid: number)
   L.setMetaForks(1, L.metaForks(1) + 1);
   publish(k, e.task, pid, tg);
   L.setTgState(tg, TgState.RUNNING);
+  tellKin(tg);
   k.trace.onChild(e, f.task);
   if (L.tgExe(tg) !== 0) k.ep.quiet(L.SRV_VFS, Msg.EXE_SET, [tg, L.tgExe(tg), SAME_AS_PARENT]);
   if (!shared) admit(e.task, tg);

@@ -30,6 +30,7 @@ import { writePlan } from './exec/plan.js';
 import { Strings } from './exec/strings.js';
 import type { LimitSpec } from '../shared/spec.js';
 import { initialLimits, mirrorLimits, tellIds, tellLimits } from './calls/limits.js';
+import { tellKin } from './calls/pgrp.js';
 import { type Kernel, Mm, type Proc, SIGKILL, SIGSEGV } from './proc.js';
 import { endGroup } from './task-end.js';
 
@@ -393,6 +394,7 @@ export class Launch {
     L.setTgNtasks(p.tg, 1);
     L.setTaskState(this.task, TaskState.RUNNING);
     L.setTgState(p.tg, TgState.RUNNING);
+    tellKin(p.tg);
     L.setMetaForks(1, L.metaForks(1) + 1);
     this.phase = Phase.RUNNING;
     if (spec.first) { k.init = p; return; }

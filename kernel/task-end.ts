@@ -16,6 +16,7 @@ import * as L from '../shared/gen/layout.js';
 import { Msg } from '../shared/messages.js';
 import { native } from '../shared/native.js';
 import { TaskState, TgState, eachTaskOf, pgrpOrphaned } from '../shared/tasks.js';
+import { tellKin } from './calls/pgrp.js';
 import { cpuTimesOf, hostStatus } from './cpu-times.js';
 import { type Kernel, type Proc, SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SIGSEGV } from './proc.js';
 
@@ -198,6 +199,7 @@ function reparent(k: Kernel, p: Proc): void {
     L.setTgParent(c.tg, heir.tg);
     L.setTgPpid(c.tg, heir.pid);
     L.setTgExitSignal(c.tg, SIGCHLD);
+    tellKin(c.tg);
     if (L.tgState(c.tg) === TgState.ZOMBIE) tellParent(k, c);
     else hangUpOrphans(k, L.tgPgid(c.tg), L.tgSid(c.tg), p, 0);
   }

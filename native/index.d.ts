@@ -112,7 +112,7 @@ export function planRead(area: number, planOff: number, scratchOff: number, len:
 // ---- cells (servers/vfs/answers.ts, native/stub/names.c) ----
 /** memfd of the cells, for CTL_IMAGES: nobody but carrick can write to it. Made at the first call. Any worker. */
 export function namesFd(): number;
-/** Store a cell, for every guest to see: 0, or -EINVAL. Writer: vfs. */
+/** Store a cell, or a word behind the cells, for every guest to see: 0, or -EINVAL. Writers: vfs, kernel (NAMES_SYSTEM). */
 export function namesStore(cell: number, value: number): number;
 
 // ---- life ----

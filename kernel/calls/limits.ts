@@ -15,6 +15,7 @@ import { native } from '../../shared/native.js';
 import type { LimitSpec } from '../../shared/spec.js';
 import { TaskState, eachTaskOf, eachTg, taskByTid } from '../../shared/tasks.js';
 import type { Kernel } from '../proc.js';
+import { tellKin } from './pgrp.js';
 import { RLIMIT_NPROC } from '../spares.js';
 
 export const RLIMITS = 16;
@@ -121,7 +122,7 @@ export function tellLimits(tg: number): void {
   });
 }
 
-/** Leave the credentials of a process's only task in the pctx: when a program or a process begins. */
+/** Leave the credentials of a process's only task in the pctx: when a program or a process begins. A new program's pctx also gets what is told of parent, group and session. */
 export function tellIds(tg: number, task: number): void {
   const cred = L.taskCred(task);
   tell(tg, L.PCTX_IDS_SEQ, (area, ix) => {
@@ -129,7 +130,13 @@ export function tellIds(tg: number, task: number): void {
     native.pctxStore(area, ix, L.PCTX_EUID, L.credEuid(cred) >>> 0);
     native.pctxStore(area, ix, L.PCTX_GID, L.credGid(cred) >>> 0);
     native.pctxStore(area, ix, L.PCTX_EGID, L.credEgid(cred) >>> 0);
+    native.pctxStore(area, ix, L.PCTX_SUID, L.credSuid(cred) >>> 0);
+    native.pctxStore(area, ix, L.PCTX_SGID, L.credSgid(cred) >>> 0);
+    const n = L.credNgroups(cred);
+    native.pctxStore(area, ix, L.PCTX_NGROUPS, n);
+    for (let i = 0; i < n; i++) native.pctxStore(area, ix, L.PCTX_GROUPS + 4 * i, L.credGroups(cred, i) >>> 0);
   });
+  tellKin(tg);
 }
 
 /** Fork and exec copy the flags. */

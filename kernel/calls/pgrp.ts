@@ -1,10 +1,25 @@
-/** Process groups and sessions: setpgid, getpgid, getpgrp, setsid, getsid; and the plain ids. credentials(7), setpgid(2), setsid(2). */
+/**
+ * Process groups and sessions: setpgid, getpgid, getpgrp, setsid, getsid; and the plain ids. credentials(7), setpgid(2), setsid(2).
+ *
+ * A process asks for its own parent, group and session without a trip: tellKin leaves them in its pctx. They change by others too (setpgid by the parent, the
+ * parent's death), and always here in the kernel, which tells before it answers or announces what changed them: who knows of the change finds it told.
+ */
 import { E } from '../../shared/errno.js';
 import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
 import * as NR from '../../shared/gen/syscalls.js';
+import { native } from '../../shared/native.js';
 import { TgState, pgrpExists, tgByPid } from '../../shared/tasks.js';
 import type { Kernel } from '../proc.js';
+
+/** Tell a running process its parent, group and session, each plus 1. What does not run yet, or no longer, has no pctx that may be written. */
+export function tellKin(tg: number): void {
+  if (L.tgState(tg) !== TgState.RUNNING) return;
+  const area = L.tgArea(tg), ix = L.tgPctx(tg);
+  native.pctxStore(area, ix, L.PCTX_PPID, L.tgPpid(tg) + 1);
+  native.pctxStore(area, ix, L.PCTX_PGID, L.tgPgid(tg) + 1);
+  native.pctxStore(area, ix, L.PCTX_SID, L.tgSid(tg) + 1);
+}
 
 /**
  * setpgid(2), in Linux's order of checks:
@@ -27,6 +42,7 @@ export function setpgid(callerTg: number, pidArg: number, pgidArg: number): numb
   if (L.tgSessionLeader(tg) !== 0) return -E.EPERM;
   if (pgid !== pid && !pgrpExists(pgid, L.tgSid(callerTg))) return -E.EPERM;
   L.setTgPgid(tg, pgid);
+  tellKin(tg);
   return 0;
 }
 
@@ -45,6 +61,7 @@ export function setsid(tg: number): number {
   L.setTgSessionLeader(tg, 1);
   // A new session has no controlling terminal. vfs writes this word only for session leaders that open one.
   L.setTgCtty(tg, 0);
+  tellKin(tg);
   return pid;
 }
 

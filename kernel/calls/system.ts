@@ -28,19 +28,36 @@ export function setName(byte: number, name: string): void {
   for (let i = 0; i < FIELD; i++) b[byte + i] = i < NAME_MAX && i < name.length ? name.charCodeAt(i) : 0;
 }
 
-/** uname(2): the host's kernel, the container's names. EFAULT. */
+/** struct utsname into the scratch: the host's kernel, the container's names. -errno of the host. */
+function utsname(): number {
+  const r = native.sys(NR_HOST_uname, 0b1, host.STRUCT);
+  if (r < 0) return r;
+  const m = L.metaU8();
+  for (let i = 0; i < FIELD; i++) {
+    host.scratch[host.STRUCT + FIELD + i] = m[L.META_HOSTNAME_BYTE(1) + i] as number;
+    host.scratch[host.STRUCT + 5 * FIELD + i] = m[L.META_DOMAINNAME_BYTE(1) + i] as number;
+  }
+  return 0;
+}
+
+let told = 0;
+
+/** Leave what uname says where every guest can read it (behind the cells), under its sequence word. Before a change of names is answered. */
+export function tellNames(): void {
+  if (utsname() < 0) return;
+  native.namesStore(L.NAMES_SYSTEM, ++told);
+  for (let i = 0; i < L.UTSNAME_LEN; i += 4) native.namesStore(L.NAMES_SYSTEM + 1 + i / 4, host.scratchView.getUint32(host.STRUCT + i, true));
+  native.namesStore(L.NAMES_SYSTEM, ++told);
+}
+
+/** uname(2). EFAULT. */
 function sys_uname(f: Frame): number {
   const at = f.outOff(0);
   if (at < 0) return at;
-  const r = native.sys(NR_HOST_uname, 0b1, host.STRUCT);
+  const r = utsname();
   if (r < 0) return r;
-  host.scratch.copy(f.bytes, at, host.STRUCT, host.STRUCT + 6 * FIELD);
-  const m = L.metaU8();
-  for (let i = 0; i < FIELD; i++) {
-    f.bytes[at + FIELD + i] = m[L.META_HOSTNAME_BYTE(1) + i] as number;
-    f.bytes[at + 5 * FIELD + i] = m[L.META_DOMAINNAME_BYTE(1) + i] as number;
-  }
-  f.setOut(0, 6 * FIELD);
+  host.scratch.copy(f.bytes, at, host.STRUCT, host.STRUCT + L.UTSNAME_LEN);
+  f.setOut(0, L.UTSNAME_LEN);
   return 0;
 }
 
@@ -52,6 +69,7 @@ function setSystemName(f: Frame, byte: number): number {
   const at = len === 0 ? 0 : f.inOff(0);
   if (at < 0) return at;
   setName(byte, f.bytes.latin1Slice(at, at + len));
+  tellNames();
   return 0;
 }
 

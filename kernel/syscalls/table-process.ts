@@ -14,7 +14,7 @@ export const PROCESS_CALLS: readonly SyscallRow[] = [
   row(98, 165, 'getrusage', 'kernel', 'partial', '', 'who:rusagewho usage:out:144'),
   row(100, 153, 'times', 'kernel', 'partial', '', 'buf:out:32'),
   row(101, 117, 'ptrace', 'kernel', 'partial', '', 'op:int pid:pid addr:ptr data:ptr', 'no debug registers, no seccomp filters; an interrupted sleep is not seen as restart_syscall'),
-  row(110, 173, 'getppid', 'kernel', 'partial', '', ''),
+  row(110, 173, 'getppid', 'kernel', 'partial', 'fast', ''),
   row(135, 92, 'personality', 'kernel', 'partial', '', 'persona:hex'),
   row(140, 141, 'getpriority', 'kernel', 'partial', '', 'which:int who:int'),
   row(141, 140, 'setpriority', 'kernel', 'partial', '', 'which:int who:int prio:int'),

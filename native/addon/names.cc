@@ -2,7 +2,7 @@
  * The cells of names: counters that tell guests whether what they remember of names still holds (native/stub/names.c).
  *
  * One memfd for all guests, mapped in carrick for ever. It is sealed against any further writable mapping (F_SEAL_FUTURE_WRITE), so the guests' copies of the fd can
- * only be read, and against resizing. Writer: the vfs worker, one word at a time.
+ * only be read, and against resizing. Writer: the vfs worker, one word at a time; of the words behind the cells (NAMES_SYSTEM) the kernel worker.
  */
 #include "addon.h"
 #include "exports.h"
@@ -15,7 +15,7 @@
 #define F_SEAL_FUTURE_WRITE 0x0010
 #endif
 
-constexpr size_t BYTES = CARRICK_NAMES_CELLS * sizeof(uint32_t);
+constexpr size_t BYTES = CARRICK_NAMES_WORDS * sizeof(uint32_t);
 
 static std::mutex names_lock;
 static int names_fd = -1;
@@ -67,7 +67,7 @@ napi_value js_namesStore(napi_env env, napi_callback_info info)
 
 	if (at == nullptr && names_get() >= 0)
 		at = cells.load(std::memory_order_acquire);
-	if (at == nullptr || i >= CARRICK_NAMES_CELLS)
+	if (at == nullptr || i >= CARRICK_NAMES_WORDS)
 		return num(env, -EINVAL);
 	__atomic_store_n(at + i, args.u32(1), __ATOMIC_SEQ_CST);
 	return num(env, 0);

@@ -88,7 +88,7 @@ static inline u32 cell(u32 i) { return __atomic_load_n((const u32 *)CARRICK_NAME
 /* Map the cells. Without them nothing is remembered. */
 void names_start(int fd)
 {
-	u64 len = CARRICK_NAMES_CELLS * 4ull;
+	u64 len = CARRICK_NAMES_WORDS * 4ull;
 
 	mm.names = (u64)host(__NR_mmap, CARRICK_NAMES_ADDR, len, 1 /* PROT_READ */, 0x100001 /* SHARED|FIXED_NOREPLACE */, fd, 0) == CARRICK_NAMES_ADDR;
 }

@@ -12,6 +12,10 @@
 #define CARRICK_AREA_ADDR 0x7e0010000000ULL
 #define CARRICK_NAMES_ADDR 0x7e0008000000ULL
 #define CARRICK_NAMES_CELLS 8192
+#define CARRICK_NAMES_SYSTEM 8192
+#define CARRICK_NAMES_SYSTEM_WORDS 99
+#define CARRICK_NAMES_WORDS 9216
+#define CARRICK_UTSNAME_LEN 390
 #define CARRICK_ANSWERS_ADDR 0x7e000c000000ULL
 #define CARRICK_STACKS_ADDR 0x7e0020000000ULL
 #define CARRICK_STACK_SIZE 65536
@@ -306,8 +310,8 @@ struct carrick_pctx {
 	uint32_t ctl_lock;
 	/* Control messages received so far. Writer: stub under ctl_lock. */
 	uint32_t ctl_seen;
-	/* Not used by the stub; kept for the fast path of umask. Writer: vfs. */
-	uint32_t umask_;
+	/* What getppid says, plus 1; 0 = ask the kernel. Writer: kernel, before it answers whatever changed it. Reader: stub. */
+	uint32_t ppid;
 	/* Calls that came by a thunk, counted when PF_TRACE is set. @atomic. Writer: stub. Reader: kernel, for trace -c. */
 	uint64_t rw_calls;
 	/* Calls that trapped, the same. */
@@ -330,7 +334,7 @@ struct carrick_pctx {
 	uint32_t spare_thread_slot;
 	/* Even and not 0: rlim holds. Odd: it is being written. Writer: kernel. */
 	uint32_t limits_seq;
-	/* The same of uid to egid: the credentials with which the program or the process began. The stub knows of later changes, which are its tasks' own. */
+	/* The same of uid to groups: the credentials with which the program or the process began. The stub knows of later changes, which are its tasks' own. */
 	uint32_t ids_seq;
 	/* Writer: kernel. Reader: stub. */
 	uint32_t uid;
@@ -340,8 +344,18 @@ struct carrick_pctx {
 	uint32_t gid;
 	/* Writer: kernel. */
 	uint32_t egid;
-	/* 0. */
-	uint32_t ids_pad;
+	/* Writer: kernel. */
+	uint32_t suid;
+	/* Writer: kernel. */
+	uint32_t sgid;
+	/* Supplementary groups. Writer: kernel. */
+	uint32_t ngroups;
+	/* The groups. Writer: kernel. */
+	uint32_t groups[32];
+	/* Process group, plus 1; as ppid. */
+	uint32_t pgid;
+	/* Session, plus 1; as ppid. */
+	uint32_t sid;
 	/* Soft and hard limit of each RLIMIT_*, bytes and the like, ~0 = none. Writer: kernel. */
 	uint64_t rlim[32];
 	/* Disposition of signal i-1: SIG_DFL 0, SIG_IGN 1 or address. Writer: stub. */
@@ -366,7 +380,7 @@ struct carrick_pctx {
 	uint32_t rw_after;
 	/* 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. */
 	uint32_t exit_word;
-	uint8_t tail_[1628];
+	uint8_t tail_[1484];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_pctx) == 8192, "pctx");
 _Static_assert(offsetof(struct carrick_pctx, tgid) == 0, "pctx.tgid");
@@ -375,7 +389,7 @@ _Static_assert(offsetof(struct carrick_pctx, sigpend) == 8, "pctx.sigpend");
 _Static_assert(offsetof(struct carrick_pctx, fdr_base) == 16, "pctx.fdr_base");
 _Static_assert(offsetof(struct carrick_pctx, ctl_lock) == 20, "pctx.ctl_lock");
 _Static_assert(offsetof(struct carrick_pctx, ctl_seen) == 24, "pctx.ctl_seen");
-_Static_assert(offsetof(struct carrick_pctx, umask_) == 28, "pctx.umask_");
+_Static_assert(offsetof(struct carrick_pctx, ppid) == 28, "pctx.ppid");
 _Static_assert(offsetof(struct carrick_pctx, rw_calls) == 32, "pctx.rw_calls");
 _Static_assert(offsetof(struct carrick_pctx, rw_traps) == 40, "pctx.rw_traps");
 _Static_assert(offsetof(struct carrick_pctx, rw_sites) == 48, "pctx.rw_sites");
@@ -392,19 +406,24 @@ _Static_assert(offsetof(struct carrick_pctx, uid) == 108, "pctx.uid");
 _Static_assert(offsetof(struct carrick_pctx, euid) == 112, "pctx.euid");
 _Static_assert(offsetof(struct carrick_pctx, gid) == 116, "pctx.gid");
 _Static_assert(offsetof(struct carrick_pctx, egid) == 120, "pctx.egid");
-_Static_assert(offsetof(struct carrick_pctx, ids_pad) == 124, "pctx.ids_pad");
-_Static_assert(offsetof(struct carrick_pctx, rlim) == 128, "pctx.rlim");
-_Static_assert(offsetof(struct carrick_pctx, sa_handler) == 384, "pctx.sa_handler");
-_Static_assert(offsetof(struct carrick_pctx, sa_flags) == 896, "pctx.sa_flags");
-_Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1408, "pctx.sa_restorer");
-_Static_assert(offsetof(struct carrick_pctx, sa_mask) == 1920, "pctx.sa_mask");
-_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2432, "pctx.fdhint");
-_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6528, "pctx.brk_start");
-_Static_assert(offsetof(struct carrick_pctx, brk) == 6536, "pctx.brk");
-_Static_assert(offsetof(struct carrick_pctx, auxv) == 6544, "pctx.auxv");
-_Static_assert(offsetof(struct carrick_pctx, auxv_len) == 6552, "pctx.auxv_len");
-_Static_assert(offsetof(struct carrick_pctx, rw_after) == 6556, "pctx.rw_after");
-_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6560, "pctx.exit_word");
+_Static_assert(offsetof(struct carrick_pctx, suid) == 124, "pctx.suid");
+_Static_assert(offsetof(struct carrick_pctx, sgid) == 128, "pctx.sgid");
+_Static_assert(offsetof(struct carrick_pctx, ngroups) == 132, "pctx.ngroups");
+_Static_assert(offsetof(struct carrick_pctx, groups) == 136, "pctx.groups");
+_Static_assert(offsetof(struct carrick_pctx, pgid) == 264, "pctx.pgid");
+_Static_assert(offsetof(struct carrick_pctx, sid) == 268, "pctx.sid");
+_Static_assert(offsetof(struct carrick_pctx, rlim) == 272, "pctx.rlim");
+_Static_assert(offsetof(struct carrick_pctx, sa_handler) == 528, "pctx.sa_handler");
+_Static_assert(offsetof(struct carrick_pctx, sa_flags) == 1040, "pctx.sa_flags");
+_Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1552, "pctx.sa_restorer");
+_Static_assert(offsetof(struct carrick_pctx, sa_mask) == 2064, "pctx.sa_mask");
+_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2576, "pctx.fdhint");
+_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6672, "pctx.brk_start");
+_Static_assert(offsetof(struct carrick_pctx, brk) == 6680, "pctx.brk");
+_Static_assert(offsetof(struct carrick_pctx, auxv) == 6688, "pctx.auxv");
+_Static_assert(offsetof(struct carrick_pctx, auxv_len) == 6696, "pctx.auxv_len");
+_Static_assert(offsetof(struct carrick_pctx, rw_after) == 6700, "pctx.rw_after");
+_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6704, "pctx.exit_word");
 /* How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. */
 struct carrick_plan {
 	/* PLAN_MAGIC 0x4e414c50. */

@@ -5,6 +5,10 @@ export const STUB_MAX = 1048576;
 export const AREA_ADDR = 138538733535232;
 export const NAMES_ADDR = 138538599317504;
 export const NAMES_CELLS = 8192;
+export const NAMES_SYSTEM = 8192;
+export const NAMES_SYSTEM_WORDS = 99;
+export const NAMES_WORDS = 9216;
+export const UTSNAME_LEN = 390;
 export const ANSWERS_ADDR = 138538666426368;
 export const STACKS_ADDR = 138539001970688;
 export const STACK_SIZE = 65536;
@@ -238,8 +242,8 @@ export const PCTX_FDR_BASE = 16;
 export const PCTX_CTL_LOCK = 20;
 /** Control messages received so far. Writer: stub under ctl_lock. (u32) */
 export const PCTX_CTL_SEEN = 24;
-/** Not used by the stub; kept for the fast path of umask. Writer: vfs. (u32) */
-export const PCTX_UMASK_ = 28;
+/** What getppid says, plus 1; 0 = ask the kernel. Writer: kernel, before it answers whatever changed it. Reader: stub. (u32) */
+export const PCTX_PPID = 28;
 /** Calls that came by a thunk, counted when PF_TRACE is set. @atomic. Writer: stub. Reader: kernel, for trace -c. (u64) */
 export const PCTX_RW_CALLS = 32;
 /** Calls that trapped, the same. (u64) */
@@ -262,7 +266,7 @@ export const PCTX_SPARE_THREAD = 92;
 export const PCTX_SPARE_THREAD_SLOT = 96;
 /** Even and not 0: rlim holds. Odd: it is being written. Writer: kernel. (u32) */
 export const PCTX_LIMITS_SEQ = 100;
-/** The same of uid to egid: the credentials with which the program or the process began. The stub knows of later changes, which are its tasks' own. (u32) */
+/** The same of uid to groups: the credentials with which the program or the process began. The stub knows of later changes, which are its tasks' own. (u32) */
 export const PCTX_IDS_SEQ = 104;
 /** Writer: kernel. Reader: stub. (u32) */
 export const PCTX_UID = 108;
@@ -272,32 +276,42 @@ export const PCTX_EUID = 112;
 export const PCTX_GID = 116;
 /** Writer: kernel. (u32) */
 export const PCTX_EGID = 120;
-/** 0. (u32) */
-export const PCTX_IDS_PAD = 124;
+/** Writer: kernel. (u32) */
+export const PCTX_SUID = 124;
+/** Writer: kernel. (u32) */
+export const PCTX_SGID = 128;
+/** Supplementary groups. Writer: kernel. (u32) */
+export const PCTX_NGROUPS = 132;
+/** The groups. Writer: kernel. (u32[32]) */
+export const PCTX_GROUPS = 136;
+/** Process group, plus 1; as ppid. (u32) */
+export const PCTX_PGID = 264;
+/** Session, plus 1; as ppid. (u32) */
+export const PCTX_SID = 268;
 /** Soft and hard limit of each RLIMIT_*, bytes and the like, ~0 = none. Writer: kernel. (u64[32]) */
-export const PCTX_RLIM = 128;
+export const PCTX_RLIM = 272;
 /** Disposition of signal i-1: SIG_DFL 0, SIG_IGN 1 or address. Writer: stub. (u64[64]) */
-export const PCTX_SA_HANDLER = 384;
+export const PCTX_SA_HANDLER = 528;
 /** SA_*. Writer: stub. (u64[64]) */
-export const PCTX_SA_FLAGS = 896;
+export const PCTX_SA_FLAGS = 1040;
 /** Guest restorer. Writer: stub. (u64[64]) */
-export const PCTX_SA_RESTORER = 1408;
+export const PCTX_SA_RESTORER = 1552;
 /** Mask while the handler runs. Writer: stub. (u64[64]) */
-export const PCTX_SA_MASK = 1920;
+export const PCTX_SA_MASK = 2064;
 /** Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never. (u8[4096]) */
-export const PCTX_FDHINT = 2432;
+export const PCTX_FDHINT = 2576;
 /** Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps. (u64) */
-export const PCTX_BRK_START = 6528;
+export const PCTX_BRK_START = 6672;
 /** The break. Writer: stub. (u64) */
-export const PCTX_BRK = 6536;
+export const PCTX_BRK = 6680;
 /** Where the stub keeps the auxiliary vector that the program began with. Writer: stub. Reader: vfs, for /proc/PID/auxv. (u64) */
-export const PCTX_AUXV = 6544;
+export const PCTX_AUXV = 6688;
 /** Its bytes, with AT_NULL. Writer: stub. (u32) */
-export const PCTX_AUXV_LEN = 6552;
+export const PCTX_AUXV_LEN = 6696;
 /** Traps of a call site before it is rewritten; 0 = never. Writer: kernel. Reader: stub. (u32) */
-export const PCTX_RW_AFTER = 6556;
+export const PCTX_RW_AFTER = 6700;
 /** 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. (u32) */
-export const PCTX_EXIT_WORD = 6560;
+export const PCTX_EXIT_WORD = 6704;
 /** How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. Bytes. */
 export const PLAN_SIZE = 1024;
 /** PLAN_MAGIC 0x4e414c50. (u32) */

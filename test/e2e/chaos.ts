@@ -25,7 +25,7 @@ const WORK: readonly (readonly string[])[] = [
   ['bash', '-c', 'while :; do for i in 1 2 3; do sleep 0.01 & done; wait; mkdir -p /opt/d/$RANDOM; rm -rf /opt/d; done'],
   ['sh', '-c', 'while :; do yes | head -c 300000 | tr y z | wc -c; done >/dev/null'],
   ['sh', '-c', 'mkdir -p /opt/pkg; while :; do for i in 1 2 3 4 5; do echo data > /opt/pkg/$i.new; ln -f /opt/pkg/$i.new /opt/pkg/$i.link; mv /opt/pkg/$i.new /opt/pkg/$i; done; sync /opt/pkg/1; rm -r /opt/pkg; mkdir /opt/pkg; done'],
-  ['python3', '-c', 'import os, threading\nt = [threading.Thread(target=lambda: [os.getppid() for _ in iter(int, 1)], daemon=True) for _ in range(3)]\n[x.start() for x in t]\nwhile True:\n  p = os.fork()\n  os._exit(3) if p == 0 else os.waitpid(p, 0)'],
+  ['python3', '-c', 'import os, threading\nt = [threading.Thread(target=lambda: [os.getpriority(os.PRIO_PROCESS, 0) for _ in iter(int, 1)], daemon=True) for _ in range(3)]\n[x.start() for x in t]\nwhile True:\n  p = os.fork()\n  os._exit(3) if p == 0 else os.waitpid(p, 0)'],
   ['python3', '-c', 'import socket, threading\ns = socket.create_server(("127.0.0.1", 0))\ndef serve():\n  while True:\n    c, _ = s.accept()\n    c.sendall(c.recv(1000) * 10)\n    c.close()\nthreading.Thread(target=serve, daemon=True).start()\nwhile True:\n  c = socket.create_connection(s.getsockname())\n  c.sendall(b"x" * 100)\n  while c.recv(4096): pass\n  c.close()'],
   ['setsid', 'sh', '-c', 'trap "" HUP INT; while :; do (setsid sleep 0.2 &); sleep 0.02; done'],
 ];

@@ -61,6 +61,11 @@ test('flags: environment, directory, user, hostname, entrypoint, tmpfs', () => {
   assert.equal(carrick(['run', '--rm', '--read-only', 'host', '--', 'sh', '-c', 'echo x > /etc/f']).status === 0, false);
 });
 
+test('a name that another process sets is what uname says from then on', () => {
+  const program = 'import os, socket\nbefore = os.uname().nodename\nchild = os.fork()\nif child == 0:\n  socket.sethostname("other")\n  os._exit(0)\nos.waitpid(child, 0)\nprint(before, os.uname().nodename)';
+  assert.equal(carrick(['run', '--rm', '--hostname', 'box', 'host', '--', 'python3', '-c', program]).out, 'box other\n');
+});
+
 test('volumes: read-write reaches the host, read-only does not', () => {
   const dir = scratchDir('vol');
   writeFileSync(join(dir, 'in'), 'from host\n');
