@@ -366,6 +366,10 @@ struct carrick_pctx {
 	uint64_t sa_restorer[64];
 	/* Mask while the handler runs. Writer: stub. */
 	uint64_t sa_mask[64];
+	/* Traps of a call site before it is rewritten; 0 = never. Among what children and new programs inherit. Writer: kernel, of a first process. Reader: stub. */
+	uint32_t rw_after;
+	/* 0. */
+	uint32_t inherited_pad;
 	/* Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never. */
 	uint8_t fdhint[4096];
 	/* Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps. */
@@ -376,11 +380,9 @@ struct carrick_pctx {
 	uint64_t auxv;
 	/* Its bytes, with AT_NULL. Writer: stub. */
 	uint32_t auxv_len;
-	/* Traps of a call site before it is rewritten; 0 = never. Writer: kernel. Reader: stub. */
-	uint32_t rw_after;
 	/* 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. */
 	uint32_t exit_word;
-	uint8_t tail_[1484];
+	uint8_t tail_[1480];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_pctx) == 8192, "pctx");
 _Static_assert(offsetof(struct carrick_pctx, tgid) == 0, "pctx.tgid");
@@ -417,13 +419,14 @@ _Static_assert(offsetof(struct carrick_pctx, sa_handler) == 528, "pctx.sa_handle
 _Static_assert(offsetof(struct carrick_pctx, sa_flags) == 1040, "pctx.sa_flags");
 _Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1552, "pctx.sa_restorer");
 _Static_assert(offsetof(struct carrick_pctx, sa_mask) == 2064, "pctx.sa_mask");
-_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2576, "pctx.fdhint");
-_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6672, "pctx.brk_start");
-_Static_assert(offsetof(struct carrick_pctx, brk) == 6680, "pctx.brk");
-_Static_assert(offsetof(struct carrick_pctx, auxv) == 6688, "pctx.auxv");
-_Static_assert(offsetof(struct carrick_pctx, auxv_len) == 6696, "pctx.auxv_len");
-_Static_assert(offsetof(struct carrick_pctx, rw_after) == 6700, "pctx.rw_after");
-_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6704, "pctx.exit_word");
+_Static_assert(offsetof(struct carrick_pctx, rw_after) == 2576, "pctx.rw_after");
+_Static_assert(offsetof(struct carrick_pctx, inherited_pad) == 2580, "pctx.inherited_pad");
+_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2584, "pctx.fdhint");
+_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6680, "pctx.brk_start");
+_Static_assert(offsetof(struct carrick_pctx, brk) == 6688, "pctx.brk");
+_Static_assert(offsetof(struct carrick_pctx, auxv) == 6696, "pctx.auxv");
+_Static_assert(offsetof(struct carrick_pctx, auxv_len) == 6704, "pctx.auxv_len");
+_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6708, "pctx.exit_word");
 /* How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. */
 struct carrick_plan {
 	/* PLAN_MAGIC 0x4e414c50. */

@@ -298,20 +298,22 @@ export const PCTX_SA_FLAGS = 1040;
 export const PCTX_SA_RESTORER = 1552;
 /** Mask while the handler runs. Writer: stub. (u64[64]) */
 export const PCTX_SA_MASK = 2064;
+/** Traps of a call site before it is rewritten; 0 = never. Among what children and new programs inherit. Writer: kernel, of a first process. Reader: stub. (u32) */
+export const PCTX_RW_AFTER = 2576;
+/** 0. (u32) */
+export const PCTX_INHERITED_PAD = 2580;
 /** Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never. (u8[4096]) */
-export const PCTX_FDHINT = 2576;
+export const PCTX_FDHINT = 2584;
 /** Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps. (u64) */
-export const PCTX_BRK_START = 6672;
+export const PCTX_BRK_START = 6680;
 /** The break. Writer: stub. (u64) */
-export const PCTX_BRK = 6680;
+export const PCTX_BRK = 6688;
 /** Where the stub keeps the auxiliary vector that the program began with. Writer: stub. Reader: vfs, for /proc/PID/auxv. (u64) */
-export const PCTX_AUXV = 6688;
+export const PCTX_AUXV = 6696;
 /** Its bytes, with AT_NULL. Writer: stub. (u32) */
-export const PCTX_AUXV_LEN = 6696;
-/** Traps of a call site before it is rewritten; 0 = never. Writer: kernel. Reader: stub. (u32) */
-export const PCTX_RW_AFTER = 6700;
+export const PCTX_AUXV_LEN = 6704;
 /** 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. (u32) */
-export const PCTX_EXIT_WORD = 6704;
+export const PCTX_EXIT_WORD = 6708;
 /** How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. Bytes. */
 export const PLAN_SIZE = 1024;
 /** PLAN_MAGIC 0x4e414c50. (u32) */

@@ -228,12 +228,13 @@ export const pctx = struct('pctx', 'What the threads of one thread group share w
   sa_flags: u64('SA_*. Writer: stub.', 64),
   sa_restorer: u64('Guest restorer. Writer: stub.', 64),
   sa_mask: u64('Mask while the handler runs. Writer: stub.', 64),
+  rw_after: u32('Traps of a call site before it is rewritten; 0 = never. Among what children and new programs inherit. Writer: kernel, of a first process. Reader: stub.'),
+  inherited_pad: u32('0.'),
   fdhint: u8('Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never.', 4096),
   brk_start: u64('Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps.'),
   brk: u64('The break. Writer: stub.'),
   auxv: u64('Where the stub keeps the auxiliary vector that the program began with. Writer: stub. Reader: vfs, for /proc/PID/auxv.'),
   auxv_len: u32('Its bytes, with AT_NULL. Writer: stub.'),
-  rw_after: u32('Traps of a call site before it is rewritten; 0 = never. Writer: kernel. Reader: stub.'),
   exit_word: u32('0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended.'),
 });
 

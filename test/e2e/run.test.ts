@@ -61,6 +61,15 @@ test('flags: environment, directory, user, hostname, entrypoint, tmpfs', () => {
   assert.equal(carrick(['run', '--rm', '--read-only', 'host', '--', 'sh', '-c', 'echo x > /etc/f']).status === 0, false);
 });
 
+test('children and their programs have their call sites rewritten, too', () => {
+  const child = 'import os\nif os.fork() == 0:\n  for i in range(5000): os.stat("/")\n  os._exit(0)\nos.wait()';
+  for (const argv of [['python3', '-c', child], ['sh', '-c', 'find /usr/share/doc > /dev/null; true']]) {
+    const r = carrick(['trace', '-c', 'run', '--rm', 'host', '--', ...argv]);
+    const [, thunks, traps] = /(\d+) calls came by them, (\d+) trapped/.exec(r.err)?.map(Number) ?? [];
+    assert.ok((thunks ?? 0) > 4 * (traps ?? Infinity), `${argv.join(' ')}: ${r.err.slice(-300)}`);
+  }
+});
+
 test('a name that another process sets is what uname says from then on', () => {
   const program = 'import os, socket\nbefore = os.uname().nodename\nchild = os.fork()\nif child == 0:\n  socket.sethostname("other")\n  os._exit(0)\nos.waitpid(child, 0)\nprint(before, os.uname().nodename)';
   assert.equal(carrick(['run', '--rm', '--hostname', 'box', 'host', '--', 'python3', '-c', program]).out, 'box other\n');

@@ -123,7 +123,7 @@ int main(void)
 	handle(SIGUSR1, on_storm, SA_RESTART);
 
 	stormed("getpid", SYS_getpid, 0, 0, 0, 2000, getpid());
-	stormed("getppid", SYS_getppid, 0, 0, 0, 100, getppid());
+	stormed("getpriority", SYS_getpriority, PRIO_PROCESS, 0, 0, 100, syscall(SYS_getpriority, PRIO_PROCESS, 0));
 	stormed("clock_gettime", SYS_clock_gettime, CLOCK_MONOTONIC, (long)&ts, 0, 1000, 0);
 	stormed("read", SYS_read, zero, (long)&c, 1, 1000, 1);
 	stormed("sched_yield", SYS_sched_yield, 0, 0, 0, 200, 0);
