@@ -106,8 +106,8 @@ export function guestsOf(carricks: readonly number[]): number[] {
   return guestProcesses().filter((guest) => descends(guest, (pid) => carricks.includes(pid)));
 }
 
-/** Wait until a condition holds; false when it does not within `ms`, which only bounds a failure. */
-export function eventually(holds: () => boolean, ms = 10000): boolean {
+/** Wait until a condition holds; false when it does not within `ms`, which only bounds a failure: much more than a busy machine takes. */
+export function eventually(holds: () => boolean, ms = 60000): boolean {
   const end = Date.now() + ms;
   while (!holds()) {
     if (Date.now() > end) return false;
