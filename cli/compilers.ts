@@ -11,14 +11,32 @@ import v8 from 'node:v8';
 const ALWAYS = '--always-sparkplug';
 /** Bytecode that a function runs before V8 thinks of optimising it, at first; and V8's own number. */
 const BUDGET = '--interrupt-budget=300000', USUAL_BUDGET = '--interrupt-budget=135168';
+const USUALLY = '--no-always-sparkplug';
 const HOLD_MS = 1000;
+/** The first program runs; and has not run for long. */
+let running = false, holding = false;
+/** Workers that boot. */
+let booting = 0;
+
+/** The flags are the process's, for every thread; both are looked up whenever V8 needs them. */
+function setFlags(): void {
+  v8.setFlagsFromString(running && booting === 0 ? ALWAYS : USUALLY);
+  v8.setFlagsFromString(holding && booting === 0 ? BUDGET : USUAL_BUDGET);
+}
 
 /**
  * Call once the workers have booted and the first program runs. Not before: V8 refuses code caches that were made with other flags, Node's own included, which
- * costs every worker's start some 15 ms. The flags are the process's, for every thread; both are looked up whenever V8 needs them.
+ * costs every worker's start some 15 ms.
  */
 export function holdOptimiser(): void {
-  v8.setFlagsFromString(ALWAYS);
-  v8.setFlagsFromString(BUDGET);
-  setTimeout(() => { v8.setFlagsFromString(USUAL_BUDGET); }, HOLD_MS).unref();
+  running = holding = true;
+  setFlags();
+  setTimeout(() => { holding = false; setFlags(); }, HOLD_MS).unref();
+}
+
+/** A worker is about to be started, which wants the flags that code caches were made with. Returns what to call when it serves. */
+export function allowCodeCaches(): () => void {
+  booting++;
+  setFlags();
+  return () => { booting--; setFlags(); };
 }

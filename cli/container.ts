@@ -1,9 +1,12 @@
 /**
  * The life of a container, in the main thread.
  *
- *   directory, tables, rings ──► five workers ──► kernel.start() ──► guest runs ──► 'exited' ──┐
- *                                    │ a worker dies                │ start refused           ├──► end(): kill, flush, tidy up, exit
- *                                    └──────────────────────────────┴── second Ctrl-C ────────┘
+ *   directory, tables, rings ──► kernel, vfs ──► kernel.start() ──► guest runs ──► 'exited' ───┐
+ *                                    │ a worker dies     │ start refused  │ 'needed': one more  ├──► end(): kill, flush, tidy up, exit
+ *                                    │                   │                ▼ worker              │
+ *                                    └───────────────────┴────────────────┴── second Ctrl-C ────┘
+ *
+ * The other workers are started when somebody needs them (kernel/late-servers.ts).
  *
  * Owns: the workers, the control ports, the caller's terminal and signals, the container's directory. The guests are children of the kernel
  * worker and die with it (PDEATHSIG); end() kills them by pidfd first, so that a worker's death leaves none behind either.
@@ -28,7 +31,7 @@ import { SERVER_NAMES } from '../shared/server-names.js';
 import type { RunSpec } from '../shared/spec.js';
 import { addonPath, bundles, loadAddon } from './addon.js';
 import { toText } from './bytes.js';
-import { holdOptimiser } from './compilers.js';
+import { allowCodeCaches, holdOptimiser } from './compilers.js';
 import { ContainerDir, type Description, sweep } from './container-dir.js';
 import { EXIT_CARRICK, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_SIGNAL, Failure, complain, report } from './failure.js';
 import { RawTerminal, windowSize } from './terminal.js';
@@ -38,6 +41,8 @@ const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2
 const IMPATIENCE_NS = 2e9;
 /** How long workers may take to flush before the container is given up. ms. */
 const SHUTDOWN_MS = 5000;
+/** Servers that start when they are needed: many programs make no socket, no pipe, and get no signal. */
+const LATE: readonly number[] = [L.SRV_NET, L.SRV_IPC, L.SRV_SIGNAL];
 const TG_FREE = 0;
 const TG_ZOMBIE = 3;
 /** exit_group(2). */
@@ -116,8 +121,12 @@ class Container {
   private readonly spec: RunSpec;
   private readonly dir: ContainerDir;
   private readonly terminal = new RawTerminal();
-  private readonly workers: Worker[] = [];
-  private readonly ports: MessagePort[] = [];
+  private readonly addon = addonPath();
+  private readonly tables = L.allocTables();
+  private readonly rings = allocRings(LATE);
+  /** By SRV_*; those that have been started. */
+  private readonly workers: Array<Worker | undefined> = [];
+  private readonly channels = SERVER_NAMES.map(() => new MessageChannel());
   private readonly apis: unknown[] = [];
   private readonly stats = new SharedArrayBuffer((L.SRV_COUNT + 1) * STAT_ROWS * 3 * 8);
   private ending = false;
@@ -146,8 +155,7 @@ class Container {
   private start(): void {
     const fds = native.createDoorbells();
     if (fds < 0) throw new Failure(`cannot make the workers' pipes (errno ${-fds}); raise the limit of open files`);
-    const tables = L.allocTables();
-    L.attachTables(tables);
+    L.attachTables(this.tables);
     L.setMetaFdrBase(1, fdrBase());
     L.setMetaTrace(1, this.spec.trace.mode === 'off' ? 0 : 1);
     L.setMetaNofast(1, this.spec.fastpath ? 0 : 1);
@@ -155,7 +163,6 @@ class Container {
     L.setMetaNogrants(1, this.spec.grants ? 0 : 1);
     L.setMetaBootNs(1, nowNs());
     L.setMetaNproc(1, availableParallelism());
-    const rings = allocRings();
 
     // Whatever ends this process must not wait for the workers (see the header), nor leave the terminal raw.
     process.on('uncaughtException', (error) => { this.died('main', error); });
@@ -165,26 +172,10 @@ class Container {
       process.on('SIGWINCH', () => this.resize());
       this.terminal.enter(this.spec.interactive);
     }
-    for (const [srv, name] of SERVER_NAMES.entries()) {
-      const { port1, port2 } = new MessageChannel();
-      const boot: BootData = {
-        srv, tables, rings, stats: this.stats, addonPath: addonPath(), spec: this.spec, control: port2,
-        traceFd: this.spec.trace.mode === 'lines' ? this.spec.trace.fd : -1, callLog: this.observer?.callLogs[srv],
-      };
-      const worker = new Worker(join(bundles, `${name}.mjs`), {
-        workerData: boot, transferList: [port2], name: `carrick-${name}`,
-        // Else Node pipes the worker's console into process.stdout, and for that makes our standard output, which is the guest's too, non-blocking.
-        stdout: true, stderr: true,
-      });
-      worker.on('error', (error) => this.died(name, error));
-      worker.on('exit', () => this.died(name, undefined));
-      this.workers.push(worker);
-      const { observer } = this;
-      if (observer !== undefined) port1.on('message', (message: KernelEvent | WorkerReady) => { if (message.carrick === 'ready') observer.worker(name, message.tid); });
-      this.ports.push(port1);
-    }
+    for (const srv of SERVER_NAMES.keys()) if (!LATE.includes(srv)) this.startWorker(srv);
     this.port(L.SRV_KERNEL).on('message', (message: KernelEvent | WorkerReady) => {
       if (message.carrick === 'sampling') this.observer?.sampling(message.result);
+      if (message.carrick === 'needed') this.startWorker(message.srv);
       if (message.carrick === 'started') { this.started = true; holdOptimiser(); this.onStarted(); }
       if (message.carrick === 'exited') void this.end(exitStatus(message.status));
       if (message.carrick === 'failed') void this.end(report(startFailure(message.errno, message.message, this.spec)));
@@ -195,11 +186,35 @@ class Container {
     setImmediate(sweep);
   }
 
-  private port(srv: number): MessagePort {
-    return this.ports[srv] as MessagePort;
+  private startWorker(srv: number): void {
+    if (this.ending) return;
+    const name = SERVER_NAMES[srv] ?? '';
+    const { port1, port2 } = this.channels[srv] as MessageChannel;
+    const boot: BootData = {
+      srv, tables: this.tables, rings: this.rings, stats: this.stats, addonPath: this.addon, spec: this.spec, control: port2,
+      traceFd: this.spec.trace.mode === 'lines' ? this.spec.trace.fd : -1, callLog: this.observer?.callLogs[srv],
+    };
+    const bootable = allowCodeCaches();
+    const worker = new Worker(join(bundles, 'worker.cjs'), {
+      workerData: boot, transferList: [port2], name: `carrick-${name}`,
+      // Else Node pipes the worker's console into process.stdout, and for that makes our standard output, which is the guest's too, non-blocking.
+      stdout: true, stderr: true,
+    });
+    worker.on('error', (error) => this.died(name, error));
+    worker.on('exit', () => this.died(name, undefined));
+    this.workers[srv] = worker;
+    port1.on('message', (message: KernelEvent | WorkerReady) => {
+      if (message.carrick !== 'ready') return;
+      bootable();
+      this.observer?.worker(name, message.tid);
+    });
   }
 
-  /** Ask a worker something: post the call, then wake the worker for it. */
+  private port(srv: number): MessagePort {
+    return (this.channels[srv] as MessageChannel).port1;
+  }
+
+  /** Ask a worker something: post the call, then wake the worker for it, or have it started. */
   private control<T, R>(srv: number, call: (api: Comlink.Remote<T>) => Promise<R>): Promise<R> {
     // Wrapped once: every wrap leaves a listener on the port.
     this.apis[srv] ??= Comlink.wrap(comlinkPort(this.port(srv)));
@@ -256,10 +271,11 @@ class Container {
     this.done({ status, stats: new Float64Array(this.stats), reports });
   }
 
-  /** What the workers counted. One that does not answer in time is left out. */
+  /** What the workers counted. One that does not answer in time, or never had anything to do, is left out. */
   private async reports(): Promise<ReportPart[]> {
     const late = new Promise<undefined>((resolve) => { setTimeout(() => { resolve(undefined); }, SHUTDOWN_MS); });
-    const parts = await Promise.all(SERVER_NAMES.map((_, srv) => Promise.race([late, this.control<ReportControl, ReportPart | undefined>(srv, (server) => server.report())])));
+    const started = [...SERVER_NAMES.keys()].filter((srv) => this.workers[srv] !== undefined);
+    const parts = await Promise.all(started.map((srv) => Promise.race([late, this.control<ReportControl, ReportPart | undefined>(srv, (server) => server.report())])));
     return parts.filter((part) => part !== undefined);
   }
 

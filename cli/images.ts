@@ -13,7 +13,8 @@ import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { isatty } from 'node:tty';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import type { Piscina } from 'piscina';
 import { type LocalSource, openArchive, openDockerArchive, openOciArchive, openOciDir } from '../image/archive.js';
 import { type Digest, digestOf, hexOf, isDigest, shortId } from '../image/digest.js';
@@ -56,7 +57,7 @@ const PROXY_VARIABLES = ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY
 /** A fetch for this environment; undefined: Node's own will do. */
 async function fetchFor(env: NodeJS.ProcessEnv): Promise<Fetch | undefined> {
   if (!PROXY_VARIABLES.some((name) => (env[name] ?? '') !== '')) return undefined;
-  const { proxyFetch } = await import(pathToFileURL(join(here, 'image-proxy.mjs')).href) as { proxyFetch: (env: NodeJS.ProcessEnv) => Fetch };
+  const { proxyFetch } = createRequire(import.meta.url)('./image-proxy.cjs') as { proxyFetch: (env: NodeJS.ProcessEnv) => Fetch };
   return proxyFetch(env);
 }
 

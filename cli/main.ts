@@ -9,7 +9,7 @@ import { argvBytes, envBytes, toBytes, toPath, toText } from './bytes.js';
 import type { CompatFlags } from './compat/command.js';
 import { exitNow, runContainer } from './container.js';
 import { addDockerFlags } from './docker-flags.js';
-import { EXIT_CARRICK, Failure, complain, debugging, report, why } from './failure.js';
+import { EXIT_CARRICK, Failure, complain, report, why } from './failure.js';
 import { addLifeCommands } from './life/commands.js';
 import type { ProfileFlags } from './profile/command.js';
 import { type Caller, type RunFlags, hereSpec, runElfSpec, runSpec } from './run-options.js';
@@ -254,7 +254,6 @@ function usageLine(error: CommanderError): string {
 }
 
 async function main(): Promise<void> {
-  if (debugging()) process.setSourceMapsEnabled(true);
   let status = 0;
   try {
     const args = argvBytes();

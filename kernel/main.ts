@@ -6,6 +6,7 @@ import { Boot } from './boot.js';
 import { ControlSocket } from './control-socket.js';
 import { installCalls } from './install.js';
 import { Kernel } from './proc.js';
+import { watchLateServers } from './late-servers.js';
 import { killAll, rideReaps, setInitExit } from './task-end.js';
 import { dump, startWatchdog } from './watchdog.js';
 
@@ -14,6 +15,7 @@ function setup(ep: Endpoint, boot: BootData): KernelControl & { dump(): void } {
   installCalls(k, boot.traceFd);
   ep.onAnswer = (f): void => { rideReaps(k, f); };
   startWatchdog(ep);
+  watchLateServers(ep, (event) => { boot.control.postMessage(event); });
   const clients = new ControlSocket(k, boot);
   const first = new Boot(k, boot, () => { clients.listen(); });
   setInitExit((status) => {

@@ -89,7 +89,8 @@ export function endGroup(k: Kernel, p: Proc): void {
   L.setTgExitStatus(tg, status);
   if (p === k.init) { becomeZombie(k, p); return; }
   // What it held open is closed before anybody can wait for it: whoever does may rely on seeing the end of a pipe.
-  k.ep.fence(takeReleased(), () => { becomeZombie(k, p); });
+  // All that a server owns before it has been started is a socket that the container was given, whose other end nobody in here holds.
+  k.ep.fence(k.ep.born(takeReleased()), () => { becomeZombie(k, p); });
 }
 
 /** What is left of it in native and on the host, which nobody waits for. Before its rows, which rest for a while, can be another's. */

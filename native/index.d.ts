@@ -44,6 +44,8 @@ export function watchFd(op: number, fd: number, events: number, token: number): 
 export function ringDoorbell(srv: number, word: number): number;
 /** Create the doorbell pipes; once, by the main thread, before any worker starts. fds outside 0..2, close-on-exec. */
 export function createDoorbells(): number;
+/** The end of server srv's doorbell at which it listens, to be watched in its stead while it has not been started; -EINVAL before createDoorbells. Borrowed. */
+export function doorbellFd(srv: number): number;
 
 // ---- areas, slots, processes (kernel worker, unless said otherwise) ----
 /** New or recycled area: its index, or -ENOMEM/-EMFILE. Mapped in carrick for ever, recycled clean. */

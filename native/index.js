@@ -10,7 +10,7 @@ const addon = createRequire(import.meta.url)('./build/Release/carrick.node');
 export const {
   sys, setScratch, scratchAddress,
   readMemory, writeMemory, readString,
-  endpointInit, replyAndWait, replyNow, watchFd, ringDoorbell, createDoorbells,
+  endpointInit, replyAndWait, replyNow, watchFd, ringDoorbell, createDoorbells, doorbellFd,
   areaAlloc, areaFree, areaFd, pctxInit, pctxFree, pctxAlloc, slotAlloc, slotFree, slotBind,
   slotLoad, slotStore, slotWake, pctxLoad, pctxStore, slotOr64, slotClear64, pctxOr64, pctxClear64,
   sigDeliverable, planWrite, planRead,

@@ -1,6 +1,7 @@
 /**
- * The one place that says how TypeScript becomes JavaScript here: esbuild, ESM for Node 20, npm packages bundled in, the addon loaded from the
- * path that boot hands down (shared/native.ts). Everything under dist/ is made by it.
+ * The one place that says how TypeScript becomes JavaScript here: esbuild for Node 20, npm packages bundled in, the addon loaded from the
+ * path that boot hands down (shared/native.ts). Everything under dist/ is made by it. What a `.cjs` file is wanted for is CommonJS, which can be loaded with a
+ * code cache (cli/start/load.ts); everything else is ESM.
  */
 import { build } from 'esbuild';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
@@ -11,6 +12,16 @@ export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
 /** CommonJS packages call require() for Node's own modules; an ESM bundle has to make one. */
 const REQUIRE = "import { createRequire as carrick$require } from 'node:module'; const require = carrick$require(import.meta.url);";
+
+const ESM = { format: 'esm', charset: 'utf8', banner: { js: REQUIRE } };
+const COMMONJS = {
+  format: 'cjs',
+  charset: 'ascii',
+  define: { 'import.meta.url': 'carrick$url' },
+  banner: { js: "const carrick$url = require('node:url').pathToFileURL(__filename).href;" },
+  // Code from a cache has no loader to ask: import() of what is not in the bundle becomes require().
+  supported: { 'dynamic-import': false },
+};
 
 /** Bundle every {in, out}: `in` relative to the repository, `out` absolute. */
 export async function bundle(entries, extra = {}) {
@@ -23,12 +34,10 @@ export async function bundle(entries, extra = {}) {
       bundle: true,
       platform: 'node',
       target: 'node20',
-      format: 'esm',
       mainFields: ['module', 'main'],
-      charset: 'utf8',
       sourcemap: 'linked',
       sourcesContent: false,
-      banner: { js: REQUIRE },
+      ...(entry.out.endsWith('.cjs') ? COMMONJS : ESM),
       external: ['*.node', 'esbuild', 'piscina'],
       logLevel: 'warning',
       ...extra,

@@ -6,6 +6,8 @@ import type { ReportPart } from './report.js';
 export type KernelEvent =
   /** The first process runs. */
   | { readonly carrick: 'started' }
+  /** Somebody waits for a server that is started when it is needed; once for each. */
+  | { readonly carrick: 'needed'; readonly srv: number }
   /** `carrick profile`: processors that are sampled, or -errno. Before 'started'. */
   | { readonly carrick: 'sampling'; readonly result: number }
   /** The first process has ended: wait(2) status word. */

@@ -113,6 +113,16 @@ export class Endpoint {
   /** Wake a server for the quiet messages that it has. */
   nudge(to: number): void { this.ringPort.nudge(to); }
 
+  /** This server has not been started yet (rings.ts). */
+  isUnborn(srv: number): boolean { return this.ringPort.isUnborn(srv); }
+
+  /** Those of the servers in `mask` (bits SRV_*) that have been started. */
+  born(mask: number): number {
+    let born = mask;
+    for (let s = 0; s < L.SRV_COUNT; s++) if (this.isUnborn(s)) born &= ~(1 << s);
+    return born;
+  }
+
   /** To every other server. */
   broadcast(kind: number, words: readonly number[]): void {
     for (let s = 0; s < L.SRV_COUNT; s++) if (s !== this.srv) this.send(s, kind, words);

@@ -12,6 +12,8 @@
  * A quiet message wakes nobody: a sleeping reader takes it with whatever wakes it next, and since rings are drained before anything else, it still
  * comes before the request that woke it. It is for what matters only to later requests (a new process, a dead one's leavings). A reader that is
  * awake takes it before it sleeps, like any other; `nudge` after it wakes a reader that turned out to need it.
+ *
+ * A worker that has not been started yet is UNBORN: for writers a sleeper, whose doorbell makes it start (kernel/late-servers.ts).
  */
 import { SRV_COUNT, DB_RINGS } from './gen/layout.js';
 import { native } from './native.js';
@@ -24,18 +26,23 @@ const HEADER = 8 + 12 * 8;
 /** Bytes that may wait in a ring for a sleeping reader. */
 const QUIET_MAX = CAP / 4;
 export const MSG_WORDS = 12;
+/** Values of RingSet.sleeping. */
+const AWAKE = 0, ASLEEP = 1, UNBORN = 2;
 
 export interface RingSet {
   /** Index: from * SRV_COUNT + to. */
   readonly rings: readonly SharedArrayBuffer[];
-  /** One word per server: 1 while it sleeps. */
+  /** One word per server: AWAKE, ASLEEP, UNBORN. Writers: itself; the main thread before any worker starts. */
   readonly sleeping: SharedArrayBuffer;
 }
 
-export function allocRings(): RingSet {
+/** late: servers that will be started when they are needed. */
+export function allocRings(late: readonly number[] = []): RingSet {
   const rings: SharedArrayBuffer[] = [];
   for (let i = 0; i < SRV_COUNT * SRV_COUNT; i++) rings.push(new SharedArrayBuffer(RING_BYTES));
-  return { rings, sleeping: new SharedArrayBuffer(64) };
+  const sleeping = new SharedArrayBuffer(64);
+  for (const srv of late) new Int32Array(sleeping)[srv] = UNBORN;
+  return { rings, sleeping };
 }
 
 interface Ring { readonly i32: Int32Array; readonly u32: Uint32Array; readonly f64: Float64Array; readonly buf: Buffer }
@@ -68,7 +75,12 @@ export class RingPort {
       this.out.push(views(set.rings[me * SRV_COUNT + s] as SharedArrayBuffer));
       this.inn.push(views(set.rings[s * SRV_COUNT + me] as SharedArrayBuffer));
     }
+    // From here on nobody rings for what is in the rings: the first turn looks into them.
+    this.awake();
   }
+
+  /** This server has not been started yet: it owns nothing, and has answered nobody. */
+  isUnborn(srv: number): boolean { return Atomics.load(this.sleeping, srv) === UNBORN; }
 
   /** Send; words beyond those given are 0. Sending to oneself works like to any other. */
   send(to: number, kind: number, words: readonly number[], text = ''): void {
@@ -85,7 +97,7 @@ export class RingPort {
 
   /** Wake a reader that sleeps. */
   nudge(to: number): void {
-    if (Atomics.load(this.sleeping, to) === 1) native.ringDoorbell(to, DB_RINGS);
+    if (Atomics.load(this.sleeping, to) !== AWAKE) native.ringDoorbell(to, DB_RINGS);
   }
 
   private put(to: number, kind: number, words: readonly number[], text: string): boolean {
@@ -156,15 +168,15 @@ export class RingPort {
 
   /** Say that this worker is about to sleep; true when something came in meanwhile and it must not. */
   prepareSleep(): boolean {
-    Atomics.store(this.sleeping, this.me, 1);
+    Atomics.store(this.sleeping, this.me, ASLEEP);
     for (let s = 0; s < SRV_COUNT; s++) {
       const r = this.inn[s] as Ring;
-      if (Atomics.load(r.i32, 0) !== Atomics.load(r.i32, 16)) { Atomics.store(this.sleeping, this.me, 0); return true; }
+      if (Atomics.load(r.i32, 0) !== Atomics.load(r.i32, 16)) { Atomics.store(this.sleeping, this.me, AWAKE); return true; }
     }
     return false;
   }
 
   awake(): void {
-    Atomics.store(this.sleeping, this.me, 0);
+    Atomics.store(this.sleeping, this.me, AWAKE);
   }
 }

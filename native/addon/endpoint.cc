@@ -617,6 +617,14 @@ napi_value js_createDoorbells(napi_env env, napi_callback_info)
 	return num(env, 0);
 }
 
+napi_value js_doorbellFd(napi_env env, napi_callback_info info)
+{
+	Args<1> args(env, info);
+	int64_t srv = args.i64(0);
+
+	return num(env, srv < 0 || srv >= CARRICK_SRV_COUNT || doorbells[srv].read_nonblock < 0 ? -EINVAL : doorbells[srv].read_nonblock);
+}
+
 /* ---- setting up ---- */
 
 static void *view_data(napi_env env, napi_value v, napi_typedarray_type want, size_t least, napi_ref *ref)
