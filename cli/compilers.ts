@@ -9,9 +9,10 @@
 import v8 from 'node:v8';
 
 const ALWAYS = '--always-sparkplug';
-/** Bytecode that a function runs before V8 thinks of optimising it, at first; and V8's own number. */
-const BUDGET = '--interrupt-budget=300000', USUAL_BUDGET = '--interrupt-budget=135168';
-const USUALLY = '--no-always-sparkplug';
+/** Bytecode that a function runs before V8 thinks of optimising it, at first. */
+const BUDGET = '--interrupt-budget=300000';
+/** What Node 20's V8 says of both by itself. With another number than its own, as in other versions, it takes no code cache. */
+export const USUALLY = '--no-always-sparkplug', USUAL_BUDGET = '--interrupt-budget=67584';
 const HOLD_MS = 1000;
 /** The first program runs; and has not run for long. */
 let running = false, holding = false;
@@ -37,6 +38,9 @@ export function holdOptimiser(): void {
 /** A worker is about to be started, which wants the flags that code caches were made with. Returns what to call when it serves. */
 export function allowCodeCaches(): () => void {
   booting++;
-  setFlags();
-  return () => { booting--; setFlags(); };
+  if (running) setFlags();
+  return () => {
+    booting--;
+    if (running) setFlags();
+  };
 }
