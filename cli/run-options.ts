@@ -2,8 +2,7 @@
  * The flags of `carrick run` and `carrick run-elf`, from what commander read to a RunSpec. Pure but for looks at the host file system
  * (does the rootfs exist, does a volume's source). Strings are latin1 byte strings throughout; toText() for messages.
  */
-import { randomBytes } from 'node:crypto';
-import { accessSync, constants, statSync, realpathSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { hostname as hostHostname } from 'node:os';
 import { posix } from 'node:path';
 import { RW_AFTER } from '../shared/gen/layout.js';
@@ -230,10 +229,19 @@ function checkHostname(name: string): string {
   throw new Failure(`bad hostname "${toText(name)}"; up to 64 letters, digits, "-" and "."`);
 }
 
+/** A new container's id, 12 hexadecimal digits. From the host's random device: node:crypto takes milliseconds to load. */
+function newId(): string {
+  const bytes = Buffer.alloc(6);
+  const fd = openSync('/dev/urandom', 'r');
+  readSync(fd, bytes);
+  closeSync(fd);
+  return bytes.toString('hex');
+}
+
 /** What is the same for `run` and `run-elf`; upperDir is filled in when the container's directory exists. */
 function baseSpec(caller: Caller, trace: TraceSpec): Pick<RunSpec, 'id' | 'upperDir' | 'stdio' | 'rows' | 'cols' | 'trace' | 'profileHz' | 'namespaces' | 'fastpath' | 'rewrite' | 'grants'> {
   return {
-    id: randomBytes(6).toString('hex'), upperDir: '', stdio: [0, 1, 2], rows: caller.rows, cols: caller.cols, trace, profileHz: 0,
+    id: newId(), upperDir: '', stdio: [0, 1, 2], rows: caller.rows, cols: caller.cols, trace, profileHz: 0,
     namespaces: namespacesWanted(), fastpath: enabled('CARRICK_FASTPATH'), rewrite: rewriteWanted(), grants: enabled('CARRICK_GRANTS'),
   };
 }

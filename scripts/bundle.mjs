@@ -13,6 +13,15 @@ export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 /** CommonJS packages call require() for Node's own modules; an ESM bundle has to make one. */
 const REQUIRE = "import { createRequire as carrick$require } from 'node:module'; const require = carrick$require(import.meta.url);";
 
+/** commander loads node:child_process for subcommands that are programs of their own, which carrick has none of. That takes milliseconds at every start. */
+const lazySpawn = {
+  name: 'lazy-spawn',
+  setup(made) {
+    made.onResolve({ filter: /^node:child_process$/ }, ({ importer }) => (importer.includes('/node_modules/commander/') ? { path: 'child_process', namespace: 'lazy' } : undefined));
+    made.onLoad({ filter: /.*/, namespace: 'lazy' }, () => ({ contents: "module.exports = { get spawn() { return require('node:child_process').spawn; } };" }));
+  },
+};
+
 const ESM = { format: 'esm', charset: 'utf8', banner: { js: REQUIRE } };
 const COMMONJS = {
   format: 'cjs',
@@ -39,6 +48,7 @@ export async function bundle(entries, extra = {}) {
       sourcesContent: false,
       ...(entry.out.endsWith('.cjs') ? COMMONJS : ESM),
       external: ['*.node', 'esbuild', 'piscina'],
+      plugins: [lazySpawn],
       logLevel: 'warning',
       ...extra,
     });

@@ -8,7 +8,8 @@
  * entries of a directory are a range of the entry columns, so that a layer of 100,000 files is read in milliseconds. Names, link targets and
  * attribute names are byte strings held as latin1, as everywhere (STYLE H4); they cannot hold NUL, so they are joined by it.
  */
-import { pack, unpack } from 'msgpackr';
+import { pack } from 'msgpackr/pack';
+import { unpack } from 'msgpackr/unpack';
 
 const VERSION = 1;
 

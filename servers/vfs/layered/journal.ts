@@ -15,9 +15,11 @@
  *
  * Nodes are called by their position in the index; those that came later by the numbers that follow (`LNode.saved`, -1 = in neither). Everything here is of the vfs worker.
  */
-import { createHash } from 'node:crypto';
+import type * as Crypto from 'node:crypto';
 import { closeSync, fdatasyncSync, fsyncSync, ftruncateSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
-import { pack, unpack } from 'msgpackr';
+import { createRequire } from 'node:module';
+import { pack } from 'msgpackr/pack';
+import { unpack } from 'msgpackr/unpack';
 import { nowNs } from '../../../shared/clock.js';
 import type { Endpoint } from '../../../shared/endpoint.js';
 import { E } from '../../../shared/errno.js';
@@ -39,6 +41,14 @@ const WAIT_NS = 1e9;
 const GROW_MIN = 4 << 20, GROW_TIMES = 2;
 /** syncfs(2). */
 const SYS_syncfs = process.arch === 'arm64' ? 267 : 306;
+
+/** Loaded with the first batch: that takes milliseconds, and most containers write none. */
+let crypto: typeof Crypto | undefined;
+
+function sha256(bytes: Buffer): Buffer {
+  crypto ??= createRequire(import.meta.url)('node:crypto') as typeof Crypto;
+  return crypto.createHash('sha256').update(bytes).digest();
+}
 
 /** A node as it is now; of a directory that was there before only the entries that have changed. No node: it is gone. */
 interface Change { readonly id: number; readonly node?: SavedNode }
@@ -170,7 +180,7 @@ export class Journal {
     const bytes = pack(batch);
     const head = Buffer.alloc(HEAD);
     head.writeUInt32LE(bytes.length, 0);
-    createHash('sha256').update(bytes).digest().copy(head, 4, 0, HASH);
+    sha256(bytes).copy(head, 4, 0, HASH);
     if (this.fd < 0) this.open();
     const all = Buffer.concat([head, bytes]);
     try {
@@ -250,7 +260,7 @@ function readBatches(upperDir: string): Batch[] {
   for (let at = 0; at + HEAD <= bytes.length;) {
     const end = at + HEAD + bytes.readUInt32LE(at);
     const body = bytes.subarray(at + HEAD, end);
-    if (end > bytes.length || createHash('sha256').update(body).digest().compare(bytes, at + 4, at + 4 + HASH, 0, HASH) !== 0) break;
+    if (end > bytes.length || sha256(body).compare(bytes, at + 4, at + 4 + HASH, 0, HASH) !== 0) break;
     batches.push(unpack(body) as Batch);
     at = end;
   }

@@ -13,7 +13,8 @@
  * as they are then. A lower object that has gone from the host meanwhile goes on as one of the upper layer, if it still has a place.
  */
 import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs';
-import { pack, unpack } from 'msgpackr';
+import { pack } from 'msgpackr/pack';
+import { unpack } from 'msgpackr/unpack';
 import { $st } from '../host/stat.js';
 import type { Caller } from '../inode.js';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../inode.js';
