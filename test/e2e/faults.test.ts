@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { closeSync, cpSync, openSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { join, resolve } from 'node:path';
 import { before, test } from 'node:test';
@@ -116,6 +116,46 @@ test('a guest that scribbles over its area harms only itself', () => {
   const r = inGuest(`${WORKER}; for s in 1 2 3 4 5 6 7 8; do timeout -s KILL 2 /hostile/hostile scribble $s; done >/dev/null 2>&1; wait $w; echo "worker $?"; ls / | grep -c etc`);
   assert.deepEqual([r.status, r.out.trim().split('\n')], [0, ['well', 'worker 0', '1']], r.err);
   assert.doesNotMatch(r.err, /BUG/);
+});
+
+/** Names of carrick's threads, as far as they are servers. */
+const servers = (pid: number): string[] => readdirSync(`/proc/${pid}/task`).map((tid) => readFileSync(`/proc/${pid}/task/${tid}/comm`, 'latin1').trim()).filter((name) => name.startsWith('carrick-')).sort();
+
+test('net, ipc and signal start when somebody needs them', async () => {
+  // Standard output is a file: Node's pipes are sockets, which are net's. And bash would ask whether its input is one.
+  const path = join(dir, 'out'), out = openSync(path, 'w');
+  const script = `echo ready; while [ ! -e /hostile/go ]; do :; done; : | :; echo piped; exec sleep ${1e6 + process.pid}`;
+  const [command = '', ...words] = carrickCommand(false);
+  const child = spawn(command, [...words, 'run', '--rm', '-v', `${dir}:/hostile`, 'host', '--', '/bin/sh', '-c', script], { stdio: ['ignore', out, 'inherit'], env: testEnv() });
+  closeSync(out);
+  const ended = new Promise((done) => child.on('close', done));
+  const pid = child.pid as number;
+  try {
+    assert.ok(eventually(() => readFileSync(path, 'latin1') === 'ready\n'));
+    assert.deepEqual(servers(pid), ['carrick-kernel', 'carrick-vfs']);
+    writeFileSync(join(dir, 'go'), '');
+    assert.ok(eventually(() => readFileSync(path, 'latin1') === 'ready\npiped\n'));
+    assert.ok(eventually(() => servers(pid).length === 4), 'the death of a child is a signal');
+    assert.deepEqual(servers(pid), ['carrick-ipc', 'carrick-kernel', 'carrick-signal', 'carrick-vfs']);
+  } finally {
+    child.kill('SIGKILL');
+    await ended;
+  }
+});
+
+test('a server that cannot be started when it is needed takes the container down, and says so', () => {
+  const copy = scratchDir('incomplete');
+  cpSync(resolve('dist'), join(copy, 'dist'), { recursive: true, filter: (path) => !path.includes('/dist/') || /\.(mjs|cjs)$/.test(path) });
+  symlinkSync(resolve('native'), join(copy, 'native'));
+  rmSync(join(copy, 'dist/ipc.cjs'));
+  const run = (script: string): [number | null, string, string] => {
+    const r = spawnSync(process.execPath, [join(copy, 'dist/carrick.mjs'), 'run', '--rm', 'host', '--', '/bin/sh', '-c', script], { encoding: 'utf8', env: testEnv() });
+    return [r.status, r.stdout, r.stderr];
+  };
+  assert.deepEqual(run('echo one'), [0, 'one\n', '']);
+  const [status, out, err] = run('echo one; echo two | cat');
+  assert.deepEqual([status, out], [125, 'one\n']);
+  assert.match(err, /^carrick: the ipc thread failed: .*ipc\.cjs.*; the container was stopped/);
 });
 
 test('carrick leaves the caller\'s standard output as it was: blocking', () => {
