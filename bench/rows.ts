@@ -100,4 +100,4 @@ export function rows(iterations: string): Bench[] {
 
 /** `carrick run host -- true`, from nothing to nothing, milliseconds: no native counterpart. */
 export const START = 'carrick run host -- true';
-export const START_WHY = 'Node starts in 30 ms; the rest is the kernel and its servers, five workers that load their code, on two cores';
+export const START_WHY = 'Node starts in 30 ms; the rest is the main thread, the kernel and vfs, which load their code on two cores';
