@@ -27,8 +27,8 @@ export const enum Ofd {
   SIGNALFD = 48, TIMERFD = 49, PIDFD = 50, INOTIFY = 51, MEMFD = 52,
 }
 
-/** Find a free row of a table by its first word (0 = free) and claim it with `mark`. Holds lock_alloc. 0 = table full. */
-function claimRow(words: Int32Array, stride32: number, at: number, rows: number, from: number, mark: number): number {
+/** Find a free row of a table by the word that `at` gives the place of (0 = free) and claim it with `mark`. Holds lock_alloc. 0 = table full. */
+function claimRow(words: Int32Array, at: (row: number) => number, rows: number, from: number, mark: number): number {
   const m = L.metaI32();
   const lk = L.META_LOCK_ALLOC_AT(1);
   lock(m, lk);
@@ -36,7 +36,7 @@ function claimRow(words: Int32Array, stride32: number, at: number, rows: number,
   for (let i = 0; i < rows - 1; i++) {
     let r = from + i;
     if (r >= rows) r -= rows - 1;
-    if (words[r * stride32 + at] === 0) { words[r * stride32 + at] = mark; found = r; break; }
+    if (words[at(r)] === 0) { words[at(r)] = mark; found = r; break; }
   }
   unlock(m, lk);
   return found;
@@ -47,7 +47,7 @@ let chunkRotor = 1;
 
 /** New open file description with ref 1: its row, or -ENFILE. */
 export function ofdAlloc(owner: number, kind: Ofd, obj: number, flags: number, hostFd = -1): number {
-  const row = claimRow(L.ofdI32(), 16, L.OFD_REF_AT(0), L.OFD_ROWS, ofdRotor, 1);
+  const row = claimRow(L.ofdI32(), L.OFD_REF_AT, L.OFD_ROWS, ofdRotor, 1);
   if (row === 0) return -E.ENFILE;
   ofdRotor = row + 1 < L.OFD_ROWS ? row + 1 : 1;
   L.setOfdOwner(row, owner);
@@ -63,6 +63,7 @@ export function ofdAlloc(owner: number, kind: Ofd, obj: number, flags: number, h
   L.setOfdProcPid(row, 0);
   L.setOfdSigOwner(row, 0);
   L.setOfdSig(row, 0);
+  L.setOfdLate(row, 0);
   return row;
 }
 
@@ -92,6 +93,7 @@ export function ofdUnref(ep: Endpoint, row: number): void {
     if (next === -1) {
       // ipc first: it forgets its watches before the owner closes the host fd and the row is used again.
       if (L.ofdWatched(row) !== 0) ep.send(L.SRV_IPC, Msg.READY, [row, -1]);
+      if (L.ofdLate(row) !== 0) { ep.quiet(L.ofdOwner(row), Msg.RELEASE, [row, L.ofdKind(row), L.ofdObj(row)]); return; }
       released |= 1 << L.ofdOwner(row);
       ep.send(L.ofdOwner(row), Msg.RELEASE, [row, L.ofdKind(row), L.ofdObj(row)]);
     }
@@ -214,7 +216,7 @@ export function fdRemove(files: number, fd: number): number {
 
 /** New empty file table with ref 1, or 0. */
 export function filesAlloc(): number {
-  const row = claimRow(L.filesI32(), 512, L.FILES_REF_AT(0), L.FILES_ROWS, 1, 1);
+  const row = claimRow(L.filesI32(), L.FILES_REF_AT, L.FILES_ROWS, 1, 1);
   if (row === 0) return 0;
   L.clearFiles(row);
   L.setFilesRef(row, 1);

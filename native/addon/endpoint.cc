@@ -158,7 +158,7 @@ static int reply(Endpoint *ep, int64_t r)
 	Area *a = area_get(id >> CARRICK_SLOT_BITS);
 
 	ep->ticket[r] = 0;
-	spin_note(ep->spinner, id);
+	spin_note(ep->spinner, id, rec32(rec, offsetof(struct carrick_slot, nr)));
 	if (a != nullptr) {
 		uint32_t s = id & (CARRICK_SLOT_MAX - 1);
 		uint8_t *slot = slot_of(a, s);

@@ -7,10 +7,12 @@
  * clears its bit and looks once more; the stub stores POSTED and then reads the bit; one of the two sees the other.
  *
  * It must never cost a busy machine its cores: every turn gives the core away (sched_yield), a yield that took long means that somebody
- * wanted it (and has had it for a whole slice), and a failed watch is followed by plain sleeps, ever more of them. Only one server watches at a time (the last to begin), and
+ * wanted it (and has had it for a whole slice), and a failed watch is followed by plain sleeps, ever more of them, after the same call: what a program does
+ * after a call is what it did the last time (a shell forks when it has waited, and computes when it has forked). Only one server watches at a time (the last to begin), and
  * none on a single core.
  */
 #include "spin.h"
+#include <algorithm>
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
@@ -80,9 +82,11 @@ static bool posted(uint32_t id, uint32_t srv)
 		&& load32(slot + offsetof(struct carrick_slot, server)) == srv && a->bind[s].owner.load(std::memory_order_relaxed) == 0;
 }
 
-void spin_note(Spinner &s, uint32_t slot_id)
+void spin_note(Spinner &s, uint32_t slot_id, uint32_t nr)
 {
 	int at = 0;
+
+	s.last = static_cast<int>((nr ^ nr >> 6) % Spinner::CALLS);
 
 	while (at < s.n && s.recent[at] != slot_id)
 		at++;
@@ -150,8 +154,11 @@ bool spin_watch(Spinner &s, uint32_t srv, bool (*more)(void *), void *arg, int e
 	s.events = false;
 	if (s.n == 0 || !several_cores())
 		return false;
-	if (s.skip > 0) {
-		s.skip--;
+	uint16_t &skip = s.skip[s.last];
+	uint16_t &backoff = s.backoff[s.last];
+
+	if (skip > 0) {
+		skip--;
 		return false;
 	}
 	arm(s, srv);
@@ -180,15 +187,12 @@ bool spin_watch(Spinner &s, uint32_t srv, bool (*more)(void *), void *arg, int e
 		turn = t;
 	}
 	if (found) {
-		s.backoff = 0;
+		backoff = 0;
 		return true;
 	}
-	s.backoff = wanted ? s.backoff * 4 + 3 : s.backoff * 2 + 1;
-	uint32_t max = wanted ? BACKOFF_WANTED_MAX : BACKOFF_MAX;
+	uint32_t next = wanted ? backoff * 4u + 3 : backoff * 2u + 1;
 
-	if (s.backoff > max)
-		s.backoff = max;
-	s.skip = s.backoff;
+	skip = backoff = static_cast<uint16_t>(std::min(next, wanted ? BACKOFF_WANTED_MAX : BACKOFF_MAX));
 	return false;
 }
 

@@ -20,13 +20,15 @@ struct Spinner {
 	int nleft = 0;
 	/* The last watch ended because of the doorbell or a host fd. */
 	bool events = false;
-	/* Waits to sleep through without watching, and how many more after the next failure. */
-	uint32_t skip = 0;
-	uint32_t backoff = 0;
+	/* By the call that was answered last: waits to sleep through without watching, and how many more after the next failure. */
+	static constexpr int CALLS = 64;
+	uint16_t skip[CALLS] = {};
+	uint16_t backoff[CALLS] = {};
+	int last = 0;
 };
 
-/* A request of this slot was answered. */
-void spin_note(Spinner &s, uint32_t slot_id);
+/* Request `nr` of this slot was answered. */
+void spin_note(Spinner &s, uint32_t slot_id, uint32_t nr);
 
 /*
  * Watch the recent slots for a while: true when one has been posted to server `srv`, when `more` says that there is something else to do, or when the doorbell or a

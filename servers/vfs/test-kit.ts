@@ -67,6 +67,7 @@ class FakeEndpoint {
     if (to !== this.srv) { this.sent.push({ to, kind, words, text }); return; }
     this.deliver(kind, words, text);
   }
+  quiet(to: number, kind: number, words: readonly number[], text = ''): void { this.send(to, kind, words, text); }
   deliver(kind: number, words: readonly number[], text = ''): void {
     const m: Message = { from: 0, kind, w: Float64Array.from([...words, ...new Array<number>(12 - words.length).fill(0)]), text };
     for (const h of this.messages.get(kind) ?? []) h(m);

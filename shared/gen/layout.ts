@@ -684,87 +684,92 @@ const $ofd: Views = noViews();
 export const ofdI32 = (): Int32Array => $ofd.i32;
 export const ofdU8 = (): Uint8Array => $ofd.u8;
 /** Zero a row. */
-export const clearOfd = (row: number): void => { $ofd.i32.fill(0, row * 16, (row + 1) * 16); };
+export const clearOfd = (row: number): void => { $ofd.i32.fill(0, row * 17, (row + 1) * 17); };
 /** Fds, in-flight messages and calls that hold it. @atomic. At 0 the owner gets a release message. */
-export const ofdRef = (row: number): number => $ofd.i32[row * 16 + 0] as number;
-export const setOfdRef = (row: number, v: number): void => { $ofd.i32[row * 16 + 0] = v; };
+export const ofdRef = (row: number): number => $ofd.i32[row * 17 + 0] as number;
+export const setOfdRef = (row: number, v: number): void => { $ofd.i32[row * 17 + 0] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_REF_AT = (row: number): number => row * 16 + 0;
+export const OFD_REF_AT = (row: number): number => row * 17 + 0;
 /** SRV_*: whose object it is. Writer: the server that made it. */
-export const ofdOwner = (row: number): number => $ofd.i32[row * 16 + 1] as number;
-export const setOfdOwner = (row: number, v: number): void => { $ofd.i32[row * 16 + 1] = v; };
+export const ofdOwner = (row: number): number => $ofd.i32[row * 17 + 1] as number;
+export const setOfdOwner = (row: number, v: number): void => { $ofd.i32[row * 17 + 1] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_OWNER_AT = (row: number): number => row * 16 + 1;
+export const OFD_OWNER_AT = (row: number): number => row * 17 + 1;
 /** OFD_*: what it is, for hints and /proc. Writer: owner. */
-export const ofdKind = (row: number): number => $ofd.i32[row * 16 + 2] as number;
-export const setOfdKind = (row: number, v: number): void => { $ofd.i32[row * 16 + 2] = v; };
+export const ofdKind = (row: number): number => $ofd.i32[row * 17 + 2] as number;
+export const setOfdKind = (row: number, v: number): void => { $ofd.i32[row * 17 + 2] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_KIND_AT = (row: number): number => row * 16 + 2;
+export const OFD_KIND_AT = (row: number): number => row * 17 + 2;
 /** Object id inside the owner. Writer: owner. */
-export const ofdObj = (row: number): number => $ofd.i32[row * 16 + 3] as number;
-export const setOfdObj = (row: number, v: number): void => { $ofd.i32[row * 16 + 3] = v; };
+export const ofdObj = (row: number): number => $ofd.i32[row * 17 + 3] as number;
+export const setOfdObj = (row: number, v: number): void => { $ofd.i32[row * 17 + 3] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_OBJ_AT = (row: number): number => row * 16 + 3;
+export const OFD_OBJ_AT = (row: number): number => row * 17 + 3;
 /** Access mode and status flags (O_APPEND, O_NONBLOCK, ...). @atomic. Any server (F_SETFL). */
-export const ofdFlags = (row: number): number => $ofd.i32[row * 16 + 4] as number;
-export const setOfdFlags = (row: number, v: number): void => { $ofd.i32[row * 16 + 4] = v; };
+export const ofdFlags = (row: number): number => $ofd.i32[row * 17 + 4] as number;
+export const setOfdFlags = (row: number, v: number): void => { $ofd.i32[row * 17 + 4] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_FLAGS_AT = (row: number): number => row * 16 + 4;
+export const OFD_FLAGS_AT = (row: number): number => row * 17 + 4;
 /** Host fd in carrick that carries its data or readiness, -1 = none. Writer: owner. */
-export const ofdHostFd = (row: number): number => $ofd.i32[row * 16 + 5] as number;
-export const setOfdHostFd = (row: number, v: number): void => { $ofd.i32[row * 16 + 5] = v; };
+export const ofdHostFd = (row: number): number => $ofd.i32[row * 17 + 5] as number;
+export const setOfdHostFd = (row: number, v: number): void => { $ofd.i32[row * 17 + 5] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_HOST_FD_AT = (row: number): number => row * 16 + 5;
+export const OFD_HOST_FD_AT = (row: number): number => row * 17 + 5;
 /** EPOLL* readiness mask, for those without pollable host fd. @atomic. Writer: owner. */
-export const ofdReady = (row: number): number => $ofd.i32[row * 16 + 6] as number;
-export const setOfdReady = (row: number, v: number): void => { $ofd.i32[row * 16 + 6] = v; };
+export const ofdReady = (row: number): number => $ofd.i32[row * 17 + 6] as number;
+export const setOfdReady = (row: number, v: number): void => { $ofd.i32[row * 17 + 6] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_READY_AT = (row: number): number => row * 16 + 6;
+export const OFD_READY_AT = (row: number): number => row * 17 + 6;
 /** Number of poll/epoll watches. When > 0 the owner tells ipc of changes to ready. @atomic. Writer: ipc. */
-export const ofdWatched = (row: number): number => $ofd.i32[row * 16 + 7] as number;
-export const setOfdWatched = (row: number, v: number): void => { $ofd.i32[row * 16 + 7] = v; };
+export const ofdWatched = (row: number): number => $ofd.i32[row * 17 + 7] as number;
+export const setOfdWatched = (row: number, v: number): void => { $ofd.i32[row * 17 + 7] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_WATCHED_AT = (row: number): number => row * 16 + 7;
+export const OFD_WATCHED_AT = (row: number): number => row * 17 + 7;
 /** HINT_* bits that a grant of host_fd gives the guest, 0 = never granted. Writer: owner. */
-export const ofdGrantable = (row: number): number => $ofd.i32[row * 16 + 8] as number;
-export const setOfdGrantable = (row: number, v: number): void => { $ofd.i32[row * 16 + 8] = v; };
+export const ofdGrantable = (row: number): number => $ofd.i32[row * 17 + 8] as number;
+export const setOfdGrantable = (row: number, v: number): void => { $ofd.i32[row * 17 + 8] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_GRANTABLE_AT = (row: number): number => row * 16 + 8;
+export const OFD_GRANTABLE_AT = (row: number): number => row * 17 + 8;
 /** 1 when the host's own poll on host_fd is the truth. Writer: owner. */
-export const ofdPollable = (row: number): number => $ofd.i32[row * 16 + 9] as number;
-export const setOfdPollable = (row: number, v: number): void => { $ofd.i32[row * 16 + 9] = v; };
+export const ofdPollable = (row: number): number => $ofd.i32[row * 17 + 9] as number;
+export const setOfdPollable = (row: number, v: number): void => { $ofd.i32[row * 17 + 9] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_POLLABLE_AT = (row: number): number => row * 16 + 9;
+export const OFD_POLLABLE_AT = (row: number): number => row * 17 + 9;
 /** 1 once host_fd was handed to a process, which may keep a mapping of it. Writer: whoever hands it out. */
-export const ofdGiven = (row: number): number => $ofd.i32[row * 16 + 10] as number;
-export const setOfdGiven = (row: number, v: number): void => { $ofd.i32[row * 16 + 10] = v; };
+export const ofdGiven = (row: number): number => $ofd.i32[row * 17 + 10] as number;
+export const setOfdGiven = (row: number, v: number): void => { $ofd.i32[row * 17 + 10] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_GIVEN_AT = (row: number): number => row * 16 + 10;
+export const OFD_GIVEN_AT = (row: number): number => row * 17 + 10;
 /** Process whose directory /proc/PID it is, for pidfd_send_signal; 0 = it is something else. Writer: owner. */
-export const ofdProcPid = (row: number): number => $ofd.i32[row * 16 + 11] as number;
-export const setOfdProcPid = (row: number, v: number): void => { $ofd.i32[row * 16 + 11] = v; };
+export const ofdProcPid = (row: number): number => $ofd.i32[row * 17 + 11] as number;
+export const setOfdProcPid = (row: number, v: number): void => { $ofd.i32[row * 17 + 11] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_PROC_PID_AT = (row: number): number => row * 16 + 11;
+export const OFD_PROC_PID_AT = (row: number): number => row * 17 + 11;
 /** F_SETOWN: whom SIGIO goes to, a process, -process group, or (SIG_TO_TASK) a task; 0 = nobody. Writer: any. */
-export const ofdSigOwner = (row: number): number => $ofd.i32[row * 16 + 12] as number;
-export const setOfdSigOwner = (row: number, v: number): void => { $ofd.i32[row * 16 + 12] = v; };
+export const ofdSigOwner = (row: number): number => $ofd.i32[row * 17 + 12] as number;
+export const setOfdSigOwner = (row: number, v: number): void => { $ofd.i32[row * 17 + 12] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_SIG_OWNER_AT = (row: number): number => row * 16 + 12;
+export const OFD_SIG_OWNER_AT = (row: number): number => row * 17 + 12;
 /** Real user of who set it. Writer: any. */
-export const ofdSigUid = (row: number): number => $ofd.i32[row * 16 + 13] as number;
-export const setOfdSigUid = (row: number, v: number): void => { $ofd.i32[row * 16 + 13] = v; };
+export const ofdSigUid = (row: number): number => $ofd.i32[row * 17 + 13] as number;
+export const setOfdSigUid = (row: number, v: number): void => { $ofd.i32[row * 17 + 13] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_SIG_UID_AT = (row: number): number => row * 16 + 13;
+export const OFD_SIG_UID_AT = (row: number): number => row * 17 + 13;
 /** Its effective user. Writer: any. */
-export const ofdSigEuid = (row: number): number => $ofd.i32[row * 16 + 14] as number;
-export const setOfdSigEuid = (row: number, v: number): void => { $ofd.i32[row * 16 + 14] = v; };
+export const ofdSigEuid = (row: number): number => $ofd.i32[row * 17 + 14] as number;
+export const setOfdSigEuid = (row: number, v: number): void => { $ofd.i32[row * 17 + 14] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_SIG_EUID_AT = (row: number): number => row * 16 + 14;
+export const OFD_SIG_EUID_AT = (row: number): number => row * 17 + 14;
 /** F_SETSIG in the low byte, and SIG_TO_TASK (fdtable.ts) when sig_owner is a task (F_OWNER_TID). Writer: any. */
-export const ofdSig = (row: number): number => $ofd.i32[row * 16 + 15] as number;
-export const setOfdSig = (row: number, v: number): void => { $ofd.i32[row * 16 + 15] = v; };
+export const ofdSig = (row: number): number => $ofd.i32[row * 17 + 15] as number;
+export const setOfdSig = (row: number, v: number): void => { $ofd.i32[row * 17 + 15] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_SIG_AT = (row: number): number => row * 16 + 15;
+export const OFD_SIG_AT = (row: number): number => row * 17 + 15;
+/** 1 = nobody can tell when its last reference goes (OPENED_LATE, and it holds no lock): the owner is not woken for that. Writer: vfs. */
+export const ofdLate = (row: number): number => $ofd.i32[row * 17 + 16] as number;
+export const setOfdLate = (row: number, v: number): void => { $ofd.i32[row * 17 + 16] = v; };
+/** Index into ofdI32() for Atomics. */
+export const OFD_LATE_AT = (row: number): number => row * 17 + 16;
 // ---- task: A guest thread.
 export const TASK_ROWS = 8192;
 const $task: Views = noViews();
@@ -1027,7 +1032,7 @@ export const setTgRlimMax = (row: number, ix: number, v: number): void => { $tg.
 /** First byte of the field in tgU8(). */
 export const TG_RLIM_MAX_BYTE = (row: number): number => row * 512 + 280;
 /** Bytes of each table's SharedArrayBuffer. */
-export const TABLE_BYTES = { cred: 1048576, fdchunk: 9437184, files: 8388608, meta: 512, ofd: 4194304, task: 1048576, tg: 2097152 } as const;
+export const TABLE_BYTES = { cred: 1048576, fdchunk: 9437184, files: 8388608, meta: 512, ofd: 4456448, task: 1048576, tg: 2097152 } as const;
 export type TableName = keyof typeof TABLE_BYTES;
 export type Tables = Readonly<Record<TableName, SharedArrayBuffer>>;
 /** Give this worker its views of the tables. Call once, before anything else. */
@@ -1044,5 +1049,5 @@ function setViews(v: Views, b: SharedArrayBuffer): void {
   v.i32 = new Int32Array(b); v.u32 = new Uint32Array(b); v.f64 = new Float64Array(b); v.u8 = new Uint8Array(b);
 }
 export function allocTables(): Tables {
-  return { cred: new SharedArrayBuffer(1048576), fdchunk: new SharedArrayBuffer(9437184), files: new SharedArrayBuffer(8388608), meta: new SharedArrayBuffer(512), ofd: new SharedArrayBuffer(4194304), task: new SharedArrayBuffer(1048576), tg: new SharedArrayBuffer(2097152) };
+  return { cred: new SharedArrayBuffer(1048576), fdchunk: new SharedArrayBuffer(9437184), files: new SharedArrayBuffer(8388608), meta: new SharedArrayBuffer(512), ofd: new SharedArrayBuffer(4456448), task: new SharedArrayBuffer(1048576), tg: new SharedArrayBuffer(2097152) };
 }

@@ -68,6 +68,7 @@ function sys_setlk(f: Frame, file: File, ofdLock: boolean, wait: boolean): numbe
   if (typeof want === 'number') return want;
   if ((want.type === F_RDLCK && !file.readable) || (want.type === F_WRLCK && !file.writable)) return -E.EBADF;
   if (f.why === Why.SIGNAL) { stopWaiting(f.tg); return -E.ERESTARTSYS; }
+  if (ofdLock) L.setOfdLate(file.ofd, 0);
   const ep = vfsEndpoint();
   return settleHeld(ep, f, file.ofd, setLock(file.inode, want, wait, (q: WaitQueue) => ep.park(f, q)));
 }
@@ -110,6 +111,7 @@ function sys_flock(f: Frame, ofd: number): number {
   const op = f.argInt(1) & ~LOCK_NB;
   if (op !== LOCK_SH && op !== LOCK_EX && op !== LOCK_UN) return -E.EINVAL;
   if (f.why === Why.SIGNAL) return -E.ERESTARTSYS;
+  L.setOfdLate(ofd, 0);
   const ep = vfsEndpoint();
   return setFlock(file.inode, ofd, op, (f.argInt(1) & LOCK_NB) === 0, (q) => ep.park(f, q));
 }

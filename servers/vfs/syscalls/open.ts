@@ -185,8 +185,9 @@ function opened(f: Frame, path: Path, fd: number, cloexec: boolean): number {
   if (fd < 0) return fd;
   const file = fdLookup(L.taskFiles(f.task), fd);
   if (file <= 0) return fd;
-  const open = fileOf(file);
-  answerOpen(f, fd, path.inode, path.mnt.id, open?.live === true, openedBits(path, file, cloexec), L.ofdFlags(file));
+  const open = fileOf(file), bits = openedBits(path, file, cloexec);
+  if ((bits & L.OPENED_LATE) !== 0) L.setOfdLate(file, 1);
+  answerOpen(f, fd, path.inode, path.mnt.id, open?.live === true, bits, L.ofdFlags(file));
   if (open !== undefined) grantOpened(f, fd, open);
   return fd;
 }
