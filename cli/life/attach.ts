@@ -61,11 +61,19 @@ export class DetachKeys extends Transform {
   }
 }
 
+/** Not waiting for a reader: without one there is nobody to hand it to. */
+function openInput(state: State): number {
+  try {
+    return openSync(join(directoryOf(state), STDIN), fsConstants.O_WRONLY | fsConstants.O_NONBLOCK);
+  } catch (error) {
+    throw new Failure(`container ${state.name} reads no input of attach: it is ending, or runs in the foreground (start -a); leave it alone with --no-stdin`, undefined, { cause: error });
+  }
+}
+
 /** Our input to the container's, when that has one. */
 function handInput(state: State, keys: Buffer, detach: () => void): void {
   if (state.config?.interactive !== true) return;
-  // Not waiting for a reader: without one the container is ending.
-  const fifo = new Socket({ fd: openSync(join(directoryOf(state), STDIN), fsConstants.O_WRONLY | fsConstants.O_NONBLOCK), readable: false, writable: true });
+  const fifo = new Socket({ fd: openInput(state), readable: false, writable: true });
   fifo.on('error', () => undefined);
   const source = keys.length === 0 ? process.stdin : process.stdin.pipe(new DetachKeys(keys, detach));
   source.pipe(fifo, { end: false });
