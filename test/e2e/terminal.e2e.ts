@@ -62,7 +62,9 @@ for (const ordinary of amRoot ? [false, true] : [false]) {
       assert.match(text, /^ *\d+ .* T .* sh$/m);
       assert.match(text, /^ *\d+ .* Z .* sleep$/m);
       // Sorted by memory, then a signal to the first of them.
-      s.type('M').until(/python3$/m);
+      // One key at a time, each seen to work: what comes in one piece is one key to top, and none that it knows. By number, top itself is the first.
+      s.type('N').until(/COMMAND\n *\d+ .* top$/m);
+      s.type('M').until(/COMMAND\n *\d+ .* python3$/m);
       s.type('k').until(/PID to signal\/kill/);
       s.press('Enter').until(/Send pid \d+ signal/);
       s.press('Enter').gone(/python3/);
@@ -125,7 +127,7 @@ for (const ordinary of amRoot ? [false, true] : [false]) {
 
     test('su, login shells, other users', () => {
       const s = shell();
-      s.line('su -s /bin/sh nobody -c "id -un; echo shell-\\$((1 + 1))"').until(/^nobody\nshell-2$/m);
+      s.line('su -s /bin/sh nobody -c "id -un; echo shell-\\$((1 + 1))"').until(/^nobody\nshell-2\nready>$/m);
       s.line('su -s /bin/sh nobody').until(/^ready> su -s \/bin\/sh nobody\nready>$/m);
       s.line('id -un; tty; cat /proc/self/loginuid >/dev/null; echo in-$((1 + 1))').until(/^nobody\n\/dev\/pts\/0\nin-2$/m);
       s.line("sh -c 'echo up-$((40 + 1)); exec sleep 1000'").until(/^up-41$/m);
