@@ -61,6 +61,7 @@ static void make_file(void)
 static void do_getppid(void) { syscall(SYS_getppid); }
 static void do_trip(void) { syscall(SYS_getpriority, 0 /* PRIO_PROCESS */, 0); }
 static void do_uname(void) { struct utsname u; if (uname(&u)) die("uname"); }
+static void do_umask(void) { umask(022); }
 static void do_getgroups(void) { gid_t g[64]; if (getgroups(64, g) < 0) die("getgroups"); }
 static void on_signal(int signo) { (void)signo; }
 static void start_signal(void) { signal(SIGUSR1, on_signal); }
@@ -434,7 +435,7 @@ static void do_futex(void) { turn++; hand(&words[0], turn); await(&words[64], tu
 
 struct op { const char *name; void (*start)(void); void (*op)(void); int scale; };
 static const struct op ops[] = {
-	{ "getppid", NULL, do_getppid, 1 }, { "getpriority", NULL, do_trip, 1 }, { "uname", NULL, do_uname, 1 }, { "getgroups", NULL, do_getgroups, 1 }, { "getpid", NULL, do_getpid, 1 },
+	{ "getppid", NULL, do_getppid, 1 }, { "getpriority", NULL, do_trip, 1 }, { "uname", NULL, do_uname, 1 }, { "umask", NULL, do_umask, 1 }, { "getgroups", NULL, do_getgroups, 1 }, { "getpid", NULL, do_getpid, 1 },
 	{ "clock_gettime", NULL, do_clock, 1 }, { "read-zero-1", start_zero, do_read_one, 1 }, { "write-null-1", start_null, do_write_one, 1 },
 	{ "sigprocmask", NULL, do_sigprocmask, 1 }, { "signal", start_signal, do_signal, 2 },
 	{ "fstat", make_file, do_fstat, 1 }, { "mprotect", start_protect, do_protect, 4 },

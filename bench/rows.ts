@@ -35,6 +35,7 @@ const MICRO: readonly Micro[] = [
   { name: 'getppid', bar: 1.5, why: STUB },
   { name: 'getgroups', bar: 1.5, why: STUB },
   { name: 'uname', bar: 1.5, why: STUB },
+  { name: 'umask', bar: 1.5, why: STUB },
   { name: 'clock_gettime', bar: 1.5, why: `${STUB} (programs ask the vDSO, which costs nothing more)` },
   { name: 'read-zero-1', bar: 1.5, why: STUB },
   { name: 'write-null-1', bar: 1.5, why: STUB },

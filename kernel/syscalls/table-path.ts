@@ -22,7 +22,7 @@ export const PATH_CALLS: readonly SyscallRow[] = [
   row(92, -1, 'chown', 'vfs', 'partial', '', 'pathname:str owner:int group:int'),
   row(93, 55, 'fchown', 'vfs', 'partial', 'byfd', 'fd:fd owner:int group:int'),
   row(94, -1, 'lchown', 'vfs', 'partial', '', 'pathname:str owner:int group:int'),
-  row(95, 166, 'umask', 'vfs', 'partial', '', 'mask:mode'),
+  row(95, 166, 'umask', 'vfs', 'partial', 'fast', 'mask:mode'),
   row(132, -1, 'utime', 'vfs', 'partial', '', 'filename:str times:in:16'),
   row(133, -1, 'mknod', 'vfs', 'partial', '', 'pathname:str mode:filemode dev:hex'),
   row(136, -1, 'ustat', 'vfs', 'absent', '', 'dev:hex ubuf:ptr'),

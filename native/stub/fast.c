@@ -193,6 +193,33 @@ static long system_names(u64 to)
 	return guest_write(to, words, CARRICK_UTSNAME_LEN) != 0 ? -EFAULT : 0;
 }
 
+#define CLONE_FS_BIT 0x200u
+#define CLONE_THREAD_BIT 0x10000u
+
+/* umask(2): the process's own, unless vfs has it. */
+static long do_umask(const struct task *t, u64 mask)
+{
+	u32 now = __atomic_load_n(&t->pctx->umask, __ATOMIC_ACQUIRE);
+
+	while (now & CARRICK_UMASK_OWN)
+		if (__atomic_compare_exchange_n(&t->pctx->umask, &now, CARRICK_UMASK_OWN | ((u32)mask & 0777), false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
+			return (long)(now & 0777);
+	return R_SLOW;
+}
+
+static void umask_give(struct task *t)
+{
+	if (__atomic_load_n(&t->pctx->umask, __ATOMIC_ACQUIRE) & CARRICK_UMASK_OWN)
+		post_own(t, CARRICK_SRV_VFS, CARRICK_NR_UMASK_GIVE, 0, 0, 0, 0, 0, 0);
+}
+
+/* A clone with these flags is about to be made: the umask is the process's own if all its threads have it, and only they. */
+void umask_share(struct task *t, u32 flags)
+{
+	if (((flags & CLONE_FS_BIT) != 0) != ((flags & CLONE_THREAD_BIT) != 0))
+		umask_give(t);
+}
+
 /* The calls whose answer is a word that the kernel keeps in the pctx. */
 static long told_word(const struct task *t, long nr, const u64 a[6])
 {
@@ -320,6 +347,12 @@ long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 		return three_ids(t, &t->pctx->gid, &t->pctx->egid, &t->pctx->sgid, a);
 	case __NR_getgroups:
 		return groups(t, (i32)a[0], a[1]);
+	case __NR_umask:
+		return do_umask(t, a[0]);
+	case __NR_unshare:
+		if (a[0] & CLONE_FS_BIT)
+			umask_give(t);
+		return R_SLOW;
 	case __NR_uname:
 		return system_names(a[0]);
 	case __NR_getpid:

@@ -2,12 +2,14 @@
  * fs_struct: root, working directory and umask, shared by the tasks that were cloned with CLONE_FS. The kernel allocates the ids
  * (task.fs) and tells who is born and who dies (FS_CLONE, FS_DROP); the objects live here.
  */
+import * as L from '../../shared/gen/layout.js';
 import type { Path } from './inode.js';
 import { pathGet, pathPut } from './dcache.js';
 
 export class FsStruct {
   users = 1;
-  umask = 0o022;
+  /** Unless its process has it: umask.ts. */
+  umask: number = L.UMASK_FIRST;
   constructor(
     /** Root directory as this task sees it; counted. Change with setRoot. */
     public root: Path,

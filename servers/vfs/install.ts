@@ -23,6 +23,7 @@ import { installSeek } from './syscalls/seek.js';
 import { installStat } from './syscalls/stat.js';
 import { installXattr } from './syscalls/xattr.js';
 import { installProcNet } from './procfs/net.js';
+import { installUmask } from './umask.js';
 import { installUnixNames } from './unix-name.js';
 
 export function installVfs(ep: Endpoint): void {
@@ -41,6 +42,7 @@ export function installVfs(ep: Endpoint): void {
   ep.on(Msg.TG_GONE, (m) => dropTgLocks(m.w[0] as number));
   ep.on(Msg.PEER_REPLY, fifoReply);
   installExec(ep);
+  installUmask(ep);
   installUnixNames(ep);
   installProcNet(ep);
   installOpen(ep);

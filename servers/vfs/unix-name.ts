@@ -9,6 +9,7 @@ import { fsGet } from './fs-struct.js';
 import { type Caller, MAY_WRITE, S_IFMT, S_IFSOCK } from './inode.js';
 import { Nameidata, Walk, walk } from './namei.js';
 import { newLast } from './syscalls/names.js';
+import { umaskOf } from './umask.js';
 
 const NAME_BIND = 1;
 const $nd = new Nameidata();
@@ -19,7 +20,7 @@ function makeName(c: Caller, path: string): number {
   if (r < 0) return r;
   const d = newLast(c, $nd, false);
   if (typeof d === 'number') return d === -E.EEXIST ? -E.EADDRINUSE : d;
-  const n = $nd.inode.mknod(c, $nd.last, S_IFSOCK | (0o777 & ~c.fs.umask), 0);
+  const n = $nd.inode.mknod(c, $nd.last, S_IFSOCK | (0o777 & ~umaskOf(c)), 0);
   if (typeof n === 'number') return n;
   dinstantiate(d, n);
   n.pin();

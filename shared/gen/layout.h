@@ -97,7 +97,8 @@
 #define CARRICK_NR_SIG_FLUSH 1005
 #define CARRICK_NR_SIG_ENACT 1006
 #define CARRICK_NR_PTRACE_STOP 1007
-#define CARRICK_NR_OWN_LAST 1007
+#define CARRICK_NR_UMASK_GIVE 1008
+#define CARRICK_NR_OWN_LAST 1008
 #define CARRICK_SIGACT_DELIVER 0
 #define CARRICK_SIGACT_NOTHING 1
 #define CARRICK_SIGACT_TRAP 2
@@ -114,6 +115,8 @@
 #define CARRICK_PTSTOP_VFORKED 7
 #define CARRICK_PTSTOP_FETCH 256
 #define CARRICK_KICK_SIGNAL 64
+#define CARRICK_UMASK_OWN 32768
+#define CARRICK_UMASK_FIRST 18
 #define CARRICK_PF_TRACE 1
 #define CARRICK_PF_NOFAST 2
 #define CARRICK_PF_FEW_FDS 4
@@ -368,8 +371,8 @@ struct carrick_pctx {
 	uint64_t sa_mask[64];
 	/* Traps of a call site before it is rewritten; 0 = never. Among what children and new programs inherit. Writer: kernel, of a first process. Reader: stub. */
 	uint32_t rw_after;
-	/* 0. */
-	uint32_t inherited_pad;
+	/* UMASK_OWN | the umask of the process; 0 = it is shared in a way of its own, and vfs has it (servers/vfs/umask.ts). Inherited like what is above. @atomic. Writers: kernel, of a first process; stub; vfs, which takes it by exchange with 0. */
+	uint32_t umask;
 	/* Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never. */
 	uint8_t fdhint[4096];
 	/* Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps. */
@@ -420,7 +423,7 @@ _Static_assert(offsetof(struct carrick_pctx, sa_flags) == 1040, "pctx.sa_flags")
 _Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1552, "pctx.sa_restorer");
 _Static_assert(offsetof(struct carrick_pctx, sa_mask) == 2064, "pctx.sa_mask");
 _Static_assert(offsetof(struct carrick_pctx, rw_after) == 2576, "pctx.rw_after");
-_Static_assert(offsetof(struct carrick_pctx, inherited_pad) == 2580, "pctx.inherited_pad");
+_Static_assert(offsetof(struct carrick_pctx, umask) == 2580, "pctx.umask");
 _Static_assert(offsetof(struct carrick_pctx, fdhint) == 2584, "pctx.fdhint");
 _Static_assert(offsetof(struct carrick_pctx, brk_start) == 6680, "pctx.brk_start");
 _Static_assert(offsetof(struct carrick_pctx, brk) == 6688, "pctx.brk");

@@ -90,7 +90,8 @@ export const NR_TRACE = 1004;
 export const NR_SIG_FLUSH = 1005;
 export const NR_SIG_ENACT = 1006;
 export const NR_PTRACE_STOP = 1007;
-export const NR_OWN_LAST = 1007;
+export const NR_UMASK_GIVE = 1008;
+export const NR_OWN_LAST = 1008;
 export const SIGACT_DELIVER = 0;
 export const SIGACT_NOTHING = 1;
 export const SIGACT_TRAP = 2;
@@ -107,6 +108,8 @@ export const PTSTOP_STEP = 6;
 export const PTSTOP_VFORKED = 7;
 export const PTSTOP_FETCH = 256;
 export const KICK_SIGNAL = 64;
+export const UMASK_OWN = 32768;
+export const UMASK_FIRST = 18;
 export const PF_TRACE = 1;
 export const PF_NOFAST = 2;
 export const PF_FEW_FDS = 4;
@@ -300,8 +303,8 @@ export const PCTX_SA_RESTORER = 1552;
 export const PCTX_SA_MASK = 2064;
 /** Traps of a call site before it is rewritten; 0 = never. Among what children and new programs inherit. Writer: kernel, of a first process. Reader: stub. (u32) */
 export const PCTX_RW_AFTER = 2576;
-/** 0. (u32) */
-export const PCTX_INHERITED_PAD = 2580;
+/** UMASK_OWN | the umask of the process; 0 = it is shared in a way of its own, and vfs has it (servers/vfs/umask.ts). Inherited like what is above. @atomic. Writers: kernel, of a first process; stub; vfs, which takes it by exchange with 0. (u32) */
+export const PCTX_UMASK = 2580;
 /** Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never. (u8[4096]) */
 export const PCTX_FDHINT = 2584;
 /** Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps. (u64) */

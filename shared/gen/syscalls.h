@@ -494,7 +494,7 @@ static const struct carrick_call carrick_calls[CARRICK_NR_MAX] __attribute__((un
 	[92] = { 1, 1, 3, 0, { { CK_STR, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* chown */
 	[93] = { 1, 3, 3, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* fchown */
 	[94] = { 1, 1, 3, 0, { { CK_STR, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* lchown */
-	[95] = { 1, 1, 1, 0, { { CK_VAL, 0, 0 } } }, /* umask */
+	[95] = { 1, 5, 1, 0, { { CK_VAL, 0, 0 } } }, /* umask */
 	[96] = { 4, 5, 2, 0, { { CK_OUT, 0, 16 }, { CK_OUT, 0, 8 } } }, /* gettimeofday */
 	[97] = { 0, 5, 2, 0, { { CK_VAL, 0, 0 }, { CK_OUT, 0, 16 } } }, /* getrlimit */
 	[98] = { 0, 1, 2, 0, { { CK_VAL, 0, 0 }, { CK_OUT, 0, 144 } } }, /* getrusage */

@@ -143,7 +143,9 @@ export const CONSTANTS = {
   NR_SIG_ENACT: 1006,
   /** A traced task has come to a place where it stops (ptstop). */
   NR_PTRACE_STOP: 1007,
-  NR_OWN_LAST: 1007,
+  /** vfs shall have the umask: it is about to be shared in a way of its own. */
+  NR_UMASK_GIVE: 1008,
+  NR_OWN_LAST: 1008,
 
   /** sigdelivery.action. */
   SIGACT_DELIVER: 0,
@@ -169,6 +171,10 @@ export const CONSTANTS = {
 
   /** The reserved host signal that interrupts a task (SIGRTMAX). */
   KICK_SIGNAL: 64,
+
+  /** pctx.umask: the process has it; and what a first process begins with. */
+  UMASK_OWN: 0x8000,
+  UMASK_FIRST: 0o022,
 
   /** pctx flags. */
   PF_TRACE: 1,
@@ -229,7 +235,7 @@ export const pctx = struct('pctx', 'What the threads of one thread group share w
   sa_restorer: u64('Guest restorer. Writer: stub.', 64),
   sa_mask: u64('Mask while the handler runs. Writer: stub.', 64),
   rw_after: u32('Traps of a call site before it is rewritten; 0 = never. Among what children and new programs inherit. Writer: kernel, of a first process. Reader: stub.'),
-  inherited_pad: u32('0.'),
+  umask: u32('UMASK_OWN | the umask of the process; 0 = it is shared in a way of its own, and vfs has it (servers/vfs/umask.ts). Inherited like what is above. @atomic. Writers: kernel, of a first process; stub; vfs, which takes it by exchange with 0.'),
   fdhint: u8('Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never.', 4096),
   brk_start: u64('Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps.'),
   brk: u64('The break. Writer: stub.'),

@@ -4,6 +4,7 @@ import { native } from '../../../shared/native.js';
 import { taskName } from '../../../shared/tasks.js';
 import { PTS_MAJOR, ptyOfCtty } from '../tty/pty.js';
 import { makeDev } from '../inode.js';
+import { umaskOf } from '../umask.js';
 import { type Target, fsOf, hex64, hostText, isZombie, sigSets } from './target.js';
 
 /** What status takes from the host as it is, in order of appearance. */
@@ -46,7 +47,7 @@ export function statusText(t: Target): string {
   for (let i = 0; i < L.credNgroups(cred); i++) groups.push(L.credGroups(cred, i));
   const lines: Array<readonly [string, string | number]> = [['Name', escaped(taskName(t.task))]];
   const fs = fsOf(t);
-  if (!zombie && fs !== undefined) lines.push(['Umask', fs.umask.toString(8).padStart(4, '0')]);
+  if (!zombie && fs !== undefined) lines.push(['Umask', umaskOf({ tg: t.tg, fs }).toString(8).padStart(4, '0')]);
   lines.push(
     ['State', `${letter} (${STATE_NAMES[letter] ?? 'sleeping'})`], ['Tgid', t.tgid], ['Ngid', 0], ['Pid', t.tid], ['PPid', L.tgPpid(t.tg)], ['TracerPid', L.taskTracerPid(t.task)],
     ['Uid', [L.credUid(cred), L.credEuid(cred), L.credSuid(cred), L.credFsuid(cred)].join('\t')],

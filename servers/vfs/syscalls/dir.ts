@@ -1,4 +1,4 @@
-/** getdents(2), getdents64(2), chdir(2), fchdir(2), getcwd(2), chroot(2), umask(2). */
+/** getdents(2), getdents64(2), chdir(2), fchdir(2), getcwd(2), chroot(2). */
 import { E } from '../../../shared/errno.js';
 import type { Endpoint } from '../../../shared/endpoint.js';
 import type { Frame } from '../../../shared/frame.js';
@@ -128,13 +128,6 @@ function sys_getcwd(f: Frame): number {
   return n;
 }
 
-function sys_umask(f: Frame): number {
-  const fs = callerOf(f).fs;
-  const old = fs.umask;
-  fs.umask = f.argU32(0) & 0o777;
-  return old;
-}
-
 export function installDir(ep: Endpoint): void {
   ep.handle(NR.NR_getdents64, onOfd(ep, (f, o) => getdents(f, o, true)));
   ep.handle(NR.NR_getdents, onOfd(ep, (f, o) => getdents(f, o, false)));
@@ -142,5 +135,4 @@ export function installDir(ep: Endpoint): void {
   ep.handle(NR.NR_fchdir, onOfd(ep, sys_fchdir));
   ep.handle(NR.NR_chroot, sys_chroot);
   ep.handle(NR.NR_getcwd, sys_getcwd);
-  ep.handle(NR.NR_umask, sys_umask);
 }

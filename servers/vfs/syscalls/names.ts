@@ -11,6 +11,7 @@ import { fileOf } from '../file.js';
 import { type Caller, type Dentry, type Inode, MAY_READ, MAY_WRITE, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, S_ISGID, S_ISUID, S_ISVTX } from '../inode.js';
 import { Last, lookupLast, type Nameidata, PATH_MAX, Walk } from '../namei.js';
 import { $nd, $nd2, AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, callerOf, walkArg, walkAt } from './args.js';
+import { umaskOf } from '../umask.js';
 
 /**
  * The place for a new name: walks to the parent and looks the name up. Returns its negative dentry, or -errno: -EEXIST; -ENOENT for a
@@ -45,7 +46,7 @@ function mkdirAt(f: Frame, dirfd: number, arg: number, mode: number): number {
   const c = callerOf(f);
   const d = newName(f, c, $nd, dirfd, arg, true);
   if (typeof d === 'number') return d;
-  return settle(d, $nd.inode.mkdir(c, $nd.last, S_IFDIR | (mode & (0o777 | S_ISVTX) & ~c.fs.umask)));
+  return settle(d, $nd.inode.mkdir(c, $nd.last, S_IFDIR | (mode & (0o777 | S_ISVTX) & ~umaskOf(c))));
 }
 
 /**
@@ -64,7 +65,7 @@ function mknodAt(f: Frame, dirfd: number, arg: number): number {
   if (typeof d === 'number') return d;
   const device = type === S_IFCHR || type === S_IFBLK;
   if (device && !hasCap(c.cred, CAP_MKNOD)) return -E.EPERM;
-  const perm = mode & 0o7777 & ~c.fs.umask;
+  const perm = mode & 0o7777 & ~umaskOf(c);
   const dir = $nd.inode;
   if (type === 0 || type === S_IFREG) return settle(d, dir.create(c, $nd.last, S_IFREG | perm));
   return settle(d, dir.mknod(c, $nd.last, type | perm, device ? dev : 0));

@@ -25,6 +25,7 @@ import { grantOpened, installFile, installOfd } from '../open-file.js';
 import { DirFile, PathFile } from '../path-file.js';
 import { startQuestion } from '../start-names.js';
 import { $nd, AT_FDCWD, callerOf, walkAt } from './args.js';
+import { umaskOf } from '../umask.js';
 
 /** Every flag open(2) knows; openat ignores others, openat2 refuses them. */
 const VALID = O_ACCMODE | O_CREAT | O_EXCL | 0o400 | O_TRUNC | 0o2000 | 0o4000 | 0o10000 | 0o4010000 | 0o20000 | 0o40000 | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC
@@ -97,7 +98,7 @@ function createAt(f: Frame, c: Caller, nd: Nameidata, d: Dentry, flags: number, 
   if (r < 0) return r;
   r = mayCreate(c, dir);
   if (r < 0) return r;
-  const n = dir.create(c, nd.last, S_IFREG | (mode & S_IALLUGO & ~c.fs.umask));
+  const n = dir.create(c, nd.last, S_IFREG | (mode & S_IALLUGO & ~umaskOf(c)));
   if (typeof n === 'number') return n;
   dinstantiate(d, n);
   nd.dentry = d;
@@ -113,7 +114,7 @@ function openTmpfile(f: Frame, c: Caller, dirfd: number, path: string, flags: nu
   const dir = $nd.inode;
   r = permission(c, dir, MAY_WRITE | MAY_EXEC);
   if (r < 0) return r;
-  const n = dir.tmpfile(c, S_IFREG | (mode & S_IALLUGO & ~c.fs.umask));
+  const n = dir.tmpfile(c, S_IFREG | (mode & S_IALLUGO & ~umaskOf(c)));
   if (typeof n === 'number') return n;
   const d = new Dentry(`#${n.ino}`, $nd.dentry, n);
   d.deleted = true;
