@@ -97,6 +97,8 @@ export function slotStore(slotId: number, off: number, value: number): number;
 export function slotWake(slotId: number, off: number, value: number): number;
 export function pctxLoad(area: number, ix: number, off: number): number;
 export function pctxStore(area: number, ix: number, off: number, value: number): number;
+/** len bytes of scratch become the words at off, while the sequence word at seqOff is odd; it is even and not 0 afterwards. One writer. 0 or -EINVAL. */
+export function pctxTell(area: number, ix: number, seqOff: number, off: number, scratchOff: number, len: number): number;
 /** Store a word atomically; what was there. */
 export function pctxSwap(area: number, ix: number, off: number, value: number): number;
 /** Atomic or / and-not on a u64 given as two u32: used for sigpend. */

@@ -19,6 +19,8 @@ import { tellKin } from './pgrp.js';
 import { RLIMIT_NPROC } from '../spares.js';
 
 export const RLIMITS = 16;
+/** Scratch for words that are told to a stub, behind that of host calls. */
+const WORDS = host.STRUCT + 2048;
 const RLIMIT_CPU = 0, RLIMIT_FSIZE = 1, RLIMIT_STACK = 3, RLIMIT_CORE = 4;
 /** What the host can enforce without harm to the stub: not AS and DATA, in which the area would count. */
 const MIRRORED: readonly number[] = [RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_STACK, RLIMIT_CORE];
@@ -97,45 +99,31 @@ export function setLimits(task: number, tg: number, resource: number, cur: numbe
   return 0;
 }
 
-const low = (v: number): number => v === Infinity ? 0xffffffff : v % 4294967296;
-const high = (v: number): number => v === Infinity ? 0xffffffff : Math.floor(v / 4294967296);
-
-/** Change words of a pctx that the stub answers from, under their sequence word: odd while they are written. */
-function tell(tg: number, seqAt: number, write: (area: number, ix: number) => void): void {
-  const area = L.tgArea(tg), ix = L.tgPctx(tg);
-  const seq = (native.pctxLoad(area, ix, seqAt) | 1) >>> 0;
-  native.pctxStore(area, ix, seqAt, seq);
-  write(area, ix);
-  native.pctxStore(area, ix, seqAt, (seq + 1) >>> 0);
-}
+/** Change words of a pctx that the stub answers from: n of them from `$words` on, at offset `at`, under their sequence word at `seqAt`. */
+function tell(tg: number, seqAt: number, at: number, n: number): void { native.pctxTell(L.tgArea(tg), L.tgPctx(tg), seqAt, at, WORDS, 4 * n); }
 
 /** Leave the limits in the pctx. Each new pctx gets them too. */
 export function tellLimits(tg: number): void {
-  tell(tg, L.PCTX_LIMITS_SEQ, (area, ix) => {
-    for (let r = 0; r < RLIMITS; r++) {
-      const at = L.PCTX_RLIM + 16 * r, cur = L.tgRlimCur(tg, r), max = L.tgRlimMax(tg, r);
-      native.pctxStore(area, ix, at, low(cur));
-      native.pctxStore(area, ix, at + 4, high(cur));
-      native.pctxStore(area, ix, at + 8, low(max));
-      native.pctxStore(area, ix, at + 12, high(max));
-    }
-  });
+  for (let r = 0; r < RLIMITS; r++) {
+    writeLimit(host.scratchView, WORDS + 16 * r, L.tgRlimCur(tg, r));
+    writeLimit(host.scratchView, WORDS + 16 * r + 8, L.tgRlimMax(tg, r));
+  }
+  tell(tg, L.PCTX_LIMITS_SEQ, L.PCTX_RLIM, 4 * RLIMITS);
 }
 
 /** Leave the credentials of a process's only task in the pctx: when a program or a process begins. A new program's pctx also gets what is told of parent, group and session. */
 export function tellIds(tg: number, task: number): void {
-  const cred = L.taskCred(task);
-  tell(tg, L.PCTX_IDS_SEQ, (area, ix) => {
-    native.pctxStore(area, ix, L.PCTX_UID, L.credUid(cred) >>> 0);
-    native.pctxStore(area, ix, L.PCTX_EUID, L.credEuid(cred) >>> 0);
-    native.pctxStore(area, ix, L.PCTX_GID, L.credGid(cred) >>> 0);
-    native.pctxStore(area, ix, L.PCTX_EGID, L.credEgid(cred) >>> 0);
-    native.pctxStore(area, ix, L.PCTX_SUID, L.credSuid(cred) >>> 0);
-    native.pctxStore(area, ix, L.PCTX_SGID, L.credSgid(cred) >>> 0);
-    const n = L.credNgroups(cred);
-    native.pctxStore(area, ix, L.PCTX_NGROUPS, n);
-    for (let i = 0; i < n; i++) native.pctxStore(area, ix, L.PCTX_GROUPS + 4 * i, L.credGroups(cred, i) >>> 0);
-  });
+  const cred = L.taskCred(task), n = L.credNgroups(cred), v = host.scratchView;
+  const put = (at: number, value: number): void => { v.setUint32(WORDS + at - L.PCTX_UID, value, true); };
+  put(L.PCTX_UID, L.credUid(cred));
+  put(L.PCTX_EUID, L.credEuid(cred));
+  put(L.PCTX_GID, L.credGid(cred));
+  put(L.PCTX_EGID, L.credEgid(cred));
+  put(L.PCTX_SUID, L.credSuid(cred));
+  put(L.PCTX_SGID, L.credSgid(cred));
+  put(L.PCTX_NGROUPS, n);
+  for (let i = 0; i < n; i++) put(L.PCTX_GROUPS + 4 * i, L.credGroups(cred, i));
+  tell(tg, L.PCTX_IDS_SEQ, L.PCTX_UID, (L.PCTX_GROUPS - L.PCTX_UID) / 4 + n);
   tellKin(tg);
 }
 

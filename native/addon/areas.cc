@@ -440,6 +440,31 @@ napi_value js_pctxStore(napi_env env, napi_callback_info info)
 	return num(env, store_word(pctx_word(a.i64(0), a.i64(1), a.i64(2), 4), a.u32(3)));
 }
 
+/* The words of scratch become those of the pctx, under their sequence word, which is odd meanwhile. */
+napi_value js_pctxTell(napi_env env, napi_callback_info info)
+{
+	Args<6> a(env, info);
+	int64_t len = a.i64(5);
+	uint8_t *seq = pctx_word(a.i64(0), a.i64(1), a.i64(2), 4);
+	uint8_t *to = pctx_word(a.i64(0), a.i64(1), a.i64(3), 4);
+	const uint8_t *from = scratch_at(a.i64(4), len);
+
+	if (seq == nullptr || to == nullptr || from == nullptr || len % 4 != 0 || a.i64(3) + len > CARRICK_PCTX_STRIDE)
+		return num(env, -EINVAL);
+	uint32_t odd = load32(seq) | 1;
+
+	store32(seq, odd);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (int64_t i = 0; i < len; i += 4) {
+		uint32_t word;
+
+		memcpy(&word, from + i, sizeof(word));
+		store32(to + i, word);
+	}
+	store32(seq, odd + 1);
+	return num(env, 0);
+}
+
 napi_value js_pctxSwap(napi_env env, napi_callback_info info)
 {
 	Args<4> a(env, info);
