@@ -14,6 +14,7 @@ import { dirname, join, posix, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TarReader } from '../../image/tar.js';
 import { loadAddon } from '../addon.js';
+import { toBytes, toPath, toText } from '../bytes.js';
 import { runContainer } from '../container.js';
 import { ContainerDir, type State } from '../container-dir.js';
 import { EXIT_SIGNAL, Failure } from '../failure.js';
@@ -69,15 +70,16 @@ function checkTar(what: string, { status, complaint }: { status: number; complai
 
 const isDir = (path: string): boolean => existsSync(path) && statSync(path).isDirectory();
 
-/** Move a tree to its place; directories that are there get what they lack, files that are there are replaced. */
-function moveOver(from: string, to: string): void {
-  const there = lstatSync(to, { throwIfNoEntry: false }), isTree = lstatSync(from).isDirectory();
+/** Move a tree to its place (latin1 paths); directories that are there get what they lack and are noted in `kept`, files that are there are replaced. */
+function moveOver(from: string, to: string, kept: Set<string>): void {
+  const there = lstatSync(toPath(to), { throwIfNoEntry: false }), isTree = lstatSync(toPath(from)).isDirectory();
   if (there !== undefined && isTree && there.isDirectory()) {
-    for (const name of readdirSync(from)) moveOver(join(from, name), join(to, name));
+    kept.add(to);
+    for (const name of readdirSync(toPath(from), 'latin1')) moveOver(posix.join(from, name), posix.join(to, name), kept);
     return;
   }
-  if (there !== undefined && isTree !== there.isDirectory()) throw new Failure(`${to} is ${isTree ? 'no' : 'a'} directory`);
-  renameSync(from, to);
+  if (there !== undefined && isTree !== there.isDirectory()) throw new Failure(`${toText(to)} is ${isTree ? 'no' : 'a'} directory`);
+  renameSync(toPath(from), toPath(to));
 }
 
 async function copyOut(state: State, source: string, to: string): Promise<void> {
@@ -94,7 +96,7 @@ async function copyOut(state: State, source: string, to: string): Promise<void> 
     });
   }
   try {
-    const unpacker = new Unpacker(Buffer.from(fresh).toString('latin1')), reader = new TarReader(unpacker);
+    const unpacker = new Unpacker(toBytes(fresh)), reader = new TarReader(unpacker);
     const child = execIn(state, ['tar', '-C', dir, '-cf', '-', '--', name], 'ignore'), ended = ending(child);
     try {
       for await (const chunk of child.stdout ?? []) reader.push(chunk as Buffer);
@@ -104,9 +106,14 @@ async function copyOut(state: State, source: string, to: string): Promise<void> 
     }
     checkTar(source, await ended);
     reader.end();
-    unpacker.finish();
     if (whole && !into) mkdirSync(place);
-    moveOver(whole ? fresh : join(fresh, name), place);
+    // Of a tree, the archive's first part is what is called `place` now.
+    const kept = new Set<string>(), top = whole ? '' : toBytes(name), at = toBytes(place);
+    moveOver(posix.join(toBytes(fresh), top), at, kept);
+    unpacker.finish((dir) => {
+      const final = posix.join(at, dir.slice(top.length));
+      return kept.has(final) ? undefined : final;
+    });
   } finally {
     remove();
   }
@@ -136,6 +143,11 @@ async function copyIn(from: string, state: State, target: string): Promise<void>
 export async function cpCommand(source: string, target: string): Promise<void> {
   const from = parsePlace(source), to = parsePlace(target);
   if ((from.container === '') === (to.container === '')) throw new Failure('cp copies between the host and one container; write CONTAINER:PATH at one end');
-  if (from.container !== '') await copyOut(find(from.container), from.path, to.path);
-  else await copyIn(from.path, find(to.container), to.path);
+  try {
+    if (from.container !== '') await copyOut(find(from.container), from.path, to.path);
+    else await copyIn(from.path, find(to.container), to.path);
+  } catch (error) {
+    // A place that may not be written to, a full disk: the host's words.
+    throw error instanceof Error && 'code' in error && 'syscall' in error ? new Failure(error.message) : error;
+  }
 }

@@ -1,6 +1,6 @@
 /**
  * Unpacks a tar that a container has written, for `carrick cp`. The archive is a guest's, so it is not trusted: names lead only to below the directory given, which is fresh and
- * the caller's alone; nothing is written through a symlink; what is no file, directory or link is refused, as is a set-id bit, since owners become the caller. Names are bytes.
+ * the caller's alone; nothing is written through a symlink; what is no file, directory or link is refused; set-id bits are dropped, since owners become the caller. Names are bytes.
  */
 import { chmodSync, closeSync, futimesSync, linkSync, mkdirSync, openSync, symlinkSync, writeSync } from 'node:fs';
 import type { TarEntry, TarSink } from '../../image/tar.js';
@@ -63,9 +63,15 @@ export class Unpacker implements TarSink {
     this.fd = -1;
   }
 
-  /** Everything has come: directories get their permissions, the deepest first. */
-  finish(): void {
-    for (const [name, mode] of [...this.dirs].sort((a, b) => b[0].length - a[0].length)) if (name !== '') chmodSync(this.path(name), mode);
+  /**
+   * Everything has come, and is where it belongs: directories get their permissions, the deepest first. Not before: what may not be written to cannot be moved, nor
+   * removed when something goes wrong. final: where the directory of this name is now (latin1), undefined = it is not one of ours.
+   */
+  finish(final: (name: string) => string | undefined): void {
+    for (const [name, mode] of [...this.dirs].sort((a, b) => b[0].length - a[0].length)) {
+      const path = name === '' ? undefined : final(name);
+      if (path !== undefined) chmodSync(toPath(path), mode);
+    }
   }
 
   private path(name: string): Buffer { return toPath(`${this.dir}/${name}`); }

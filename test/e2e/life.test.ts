@@ -68,7 +68,7 @@ for (const ordinary of [false, true]) {
     test('cp: files, trees, new names, what a directory holds, both ways', () => {
       start('box', 'exec sleep 1000');
       const dir = ownDir('cp', ordinary), at = (name: string): string => join(dir, name);
-      const make = 'cd "$1" && echo one >one && mkdir -p tree/sub && echo two >tree/two && ln -s two tree/link && ln tree/two tree/hard && chmod 750 tree/sub && echo three >"tree/sub/a b"';
+      const make = 'cd "$1" && echo one >one && mkdir -p tree/sub && echo two >tree/two && ln -s two tree/link && ln tree/two tree/hard && echo three >"tree/sub/a b" && chmod 550 tree/sub';
       assert.equal(spawnSync('sh', ['-c', `umask 022; ${make}`, 'sh', dir]).status, 0);
       if (ordinary) spawnSync('chown', ['-R', String(ORDINARY_UID), dir]);
       for (const args of [[at('one'), 'box:/opt'], [at('one'), 'box:/opt/renamed'], [at('tree'), 'box:/opt/t,&.x'], [at('tree/.'), 'box:/opt/new'], [at('tree'), 'box:opt/new']]) {
