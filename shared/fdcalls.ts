@@ -169,7 +169,7 @@ function doOwed(ep: Endpoint, f: Frame, word: number): void {
 }
 
 /**
- * What fd `fd` of another process's task leads to, with what its stub has yet to tell: OFD row, or -EBADF. Only /proc may look there.
+ * What fd `fd` of another process's task leads to, with what its stub has yet to tell: OFD row, or -EBADF. For /proc and pidfd_getfd(2).
  */
 export function fdSeen(task: number, fd: number): number {
   const files = L.taskFiles(task), slot = L.taskSlot(task);

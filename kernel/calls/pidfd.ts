@@ -4,7 +4,7 @@
  */
 import { E } from '../../shared/errno.js';
 import { Cap, credCapable } from '../../shared/creds.js';
-import { O_NONBLOCK, installFdCalls } from '../../shared/fdcalls.js';
+import { O_NONBLOCK, fdSeen, installFdCalls } from '../../shared/fdcalls.js';
 import { Ofd, fdInstall, fdLookup, nofile, ofdAlloc, ofdFree, ofdRef, ofdUnref } from '../../shared/fdtable.js';
 import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
@@ -73,7 +73,7 @@ function sys_pidfd_getfd(k: Kernel, f: Frame): number {
   const tg = tgByPid(L.ofdObj(o));
   if (tg === 0 || L.tgState(tg) !== TgState.RUNNING) return -E.ESRCH;
   if (!mayAttach(f.task, tg)) return -E.EPERM;
-  const target = fdLookup(L.taskFiles(L.tgLeader(tg)), f.argInt(1));
+  const target = fdSeen(L.tgLeader(tg), f.argInt(1));
   if (target < 0) return target;
   ofdRef(target);
   const fd = fdInstall(L.taskFiles(f.task), target, true, nofile(f.tg));
