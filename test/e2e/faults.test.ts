@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { closeSync, cpSync, openSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, cpSync, openSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { join, resolve } from 'node:path';
 import { before, test } from 'node:test';
@@ -16,14 +16,17 @@ const hostile = join(dir, 'hostile');
 before(() => {
   const r = spawnSync('gcc', ['-O1', '-Wall', '-Werror', '-o', hostile, resolve('test/e2e/hostile.c')], { encoding: 'utf8' });
   assert.equal(r.status, 0, r.stderr);
+  // For guests that are not root.
+  chmodSync(dir, 0o755);
 });
 
 interface Running { readonly child: ChildProcess; readonly pid: number; readonly line: () => Promise<string>; readonly ended: Promise<number | string> }
 
-/** A container that goes on while the test looks at it. */
-function start(script: string, env: Record<string, string> = {}): Running {
+/** A container that goes on while the test looks at it. input: its standard input stays open, for the test to write to. */
+function start(script: string, env: Record<string, string> = {}, input = false): Running {
   const [command = '', ...words] = carrickCommand(false);
-  const child = spawn(command, [...words, 'run', '--rm', '-v', `${dir}:/hostile`, 'host', '--', '/bin/bash', '-c', script], { stdio: ['ignore', 'pipe', 'inherit'], env: testEnv(env) });
+  const child = spawn(command, [...words, 'run', '--rm', '-v', `${dir}:/hostile`, 'host', '--', '/bin/bash', '-c', script], { stdio: ['pipe', 'pipe', 'inherit'], env: testEnv(env) });
+  if (!input) child.stdin.end();
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
     child, pid: child.pid as number,
@@ -101,6 +104,67 @@ test('the stub\'s system call instruction does nothing for a guest that jumps th
   assert.equal(lines.pop(), 'alive 0', r.err);
   assert.ok(lines.length > 20);
   assert.deepEqual(lines.filter((l) => !l.endsWith(' signal 31')), []);
+});
+
+/** Lines `name result` of the hostile program, and that it lived to the last of them. */
+function results(r: ReturnType<typeof carrick>): Map<string, string> {
+  assert.deepEqual([r.status, r.err], [0, ''], r.out);
+  return new Map(r.out.trim().split('\n').map((line) => [line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ') + 1)] as const));
+}
+
+test('other ways into a kernel lead nowhere: int 0x80, x32, sysenter, numbers that are none; the vsyscall page is a call like others', () => {
+  const got = results(inGuest('/hostile/hostile abi'));
+  for (const way of ['int80-getpid', 'int80-open', 'x32-getpid', 'x32-open', 'x32-execve', 'negative', 'none']) assert.equal(got.get(way), '-38', way);
+  // No such instruction (AMD), or a return to where no 64-bit program has code (Intel).
+  assert.match(got.get('sysenter') ?? '', /^signal (4|11)$/);
+  // A host may have no such page.
+  assert.match(got.get('vsyscall-time') ?? '', /^(exit 1|signal 11)$/);
+});
+
+for (const [how, env] of [['with namespaces', {}], ['without namespaces', { CARRICK_NAMESPACES: 'none' }]] as const) {
+  for (const user of ['0', '1000']) {
+    test(`processes of the host are nobody to a guest of uid ${user}, ${how}`, async () => {
+      const run = start(`while read -r pid; do setpriv --reuid ${user} --clear-groups /hostile/hostile reach $pid; done; exit 5`, env, true);
+      // carrick itself, and who started it.
+      for (const pid of [run.pid, process.pid]) {
+        run.child.stdin?.write(`${pid}\n`);
+        for (const call of ['kill', 'kill-group', 'tgkill', 'pidfd_open', 'ptrace-attach', 'ptrace-seize', 'process_vm_readv', 'process_vm_writev', 'prlimit64', 'setpriority', 'sched_setaffinity', 'setpgid']) {
+          assert.match(await run.line(), new RegExp(`^${call} (ESRCH|ENOSYS)$`));
+        }
+        for (const file of ['mem', 'maps', 'root/etc', 'cwd', 'exe', 'fd/0', 'ns/mnt']) assert.equal(await run.line(), `${file} ENOENT`);
+      }
+      run.child.stdin?.end();
+      assert.equal(await run.ended, 5);
+    });
+  }
+}
+
+test('calls that act on the machine or on the kernel are refused, to root and to others; a filter of the guest\'s own would judge the stub', () => {
+  for (const user of ['0', '1000']) {
+    const got = results(inGuest(`exec setpriv --reuid ${user} --clear-groups /hostile/hostile machine`));
+    assert.ok(got.size > 25 && got.has('alive'));
+    got.delete('alive');
+    assert.deepEqual([...got].filter(([, result]) => !/^(EPERM|ENOSYS|EINVAL|ENODEV|ENOENT|EACCES|EROFS)$/.test(result)), []);
+  }
+});
+
+test('the stub\'s memory is not the guest\'s: mapping calls and /proc/self/mem do not see it', () => {
+  const got = results(inGuest('/hostile/hostile tamper'));
+  assert.ok(got.size > 13 && got.has('alive'));
+  got.delete('alive');
+  assert.deepEqual([...got].filter(([, result]) => !/^(ENOMEM|EEXIST|EINVAL|EFAULT|EIO)$/.test(result)), []);
+});
+
+test('the stub\'s text, made writable and changed, may do what it might before', () => {
+  const symbols = spawnSync('nm', [resolve('native/build/stub')], { encoding: 'utf8' });
+  const path = / R exec_path$/m.exec(symbols.stdout)?.index ?? -1;
+  assert.ok(path > 0, symbols.stderr);
+  const got = results(inGuest(`/hostile/hostile patched ${symbols.stdout.slice(path - 16, path)}`));
+  assert.ok(got.size > 20);
+  // In the empty root there is no other program (ENOENT). Without one, one of the host's dies of its first call.
+  assert.match(got.get('exec-other-path') ?? '', /^(exit 2|signal 31)$/);
+  got.delete('exec-other-path');
+  assert.deepEqual([...got].filter(([, result]) => result !== 'signal 31'), []);
 });
 
 /** A process that works and checks its results while others do harm; prints "well" at the end. */

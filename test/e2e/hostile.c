@@ -5,18 +5,31 @@
  *   hostile doorbells SEED  random words, and carrick's own ones, into every server's doorbell, by the stub's own system call instruction
  *   hostile forbidden       calls that the filter must not let through, by the same instruction: one child each, which must die
  *   hostile massacre SEED   a hundred children that fork all the time, killed at random moments
+ *   hostile abi             the other ways into a kernel: int 0x80, x32, sysenter, the vsyscall page, numbers that are none
+ *   hostile reach PID       what calls of every kind can do to a process of the host
+ *   hostile machine         calls that act on a machine or on the kernel itself
+ *   hostile tamper          the stub's and the area's memory as a program may ask for it: by mapping calls and /proc/self/mem
+ *   hostile patched PATH    the stub's text made writable by its own instruction and changed: forbidden calls from there, and exec with another path, whose
+ *                           string is at PATH (the stub's exec_path)
  */
 #define _GNU_SOURCE
+#include <asm/prctl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -120,6 +133,14 @@ static const struct { const char *name; long nr, a, b, c; } calls[] = {
 	{ "execveat-other", SYS_execveat, 0, (long)"", 0 },
 };
 
+static void ended(const char *name, pid_t pid)
+{
+	int s = 0;
+
+	waitpid(pid, &s, 0);
+	printf("%s %s %d\n", name, WIFSIGNALED(s) ? "signal" : "exit", WIFSIGNALED(s) ? WTERMSIG(s) : WEXITSTATUS(s));
+}
+
 static int forbidden(void)
 {
 	struct rlimit none = { 0, 0 };
@@ -127,14 +148,199 @@ static int forbidden(void)
 	setrlimit(RLIMIT_CORE, &none);
 	for (unsigned i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
 		pid_t pid = fork();
-		int s = 0;
 
 		if (pid == 0) {
 			alarm(10);
 			jump(calls[i].nr, calls[i].a, calls[i].b, calls[i].c, 0, 0);
 		}
-		waitpid(pid, &s, 0);
-		printf("%s %s %d\n", calls[i].name, WIFSIGNALED(s) ? "signal" : "exit", WIFSIGNALED(s) ? WTERMSIG(s) : WEXITSTATUS(s));
+		ended(calls[i].name, pid);
+	}
+	return 0;
+}
+
+/* ---- ways that are none ---- */
+
+static long int80(long nr, long a)
+{
+	long r;
+
+	asm volatile("int $0x80" : "=a"(r) : "a"(nr), "b"(a), "c"(0), "d"(0) : "memory", "r8", "r9", "r10", "r11");
+	return r;
+}
+
+static long raw(long nr, long a, long b)
+{
+	long r;
+
+	asm volatile("syscall" : "=a"(r) : "a"(nr), "D"(a), "S"(b), "d"(0) : "rcx", "r11", "memory");
+	return r;
+}
+
+static int abi(void)
+{
+	enum { X32 = 0x40000000, I386_OPEN = 5, I386_GETPID = 20 };
+	pid_t pid;
+
+	printf("int80-getpid %ld\n", int80(I386_GETPID, 0));
+	printf("int80-open %ld\n", int80(I386_OPEN, (long)"/"));
+	printf("x32-getpid %ld\n", raw(X32 | SYS_getpid, 0, 0));
+	printf("x32-open %ld\n", raw(X32 | SYS_open, (long)"/", 0));
+	printf("x32-execve %ld\n", raw(X32 | 520, (long)"/bin/true", 0));
+	printf("negative %ld\n", raw(-1, 0, 0));
+	printf("none %ld\n", raw(X32 - 1, 0, 0));
+	pid = fork();
+	if (pid == 0) {
+		asm volatile("mov %%rsp, %%rbp; sysenter" : : "a"(I386_GETPID) : "memory", "rcx", "rdx");
+		_exit(0);
+	}
+	ended("sysenter", pid);
+	pid = fork();
+	if (pid == 0)
+		_exit(((long (*)(long *))0xffffffffff600400ul)(NULL) > 1000000000);
+	ended("vsyscall-time", pid);
+	return 0;
+}
+
+static void tell(const char *name, long r) { printf("%s %s\n", name, r == -1 ? strerrorname_np(errno) : "ok"); }
+
+static int reach(pid_t pid)
+{
+	static const char *const files[] = { "mem", "maps", "root/etc", "cwd", "exe", "fd/0", "ns/mnt" };
+	char b[8] = { 0 }, path[64];
+	struct iovec mine = { b, sizeof(b) }, its = { (void *)0x400000, sizeof(b) };
+
+	tell("kill", kill(pid, SIGKILL));
+	tell("kill-group", kill(-pid, SIGKILL));
+	tell("tgkill", syscall(SYS_tgkill, pid, pid, SIGKILL));
+	tell("pidfd_open", syscall(SYS_pidfd_open, pid, 0));
+	tell("ptrace-attach", syscall(SYS_ptrace, 16, pid, 0, 0));
+	tell("ptrace-seize", syscall(SYS_ptrace, 0x4206, pid, 0, 0));
+	tell("process_vm_readv", process_vm_readv(pid, &mine, 1, &its, 1, 0));
+	tell("process_vm_writev", process_vm_writev(pid, &mine, 1, &its, 1, 0));
+	tell("prlimit64", syscall(SYS_prlimit64, pid, RLIMIT_NOFILE, 0, b));
+	tell("setpriority", setpriority(PRIO_PROCESS, pid, 5));
+	tell("sched_setaffinity", syscall(SYS_sched_setaffinity, pid, sizeof(b), b));
+	tell("setpgid", setpgid(pid, 0));
+	for (unsigned i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		snprintf(path, sizeof(path), "/proc/%d/%s", pid, files[i]);
+		tell(files[i], open(path, O_RDONLY));
+	}
+	return 0;
+}
+
+static int machine(void)
+{
+	struct sock_filter deny = { BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS };
+	struct sock_fprog prog = { 1, &deny };
+	char b[256] = { 0 };
+
+	tell("io_uring_setup", syscall(SYS_io_uring_setup, 1, b));
+	tell("userfaultfd", syscall(SYS_userfaultfd, 0));
+	tell("modify_ldt", syscall(SYS_modify_ldt, 1, b, 16));
+	tell("bpf", syscall(SYS_bpf, 0, b, 64));
+	tell("perf_event_open", syscall(SYS_perf_event_open, b, 0, -1, -1, 0));
+	tell("keyctl", syscall(SYS_keyctl, 0, -3, 0));
+	tell("kexec_load", syscall(SYS_kexec_load, 0, 0, 0, 0));
+	tell("init_module", syscall(SYS_init_module, b, 1, ""));
+	tell("iopl", syscall(SYS_iopl, 3));
+	tell("ioperm", syscall(SYS_ioperm, 0x80, 1, 1));
+	tell("reboot", syscall(SYS_reboot, 0xfee1dead, 672274793, 0x1234567, 0));
+	tell("swapon", syscall(SYS_swapon, "/dev/null", 0));
+	tell("clock_settime", syscall(SYS_clock_settime, 0, b));
+	tell("syslog", syscall(SYS_syslog, 3, b, 10));
+	tell("acct", syscall(SYS_acct, "/tmp/x"));
+	tell("setns", syscall(SYS_setns, 0, 0));
+	tell("unshare-user", unshare(CLONE_NEWUSER));
+	tell("clone-user", syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0));
+	tell("open_by_handle_at", syscall(SYS_open_by_handle_at, AT_FDCWD, b, 0));
+	tell("arch_prctl-gs", syscall(SYS_arch_prctl, ARCH_SET_GS, 0x1000));
+	tell("mount-device", mount("/dev/sda", "/mnt", "ext4", 0, ""));
+	tell("sysrq", open("/proc/sysrq-trigger", O_WRONLY));
+	tell("core_pattern", open("/proc/sys/kernel/core_pattern", O_WRONLY));
+	tell("dev-mem", open("/dev/mem", O_RDONLY));
+	/* A filter of the guest's own would judge the stub's calls, too. */
+	syscall(SYS_prctl, 38 /* PR_SET_NO_NEW_PRIVS */, 1, 0, 0, 0);
+	tell("seccomp", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog));
+	tell("seccomp-listener", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog));
+	tell("prctl-seccomp", syscall(SYS_prctl, 22 /* PR_SET_SECCOMP */, 2, &prog));
+	tell("prctl-strict", syscall(SYS_prctl, 22, 1, 0));
+	tell("prctl-dispatch", syscall(SYS_prctl, 59 /* PR_SET_SYSCALL_USER_DISPATCH */, 1, 0, 0, b));
+	puts("alive yes");
+	return 0;
+}
+
+static int tamper(void)
+{
+	void *stub = (void *)STUB, *area = (void *)AREA, *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int mem = open("/proc/self/mem", O_RDWR);
+	uint8_t b[16] = { 0 };
+
+	tell("mmap", (long)mmap(stub, 4096, 3, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	tell("mmap-noreplace", (long)mmap(stub, 4096, 3, MAP_FIXED_NOREPLACE | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	tell("munmap", munmap(stub, 4096));
+	tell("munmap-everything", munmap((void *)0x10000, 0x7ffffffe0000));
+	tell("mprotect", mprotect(stub, 4096, 7));
+	tell("mremap", (long)mremap(stub, 4096, 8192, MREMAP_MAYMOVE));
+	tell("mremap-onto", (long)mremap(page, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, stub));
+	tell("madvise", madvise(stub, 4096, MADV_DONTNEED));
+	tell("madvise-area", madvise(area, 4096, MADV_REMOVE));
+	tell("mem-read", pread(mem, b, sizeof(b), STUB));
+	tell("mem-write", pwrite(mem, b, sizeof(b), STUB));
+	tell("mem-write-area", pwrite(mem, b, sizeof(b), AREA));
+	tell("mem-write-into", pwrite(mem, b, sizeof(b), STUB - 8));
+	tell("read-into", syscall(SYS_read, open("/dev/zero", O_RDONLY), stub, 16));
+	puts("alive yes");
+	return 0;
+}
+
+/* ---- the stub's text, changed ---- */
+
+static uint8_t *at;
+
+/* By the stub's instruction with a `ret` behind it. */
+static long call(long nr, long a, long b, long c, long d, long e)
+{
+	register long r10 asm("r10") = d;
+	register long r8 asm("r8") = e;
+	long r;
+
+	asm volatile("call *%[at]" : "=a"(r) : [at] "r"(at), "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "memory", "rcx", "r11");
+	return r;
+}
+
+/* Make a page of the stub's writable: a child in the same memory does it, and dies of what comes behind the instruction. */
+static void unlock(const void *page)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0)
+		jump(SYS_mprotect, (long)page & ~4095l, 4096, 7, 0, 0);
+	waitpid(pid, NULL, 0);
+}
+
+static int patched(char *path)
+{
+	pid_t pid;
+
+	at = (uint8_t *)gadget();
+	for (unsigned i = 0; i <= sizeof(calls) / sizeof(*calls); i++) {
+		bool other = i == sizeof(calls) / sizeof(*calls);
+
+		pid = fork();
+		if (pid == 0) {
+			unlock(at);
+			at[2] = 0xc3;
+			if (call(SYS_getpid, 0, 0, 0, 0, 0) <= 0)
+				_exit(99);
+			if (other) {
+				call(SYS_mprotect, (long)path & ~4095l, 8192, 7, 0, 0);
+				strcpy(path, "/bin/true");
+				_exit(-(int)call(SYS_execveat, reserve() + 2, (long)path, 0, 0, 0x1000 /* AT_EMPTY_PATH */));
+			}
+			call(calls[i].nr, calls[i].a, calls[i].b, calls[i].c, 0, 0);
+			_exit(0);
+		}
+		ended(other ? "exec-other-path" : calls[i].name, pid);
 	}
 	return 0;
 }
@@ -186,5 +392,15 @@ int main(int argc, char **argv)
 		return forbidden();
 	if (argc > 1 && strcmp(argv[1], "massacre") == 0)
 		return massacre();
+	if (argc > 1 && strcmp(argv[1], "abi") == 0)
+		return abi();
+	if (argc > 2 && strcmp(argv[1], "reach") == 0)
+		return reach(atoi(argv[2]));
+	if (argc > 1 && strcmp(argv[1], "machine") == 0)
+		return machine();
+	if (argc > 1 && strcmp(argv[1], "tamper") == 0)
+		return tamper();
+	if (argc > 2 && strcmp(argv[1], "patched") == 0)
+		return patched((char *)strtoul(argv[2], NULL, 16));
 	return 3;
 }
