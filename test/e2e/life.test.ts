@@ -94,6 +94,8 @@ for (const ordinary of [false, true]) {
         assert.match(r.err, words);
       }
       assert.deepEqual(listing(dir), ['all', 'one', 'out', 'tree']);
+      // Their owner cannot remove them otherwise.
+      spawnSync('chmod', ['-R', 'u+w', dir]);
       run(['rm', '-f', 'box']);
     });
 
