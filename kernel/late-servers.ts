@@ -20,6 +20,7 @@ export function watchLateServers(ep: Endpoint, tell: (event: KernelEvent) => voi
     const fd = native.doorbellFd(srv);
     const token = ep.watch(fd, EPOLLIN, () => {
       ep.unwatch(token, fd);
+      ep.needed(srv);
       tell({ carrick: 'needed', srv });
     });
     if (token < 0) throw new Error(`cannot watch a doorbell: errno ${-token}`);

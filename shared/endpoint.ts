@@ -113,8 +113,11 @@ export class Endpoint {
   /** Wake a server for the quiet messages that it has. */
   nudge(to: number): void { this.ringPort.nudge(to); }
 
-  /** This server has not been started yet (rings.ts). */
+  /** This server has not been started yet, nor asked for (rings.ts). */
   isUnborn(srv: number): boolean { return this.ringPort.isUnborn(srv); }
+
+  /** A guest has rung for this server. */
+  needed(srv: number): void { this.ringPort.needed(srv); }
 
   /** Those of the servers in `mask` (bits SRV_*) that have been started. */
   born(mask: number): number {

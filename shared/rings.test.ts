@@ -87,24 +87,27 @@ test('a quiet message wakes no sleeper, but keeps its place, and a filling ring 
   assert.deepEqual(rung, [1]);
 });
 
-test('a server that has not been started is a sleeper to everybody, until it looks', () => {
+test('a server that has not been started is a sleeper to everybody, and is told nothing quietly until somebody needs it', () => {
   const set = allocRings([1]);
   const a = new RingPort(0, set);
   assert.deepEqual([a.isUnborn(0), a.isUnborn(1)], [false, true]);
   rung = [];
   a.quiet(1, 1, [1]);
   assert.deepEqual(rung, []);
+  for (let i = 0; i < 1000; i++) a.quiet(1, 1, [i]);
+  assert.deepEqual(rung, []);
   a.send(1, 1, [2]);
   assert.deepEqual(rung, [1]);
-  const b = new RingPort(1, set);
   assert.equal(a.isUnborn(1), false);
+  a.quiet(1, 1, [2.5]);
+  const b = new RingPort(1, set);
   // It looks before it sleeps for the first time.
   a.send(1, 1, [3]);
   assert.deepEqual(rung, [1]);
   assert.equal(b.prepareSleep(), true);
   const seen: number[] = [];
   b.drain((m) => { seen.push(m.w[0] as number); });
-  assert.deepEqual(seen, [1, 2, 3]);
+  assert.deepEqual(seen, [2, 2.5, 3]);
 });
 
 test('a message that could never fit is a bug', () => {

@@ -13,7 +13,8 @@
  * comes before the request that woke it. It is for what matters only to later requests (a new process, a dead one's leavings). A reader that is
  * awake takes it before it sleeps, like any other; `nudge` after it wakes a reader that turned out to need it.
  *
- * A worker that has not been started yet is UNBORN: for writers a sleeper, whose doorbell makes it start (kernel/late-servers.ts).
+ * A worker that has not been started yet is UNBORN: for writers a sleeper, whose doorbell makes it start (kernel/late-servers.ts). Quiet messages are not kept for it: it knows nothing that
+ * it could be told to forget, and they must not be why it starts. From the first ring on it is ASLEEP, and gets everything, in order.
  */
 import { SRV_COUNT, DB_RINGS } from './gen/layout.js';
 import { native } from './native.js';
@@ -32,7 +33,7 @@ const AWAKE = 0, ASLEEP = 1, UNBORN = 2;
 export interface RingSet {
   /** Index: from * SRV_COUNT + to. */
   readonly rings: readonly SharedArrayBuffer[];
-  /** One word per server: AWAKE, ASLEEP, UNBORN. Writers: itself; the main thread before any worker starts. */
+  /** One word per server: AWAKE, ASLEEP, UNBORN. Writers: itself; before it starts, whoever needs it; before any worker starts, the main thread. */
   readonly sleeping: SharedArrayBuffer;
 }
 
@@ -79,7 +80,7 @@ export class RingPort {
     this.awake();
   }
 
-  /** This server has not been started yet: it owns nothing, and has answered nobody. */
+  /** This server has not been started yet, nor asked for: it owns nothing, and has answered nobody. */
   isUnborn(srv: number): boolean { return Atomics.load(this.sleeping, srv) === UNBORN; }
 
   /** Send; words beyond those given are 0. Sending to oneself works like to any other. */
@@ -90,6 +91,7 @@ export class RingPort {
 
   /** Send without waking, unless the ring fills up. */
   quiet(to: number, kind: number, words: readonly number[], text = ''): void {
+    if (this.isUnborn(to)) return;
     if (this.overflow.length > 0 || !this.put(to, kind, words, text)) { this.overflow.push({ to, kind, words: words.slice(), text }); return; }
     const r = this.out[to] as Ring;
     if (((Atomics.load(r.i32, 16) - Atomics.load(r.i32, 0)) >>> 0) > QUIET_MAX) this.nudge(to);
@@ -97,8 +99,13 @@ export class RingPort {
 
   /** Wake a reader that sleeps. */
   nudge(to: number): void {
-    if (Atomics.load(this.sleeping, to) !== AWAKE) native.ringDoorbell(to, DB_RINGS);
+    if (Atomics.load(this.sleeping, to) === AWAKE) return;
+    this.needed(to);
+    native.ringDoorbell(to, DB_RINGS);
   }
+
+  /** A server that has not been started is about to be. */
+  needed(srv: number): void { Atomics.compareExchange(this.sleeping, srv, UNBORN, ASLEEP); }
 
   private put(to: number, kind: number, words: readonly number[], text: string): boolean {
     const r = this.out[to] as Ring;
