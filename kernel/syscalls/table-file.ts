@@ -7,7 +7,7 @@ export const FILE_CALLS: readonly SyscallRow[] = [
   row(2, -1, 'open', 'vfs', 'partial', 'fast', 'pathname:str flags:openflags mode:mode'),
   row(3, 57, 'close', 'vfs', 'partial', 'byfd fast', 'fd:fd'),
   row(8, 62, 'lseek', 'vfs', 'partial', 'fast byfd', 'fd:fd offset:long whence:whence'),
-  row(16, 29, 'ioctl', 'vfs', 'partial', 'byfd', 'fd:fd request:ioctlcmd argp:ptr'),
+  row(16, 29, 'ioctl', 'vfs', 'partial', 'fast byfd', 'fd:fd request:ioctlcmd argp:ptr'),
   row(17, 67, 'pread64', 'vfs', 'partial', 'fast byfd', 'fd:fd buf:outbuf:1:2 count:size offset:long'),
   row(18, 68, 'pwrite64', 'vfs', 'partial', 'fast byfd', 'fd:fd buf:inbuf:1:2 count:size offset:long'),
   row(19, 65, 'readv', 'vfs', 'partial', 'fast byfd', 'fd:fd iov:inbuf:16:2 iovcnt:int'),

@@ -213,7 +213,7 @@ static void umask_give(struct task *t)
 		post_own(t, CARRICK_SRV_VFS, CARRICK_NR_UMASK_GIVE, 0, 0, 0, 0, 0, 0);
 }
 
-/* A clone with these flags is about to be made: the umask is the process's own if all its threads have it, and only they. */
+/* A clone, or an unshare, with these flags is about to be made: the umask is the process's own if all its threads have it, and only they. */
 void umask_share(struct task *t, u32 flags)
 {
 	if (((flags & CLONE_FS_BIT) != 0) != ((flags & CLONE_THREAD_BIT) != 0))
@@ -349,10 +349,6 @@ long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 		return groups(t, (i32)a[0], a[1]);
 	case __NR_umask:
 		return do_umask(t, a[0]);
-	case __NR_unshare:
-		if (a[0] & CLONE_FS_BIT)
-			umask_give(t);
-		return R_SLOW;
 	case __NR_uname:
 		return system_names(a[0]);
 	case __NR_getpid:

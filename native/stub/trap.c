@@ -152,6 +152,9 @@ static long slow_call(struct task *t, struct ucontext *uc, long nr, const u64 a[
 	case __NR_epoll_pwait:
 	case __NR_epoll_pwait2:
 		return masked_call(t, nr, a);
+	case __NR_unshare:
+		umask_share(t, (u32)a[0]);
+		break;
 	case __NR_close:
 	case __NR_close_range:
 	case __NR_dup:

@@ -415,7 +415,7 @@ static const struct carrick_call carrick_calls[CARRICK_NR_MAX] __attribute__((un
 	[13] = { 0, 5, 4, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* rt_sigaction */
 	[14] = { 0, 5, 4, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* rt_sigprocmask */
 	[15] = { 0, 5, 0, 0, { { 0 } } }, /* rt_sigreturn */
-	[16] = { 1, 3, 3, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* ioctl */
+	[16] = { 1, 7, 3, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* ioctl */
 	[17] = { 1, 7, 4, 0, { { CK_VAL, 0, 0 }, { CK_OUTBUF, 2, 1 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* pread64 */
 	[18] = { 1, 7, 4, 0, { { CK_VAL, 0, 0 }, { CK_INBUF, 2, 1 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* pwrite64 */
 	[19] = { 1, 7, 3, 0, { { CK_VAL, 0, 0 }, { CK_INBUF, 2, 16 }, { CK_VAL, 0, 0 } } }, /* readv */

@@ -106,13 +106,14 @@ for (const ordinary of amRoot ? [false, true] : [false]) {
 
     test('dash: the terminal edits the line; job control', () => {
       const s = shell([], ['host', '--', 'dash', '-i']);
-      s.type('echo abX').press('BSpace').type('c; echo two').press('C-w').type('deux').press('Enter').until(/^abc\ndeux$/m);
-      s.type('rubbish').press('C-u').line('stty size').until(/^30 100$/m);
-      s.type('echo ').press('C-v', 'C-c').type('| od -An -tx1').press('Enter').until(/^ 03 0a$/m);
-      s.type('lost').press('C-c').line('echo rc=$?').until(/^rc=130$/m);
+      s.type('echo abX').press('BSpace').type('c; echo two').press('C-w').type('deux').press('Enter').until(/^abc\ndeux\nready>/m);
+      s.type('rubbish').press('C-u').line('stty size').until(/^30 100\nready>/m);
+      s.type('echo ').press('C-v', 'C-c').type('| od -An -tx1').press('Enter').until(/^ 03 0a\nready>/m);
+      s.type('lost').press('C-c').until(/lost\^C\nready>/m);
+      s.line('echo rc=$?').until(/^rc=130\nready>/m);
       s.line("sh -c 'echo up-$((40 + 1)); exec sleep 1000'").until(/^up-41$/m);
-      s.press('C-z').until(/Stopped/);
-      s.line('bg; jobs; echo').until(/Running/);
+      s.press('C-z').until(/Stopped[^\n]*\nready>/);
+      s.line('bg; jobs; echo').until(/Running[^\n]*\n\nready>/);
       s.line('fg').until(/^ready> fg\nsh -c/m);
       s.press('C-c').line('echo again rc=$?').until(/^again rc=130$/m);
       s.line('cat').type('line').press('Enter').until(/^line\nline$/m);
