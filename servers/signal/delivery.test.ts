@@ -55,6 +55,23 @@ test('what is sent to a child that is not born yet reaches it', () => {
   assert.equal(d.take(TG, TASK, 0xffffffff, 0xffffffff)?.signo, SIGUSR1);
 });
 
+test('who unblocks a signal while it is being published is kicked', (t) => {
+  live(105);
+  const kicked: number[] = [];
+  const { kickTask, pctxOr64 } = native;
+  t.after(() => { native.kickTask = kickTask; native.pctxOr64 = pctxOr64; });
+  native.kickTask = (_tg, _slot, tid): number => { kicked.push(tid); return 0; };
+  assert.equal(d.sendTg(TG, userInfo(SIGUSR1, 0, 1, 0)), 0);
+  assert.deepEqual(kicked, [], 'it is blocked');
+  native.pctxOr64 = (...args): number => {
+    // It has looked for the bit, and found nothing.
+    native.slotStore(slotId, L.SLOT_SIGMASK, 0);
+    return pctxOr64(...args);
+  };
+  assert.equal(d.sendTg(TG, userInfo(SIGUSR2, 0, 1, 0)), 0);
+  assert.deepEqual(kicked, [105]);
+});
+
 test('a thread that becomes the leader by execve keeps its own', () => {
   live(103, 104);
   assert.equal(d.sendTask(TASK, userInfo(SIGUSR1, -6, 1, 0)), 0);

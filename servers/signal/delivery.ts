@@ -3,7 +3,7 @@
  *
  * Owns the pending queues and tg.stopped. Reads, in guest-shared memory, dispositions (pctx.sa_*) and masks (slot.sigmask): words the guest may
  * change at any time; a stale read only means what Linux's own race would mean. Order when a signal is made pending: queue, publish the
- * bit, kick; the stub checks the bit after every call and in the kick handler, so one of the two sees the other. Death: the kernel is told
+ * bit, look who does not block it, kick; the stub changes its mask, then checks the bit, as it does after every call and in the kick handler, so one of the two sees the other. Death: the kernel is told
  * the status first, then the host kills, so the pidfd's news finds the status there.
  *
  * The container's first process is not immune to signals without a handler: its users expect `kill -9 $$` to end it.
@@ -118,7 +118,7 @@ export class Delivery {
     if (L.tgState(tg) === TG_EMBRYO && L.tgTgid(tg) === 0) { this.queue(tg, task, s); return 0; }
     if (signo === SIGCONT) this.resume(tg);
     else if (defaultAction(signo) === Action.STOP) { this.group(tg).pending.flush(SIGCONT); }
-    const target = task !== 0 ? (unblocked(task, signo) ? task : 0) : this.pick(tg, signo, prefer);
+    const target = this.taker(tg, task, signo, prefer);
     const handler = disposition(tg, signo);
     // A tracer sees every signal first, and decides.
     const traced = target !== 0 && L.taskTracer(target) !== 0;
@@ -131,8 +131,16 @@ export class Delivery {
     if (handler === SIG_IGN && signo === SIGCHLD && target === 0 && task === 0 && !anyBlocks(tg, signo)) return 0;
     if (signo >= 32 && s.code === -1 && this.group(tg).pending.size >= L.tgRlimCur(tg, 11)) return -E.EAGAIN;
     this.queue(tg, task, s);
-    if (target !== 0 && (traced || L.tgStopped(tg) === 0)) kick(target);
+    // Asked again now that the bit is published: a thread that has unblocked the signal since may have looked for the bit before, and sleep.
+    const taker = this.taker(tg, task, signo, prefer);
+    if (taker !== 0 && (L.taskTracer(taker) !== 0 || L.tgStopped(tg) === 0)) kick(taker);
     return 0;
+  }
+
+  /** Who takes a signal for a process, or for one task: 0 = it is blocked there. */
+  private taker(tg: number, task: number, signo: number, prefer: number): number {
+    if (task === 0) return this.pick(tg, signo, prefer);
+    return unblocked(task, signo) ? task : 0;
   }
 
   private queue(tg: number, task: number, s: SigInfo): void {
