@@ -2,7 +2,8 @@
  * CPU time and memory of guest processes, as the host counts them.
  *
  * A process's CPU clocks (clock_getcpuclockid(3)) can be read by anybody who knows its pid, also of a zombie: SCHED is exact, VIRT and PROF are sampled by
- * the tick; like the host's own getrusage, the exact sum is divided in the sampled proportion.
+ * the tick; like the host's own getrusage, the exact sum is divided in the sampled proportion, and neither part ever becomes less (cputime_adjust() of the host's kernel): before the first tick all of
+ * it is user time, and the first tick may have met the system.
  */
 import * as host from '../shared/host.js';
 import { native } from '../shared/native.js';
@@ -17,17 +18,18 @@ function clock(pid: number, which: number): number {
   return (v.getUint32(host.STRUCT, true) + v.getUint32(host.STRUCT + 4, true) * 4294967296) * 1e9 + v.getUint32(host.STRUCT + 8, true);
 }
 
-function split(pid: number, out: CpuTimes): void {
-  const total = clock(pid, SCHED);
-  const user = clock(pid, VIRT);
-  const both = clock(pid, PROF);
-  out.utimeNs = both > 0 ? Math.round(total * Math.min(1, user / both)) : total;
-  out.stimeNs = total - out.utimeNs;
+/** `total` ns divided as `user` is to `both`, into `was`, what was said before. Pure. */
+export function divide(total: number, user: number, both: number, was: CpuTimes): void {
+  if (total <= was.utimeNs + was.stimeNs) return;
+  const system = both > 0 ? total - Math.round(total * Math.min(1, user / both)) : 0;
+  was.stimeNs = Math.max(system, was.stimeNs);
+  if (total - was.stimeNs >= was.utimeNs) was.utimeNs = total - was.stimeNs;
+  else was.stimeNs = total - was.utimeNs;
 }
 
-/** Of a host process, with the threads that have ended. Zero for one that is not there. */
-export function cpuTimesOf(hostPid: number, out: CpuTimes): void {
-  if (hostPid > 0) split(hostPid, out);
+/** Of a host process, with the threads that have ended: brings up to date what was said of it before. Nothing changes for one that is not there. */
+export function cpuTimesOf(hostPid: number, was: CpuTimes): void {
+  if (hostPid > 0) divide(clock(hostPid, SCHED), clock(hostPid, VIRT), clock(hostPid, PROF), was);
 }
 
 export interface Counts { minflt: number; majflt: number; maxrssKib: number; nvcsw: number; nivcsw: number }

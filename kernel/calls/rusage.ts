@@ -54,10 +54,10 @@ export function putRusage(f: Frame, arg: number, c: Proc): void {
 function sys_getrusage(k: Kernel, f: Frame): number {
   switch (f.argInt(0)) {
     case RUSAGE_SELF: {
-      const pid = native.hostPid(f.tg);
-      cpuTimesOf(pid, $cpu);
+      const pid = native.hostPid(f.tg), { cpu } = k.procOf(f.tg);
+      cpuTimesOf(pid, cpu);
       countsOf(pid, 0, $counts);
-      return put(f, 1, $cpu.utimeNs, $cpu.stimeNs, $counts);
+      return put(f, 1, cpu.utimeNs, cpu.stimeNs, $counts);
     }
     case RUSAGE_THREAD: {
       const tid = native.hostTid(f.tg, f.slot, L.taskTid(f.task));
@@ -76,8 +76,9 @@ function sys_times(k: Kernel, f: Frame): number {
   if (f.argU64(0) === 0) return ticks;
   const at = f.outOff(0);
   if (at < 0) return at;
-  cpuTimesOf(native.hostPid(f.tg), $cpu);
-  const values = [$cpu.utimeNs, $cpu.stimeNs, L.tgCutimeNs(f.tg), L.tgCstimeNs(f.tg)];
+  const { cpu } = k.procOf(f.tg);
+  cpuTimesOf(native.hostPid(f.tg), cpu);
+  const values = [cpu.utimeNs, cpu.stimeNs, L.tgCutimeNs(f.tg), L.tgCstimeNs(f.tg)];
   values.forEach((ns, i) => {
     f.view.setUint32(at + 8 * i, Math.floor(ns / TICK_NS), true);
     f.view.setUint32(at + 8 * i + 4, 0, true);
