@@ -74,15 +74,27 @@ function translateLine(m: RegExpExecArray, heap: Heap): string {
   return name === '' ? head : head.padEnd(PATH_COLUMN) + name;
 }
 
+/**
+ * Does mapping b go on where a ends, in memory and in the same file? The stub makes single pages of a text its own when it rewrites call sites there; to the guest, and to
+ * profilers that look up addresses by mapping, the text is one mapping still.
+ */
+function goesOn(a: RegExpExecArray, b: RegExpExecArray): boolean {
+  if (b[6] === '0' || a[2] !== b[1] || a[3] !== b[3] || a[5] !== b[5] || a[6] !== b[6]) return false;
+  return parseInt(a[4] as string, 16) + parseInt(a[2] as string, 16) - parseInt(a[1] as string, 16) === parseInt(b[4] as string, 16);
+}
+
 /** Text of the host's maps for the guest. */
 export function translateMaps(text: string, heap: Heap = NO_HEAP): string {
   let out = '';
+  let last: RegExpExecArray | undefined;
   for (const line of text.split('\n')) {
     const m = LINE.exec(line);
     if (m === null || hidden(parseInt(m[1] as string, 16))) continue;
-    out += `${translateLine(m, heap)}\n`;
+    if (last !== undefined && goesOn(last, m)) { last[2] = m[2] as string; continue; }
+    if (last !== undefined) out += `${translateLine(last, heap)}\n`;
+    last = m;
   }
-  return out;
+  return last === undefined ? out : `${out}${translateLine(last, heap)}\n`;
 }
 
 /** The same for smaps: a head line and its `Key: value` lines. */
