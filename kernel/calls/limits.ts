@@ -99,7 +99,7 @@ export function setLimits(task: number, tg: number, resource: number, cur: numbe
   return 0;
 }
 
-/** Change words of a pctx that the stub answers from: n of them from `$words` on, at offset `at`, under their sequence word at `seqAt`. */
+/** Change words of a pctx that the stub answers from: n of them from WORDS on, at offset `at`, under their sequence word at `seqAt`. */
 function tell(tg: number, seqAt: number, at: number, n: number): void { native.pctxTell(L.tgArea(tg), L.tgPctx(tg), seqAt, at, WORDS, 4 * n); }
 
 /** Leave the limits in the pctx. Each new pctx gets them too. */
