@@ -680,10 +680,9 @@ void names_after(struct task *t, long nr, const u64 a[6], long r)
 		learn(t, t->slot, nr, a, r);
 }
 
-/* A clone with these flags is about to be made: what shares directories or fds with another address space remembers nothing, and has no umask of its own. */
+/* A clone with these flags is about to be made: what shares directories or fds with another address space remembers nothing. */
 void names_share(u32 flags)
 {
-	umask_share(self(), flags);
 	if (!(flags & CLONE_VM_BIT) && (flags & CLONE_FS_OR_FILES))
 		__atomic_store_n(&mm.names, 0, __ATOMIC_SEQ_CST);
 }
