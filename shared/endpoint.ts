@@ -126,11 +126,6 @@ export class Endpoint {
     return born;
   }
 
-  /** To every other server. */
-  broadcast(kind: number, words: readonly number[]): void {
-    for (let s = 0; s < L.SRV_COUNT; s++) if (s !== this.srv) this.send(s, kind, words);
-  }
-
   /**
    * Call `then` when the servers in `mask` (bits SRV_*) have dealt with every message sent to them so far; at once when there are none but this
    * one. Rings keep order, so one message there and back does it.
@@ -173,7 +168,7 @@ export class Endpoint {
   later(work: () => void): void { this.afterwards.push(work); }
 
   /**
-   * Do something when no request waits, or after some turns if there always is one: preparation, and what is cleaned up. In the order of the calls.
+   * Do something when no request waits, or after some turns if there always is one: preparation. In the order of the calls.
    */
   whenIdle(work: () => void): void { this.idle.push(work); }
 
