@@ -83,21 +83,23 @@ export function takeReleased(): number {
 
 /** Drop a reference; the last one tells the owner, which must call ofdFree when it has let go of the object. */
 export function ofdUnref(ep: Endpoint, row: number): void {
-  // The row is parked at -1 while the owner lets go of it, so that nobody claims it in between.
+  if (!dropRef(row)) return;
+  // ipc first: it forgets its watches before the owner closes the host fd and the row is used again.
+  if (L.ofdWatched(row) !== 0) ep.send(L.SRV_IPC, Msg.READY, [row, -1]);
+  const owner = L.ofdOwner(row);
+  const words = [row, L.ofdKind(row), L.ofdObj(row)];
+  if (L.ofdLate(row) !== 0) { ep.quiet(owner, Msg.RELEASE, words); return; }
+  released |= 1 << owner;
+  ep.send(owner, Msg.RELEASE, words);
+}
+
+/** One reference less. True: it was the last, and the row is parked at -1 while the owner lets go of it, so that nobody claims it in between. */
+function dropRef(row: number): boolean {
   const words = L.ofdI32();
   const at = L.OFD_REF_AT(row);
   for (;;) {
     const v = Atomics.load(words, at);
-    const next = v === 1 ? -1 : v - 1;
-    if (Atomics.compareExchange(words, at, v, next) !== v) continue;
-    if (next === -1) {
-      // ipc first: it forgets its watches before the owner closes the host fd and the row is used again.
-      if (L.ofdWatched(row) !== 0) ep.send(L.SRV_IPC, Msg.READY, [row, -1]);
-      if (L.ofdLate(row) !== 0) { ep.quiet(L.ofdOwner(row), Msg.RELEASE, [row, L.ofdKind(row), L.ofdObj(row)]); return; }
-      released |= 1 << L.ofdOwner(row);
-      ep.send(L.ofdOwner(row), Msg.RELEASE, [row, L.ofdKind(row), L.ofdObj(row)]);
-    }
-    return;
+    if (Atomics.compareExchange(words, at, v, v === 1 ? -1 : v - 1) === v) return v === 1;
   }
 }
 
