@@ -117,8 +117,8 @@ export class Exec {
   /** Valid when done: 0, or -errno. */
   result = 0;
   done = false;
-  argv = new Strings();
-  envp = new Strings();
+  readonly argv: Strings;
+  readonly envp: Strings;
   program: ElfFile | undefined;
   interpreter: ElfFile | undefined;
   programFile: HostFile | undefined;
@@ -144,6 +144,8 @@ export class Exec {
   /** onDone: called once, from a message handler. */
   constructor(private readonly k: Kernel, readonly req: ExecRequest, private readonly onDone: () => void) {
     const { path, fd } = req;
+    this.argv = req.argv ?? new Strings();
+    this.envp = req.envp ?? new Strings();
     this.filename = fd < 0 || path.startsWith('/') ? path : path === '' ? `/dev/fd/${fd}` : `/dev/fd/${fd}/${path}`;
     this.comm = this.filename.slice(this.filename.lastIndexOf('/') + 1);
     this.scriptName = this.filename;
@@ -276,8 +278,6 @@ export class Exec {
     const a = argv?.len ?? readStrings(tg, argvAddr, argc, this.argv, room - e);
     if (a < 0) return a;
     if (e + a > room) return -E.E2BIG;
-    this.envp = envp ?? this.envp;
-    this.argv = argv ?? this.argv;
     // Linux 5.18: a program always gets an argv[0].
     if (argc === 0) this.argv.push('');
     return 0;
