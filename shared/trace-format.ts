@@ -29,7 +29,7 @@ const STRING_MAX = 32;
 /** Strings of a list that are printed before "...". */
 const STRINGS_MAX = 32;
 
-interface Arg { readonly kind: string; readonly size: number; readonly lenArg: number }
+interface Arg { readonly name: string; readonly kind: string; readonly size: number; readonly lenArg: number }
 
 /** Parsed SYSCALL_ARGS by number, filled on first use. */
 const parsed: Array<readonly Arg[] | undefined> = [];
@@ -39,8 +39,8 @@ function argsOf(nr: number): readonly Arg[] {
   if (known !== undefined) return known;
   const spec = SYSCALL_ARGS[nr] ?? '';
   const args = spec === '' ? [] : spec.split(' ').map((word) => {
-    const parts = word.split(':');
-    return { kind: parts[1] ?? 'hex', size: Number(parts[2] ?? 0), lenArg: Number(parts[3] ?? 0) };
+    const [name = '', kind = 'hex', size = 0, lenArg = 0] = word.split(':');
+    return { name, kind, size: Number(size), lenArg: Number(lenArg) };
   });
   parsed[nr] = args;
   return args;
@@ -251,7 +251,7 @@ function formatArg(name: string, arg: Arg, a: TraceArgs, i: number, ret: number 
       return quote(s.slice(0, ret), s.length < ret);
     case 'out': return formatInts(name, a, i, ret) ?? pointer(a, i);
     case 'in': case 'inout': return pointer(a, i);
-    case 'strv': return formatStrings(a, i, i === (name === 'execve' ? 1 : 2));
+    case 'strv': return formatStrings(a, i, arg.name === 'argv');
     default: return formatValue(arg.kind, a, i);
   }
 }
