@@ -15,7 +15,7 @@ import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
 import { Msg } from '../../shared/messages.js';
 import { E } from '../../shared/errno.js';
-import { ABOUT_ROOM, addAnswer } from './answers.js';
+import { ABOUT_ROOM, addAnswer, missing } from './answers.js';
 import type { Caller, Inode } from './inode.js';
 import { Nameidata, Walk, walk } from './namei.js';
 
@@ -80,6 +80,13 @@ export function startQuestion(f: Frame, c: Caller, path: string, follow: boolean
     if (!list.has(key)) list.set(key, { path, follow });
   }
   if (--s.left === 0) starting.delete(f.tg);
+}
+
+/** The walk of nd along `path` has failed with errno, which is returned: what the caller may remember of that. follow: as startQuestion's. */
+export function notThere(f: Frame, c: Caller, nd: Nameidata, path: string, follow: boolean, errno: number): number {
+  const r = missing(f, nd, errno);
+  startQuestion(f, c, path, follow);
+  return r;
 }
 
 /** programOf: the file that an executable's id leads to (exec.ts keeps them). */

@@ -11,7 +11,7 @@ import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
 import * as NR from '../../../shared/gen/syscalls.js';
 import { grantFds } from '../../../shared/grant.js';
-import { answerOpen, missing } from '../answers.js';
+import { answerOpen } from '../answers.js';
 import { CAP_FSETID, hasCap, isOwner, killPriv, mayCreate, mayWriteMount, permission } from '../dac.js';
 import { dinstantiate } from '../dcache.js';
 import { O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, O_WRONLY, type File, fileOf } from '../file.js';
@@ -23,7 +23,7 @@ import { crossMounts } from '../mounts.js';
 import { followLast, Last, lookupLast, type Nameidata, Walk } from '../namei.js';
 import { grantOpened, installFile, installOfd } from '../open-file.js';
 import { DirFile, PathFile } from '../path-file.js';
-import { startQuestion } from '../start-names.js';
+import { notThere } from '../start-names.js';
 import { $nd, AT_FDCWD, callerOf, walkAt } from './args.js';
 import { umaskOf } from '../umask.js';
 
@@ -63,9 +63,7 @@ function doOpen(f: Frame, dirfd: number, path: string, flags: number, mode: numb
   const w = ((flags & O_NOFOLLOW) !== 0 ? 0 : Walk.FOLLOW) | ((flags & O_DIRECTORY) !== 0 ? Walk.DIRECTORY : 0);
   const r = walkAt(f, c, $nd, dirfd, path, w | resolve);
   if (r >= 0) return openFound(f, c, $nd, flags, false);
-  missing(f, $nd, r);
-  startQuestion(f, c, path, (flags & O_NOFOLLOW) === 0);
-  return r;
+  return notThere(f, c, $nd, path, (flags & O_NOFOLLOW) === 0, r);
 }
 
 /** With O_CREAT: find the last component, following links to where the file is or would be. */

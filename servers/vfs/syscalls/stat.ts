@@ -5,7 +5,7 @@ import { fdLookup } from '../../../shared/fdtable.js';
 import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
 import * as NR from '../../../shared/gen/syscalls.js';
-import { answerFound, answerOpen, missing, statxMask } from '../answers.js';
+import { answerFound, answerOpen, statxMask } from '../answers.js';
 import { permission } from '../dac.js';
 import { fileOf } from '../file.js';
 import { InternalSuper, pathOfOfd } from '../foreign.js';
@@ -14,7 +14,7 @@ import { type Caller, devMajor, devMinor, type Inode, MAY_EXEC, MAY_READ, MAY_WR
 import { Walk } from '../namei.js';
 import { countUse } from '../open-file.js';
 import { tellSiblings } from '../siblings.js';
-import { startQuestion } from '../start-names.js';
+import { notThere, startQuestion } from '../start-names.js';
 import { $nd, AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, atWalk, callerOf, walkAt, walkInode } from './args.js';
 
 /** struct stat and struct statx, bytes. asm/stat.h, linux/stat.h. */
@@ -113,13 +113,6 @@ function statOfFd(f: Frame, fd: number): Inode | number {
   return i;
 }
 
-/** The walk of $nd along `path` has failed with errno, which is returned: what the caller may remember of that. */
-function notThere(f: Frame, c: Caller, path: string, follow: boolean, errno: number): number {
-  const r = missing(f, $nd, errno);
-  startQuestion(f, c, path, follow);
-  return r;
-}
-
 /** The inode that a path call means, brought up to date. Borrowed. */
 function statTarget(f: Frame, dirfd: number, arg: number, flags: number): Inode | number {
   const c = callerOf(f);
@@ -132,7 +125,7 @@ function statTarget(f: Frame, dirfd: number, arg: number, flags: number): Inode 
   }
   const follow = (flags & AT_SYMLINK_NOFOLLOW) === 0;
   const r = walkAt(f, c, $nd, dirfd, path, atWalk(flags));
-  if (r < 0) return notThere(f, c, path, follow, r);
+  if (r < 0) return notThere(f, c, $nd, path, follow, r);
   if ($nd.ofd !== 0) return inodeOfOfd(f, $nd.ofd);
   const inode = $nd.inode;
   const s = inode.refresh();
@@ -230,7 +223,7 @@ function accessAt(f: Frame, dirfd: number, arg: number, mode: number, flags: num
   const r = walkAt(f, c, $nd, dirfd, path, atWalk(flags));
   if (r < 0) {
     c.real = false;
-    return notThere(f, c, path, (flags & AT_SYMLINK_NOFOLLOW) === 0, r);
+    return notThere(f, c, $nd, path, (flags & AT_SYMLINK_NOFOLLOW) === 0, r);
   }
   if ($nd.ofd !== 0) return 0;
   const inode = $nd.inode;
@@ -253,7 +246,7 @@ function readlinkAt(f: Frame, dirfd: number, arg: number, buf: number): number {
   const path = f.str(arg);
   if (typeof path === 'number') return path;
   const r = walkAt(f, c, $nd, dirfd, path, dirfd === AT_FDCWD ? 0 : Walk.EMPTY);
-  if (r < 0) return notThere(f, c, path, false, r);
+  if (r < 0) return notThere(f, c, $nd, path, false, r);
   if ($nd.ofd !== 0) return -E.ENOENT;
   const inode = $nd.inode;
   const remember = $nd.settled && inode.refresh() === 0;
