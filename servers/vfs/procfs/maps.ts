@@ -1,5 +1,5 @@
 /**
- * /proc/PID/maps as the guest may see it: the host's own list of the process's mappings, without the stub, its area and stacks, and with host paths
+ * /proc/PID/maps and smaps as the guest may see them: the host's own list of the process's mappings, without the stub, its area and stacks, and with host paths
  * turned into guest paths. proc_pid_maps(5).
  *
  * A host path is of no use to the guest and none of its business. It is replaced by, in this order: the guest path of an open or mapped file that the VFS knows by device
@@ -83,30 +83,42 @@ function goesOn(a: RegExpExecArray, b: RegExpExecArray): boolean {
   return parseInt(a[4] as string, 16) + parseInt(a[2] as string, 16) - parseInt(a[1] as string, 16) === parseInt(b[4] as string, 16);
 }
 
-/** Text of the host's maps for the guest. */
+/** Lines of smaps that are kB, but no amount of memory in the mapping. */
+const PAGE_SIZES = ['KernelPageSize', 'MMUPageSize'];
+const AMOUNT = /^(\w+): +(\d+) kB$/;
+
+/** A line of smaps for two pieces of one mapping, from those of both: amounts are added up, the rest is as in the first. */
+function added(line: string, more: string): string {
+  const a = AMOUNT.exec(line);
+  const b = AMOUNT.exec(more);
+  if (a === null || b === null || a[1] !== b[1] || PAGE_SIZES.includes(a[1] as string)) return line;
+  return `${`${a[1] as string}:`.padEnd(16)}${String(Number(a[2]) + Number(b[2])).padStart(8)} kB`;
+}
+
+/** Text of the host's maps or smaps for the guest: lines of mappings, in smaps each with its `Key: value` lines after it. */
 export function translateMaps(text: string, heap: Heap = NO_HEAP): string {
   let out = '';
   let last: RegExpExecArray | undefined;
-  for (const line of text.split('\n')) {
-    const m = LINE.exec(line);
-    if (m === null || hidden(parseInt(m[1] as string, 16))) continue;
-    if (last !== undefined && goesOn(last, m)) { last[2] = m[2] as string; continue; }
-    if (last !== undefined) out += `${translateLine(last, heap)}\n`;
-    last = m;
-  }
-  return last === undefined ? out : `${out}${translateLine(last, heap)}\n`;
-}
-
-/** The same for smaps: a head line and its `Key: value` lines. */
-export function translateSmaps(text: string, heap: Heap = NO_HEAP): string {
-  let out = '';
+  let details: string[] = [];
+  let at = 0;
   let skip = false;
+  const put = (): void => { if (last !== undefined) out += `${[translateLine(last, heap), ...details].join('\n')}\n`; };
   for (const line of text.split('\n')) {
     if (line === '') continue;
     const m = LINE.exec(line);
-    if (m === null) { if (!skip) out += `${line}\n`; continue; }
+    if (m === null) {
+      const first = details[at];
+      if (!skip) details[at++] = first === undefined ? line : added(first, line);
+      continue;
+    }
+    at = 0;
     skip = hidden(parseInt(m[1] as string, 16));
-    if (!skip) out += `${translateLine(m, heap)}\n`;
+    if (skip) continue;
+    if (last !== undefined && goesOn(last, m)) { last[2] = m[2] as string; continue; }
+    put();
+    last = m;
+    details = [];
   }
+  put();
   return out;
 }

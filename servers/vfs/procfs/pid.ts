@@ -17,7 +17,7 @@ import { File } from '../file.js';
 import { type Caller, type DirList, Inode, type LinkTarget, type Path, S_IFDIR, S_IFREG, type SuperBlock, dtype } from '../inode.js';
 import { auxvText, cmdlineText, environText, exePath } from './exe.js';
 import { FdDir } from './fd.js';
-import { translateMaps, translateSmaps } from './maps.js';
+import { translateMaps } from './maps.js';
 import { mountinfoText, mountstatsText, mountsText } from './mounts.js';
 import { netDir } from './net.js';
 import { LinkInode, LiveDir, StaticDir, TextInode } from './node.js';
@@ -175,7 +175,7 @@ const ENTRIES: readonly Entry[] = [
   text('stat', statText),
   text('statm', statmText),
   secret('maps', (t) => translateMaps(hostText(t, 'maps'), heapOf(t))),
-  secret('smaps', (t) => translateSmaps(hostText(t, 'smaps'), heapOf(t))),
+  secret('smaps', (t) => translateMaps(hostText(t, 'smaps'), heapOf(t))),
   secret('smaps_rollup', (t) => hostText(t, 'smaps_rollup')),
   { name: 'mem', mode: S_IFREG | 0o600, make: (sb, t, ino) => new MemInode(sb, t, ino) },
   place('cwd', (t) => fsOf(t)?.cwd, rootOf),

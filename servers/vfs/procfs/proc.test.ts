@@ -13,7 +13,7 @@ import { type File, O_RDONLY, O_RDWR, O_WRONLY } from '../file.js';
 import type { Caller, Inode, Path } from '../inode.js';
 import { setProgram } from './exe.js';
 import { loadavgText, statText as machineStat } from './global.js';
-import { mapPrefixesOf, setHostPathOf, setMapPrefixes, translateMaps, translateSmaps } from './maps.js';
+import { mapPrefixesOf, setHostPathOf, setMapPrefixes, translateMaps } from './maps.js';
 import { mangle } from './mounts.js';
 import { ProcFs } from './proc-fs.js';
 import { keyed, limitsText, parseStat, statText, statusText } from './status.js';
@@ -153,9 +153,30 @@ describe('maps', () => {
     const name = (path: string): string => translateMaps(line('400000-401000', 'fe:00', 1, path)).slice(73).trimEnd();
     assert.deepEqual([name('/usr/bin/sh'), name('/home/me/lib.so'), name('/home/mel/x'), name('/var/c/upper/7')], ['/usr/bin/sh', '/data/lib.so', '/home/mel/x', '']);
   });
+  it('joins the pieces of a file mapping whose pages the stub has rewritten, and no others', () => {
+    const piece = (range: string, perms: string, off: string, ino: number, path: string): string => `${`${range} ${perms} ${off} fe:00 ${ino} `.padEnd(73)}${path}\n`;
+    const lib = (range: string, perms: string, off: string): string => piece(range, perms, off, 5, '/lib/a.so');
+    const text = [lib('500000-502000', 'r-xp', '00001000'), lib('502000-503000', 'r-xp', '00003000'), lib('503000-510000', 'r-xp', '00004000')];
+    assert.equal(translateMaps(text.join('')), lib('500000-510000', 'r-xp', '00001000'));
+    const apart: ReadonlyArray<readonly [string, string]> = [
+      ['a gap between them', lib('503000-504000', 'r-xp', '00003000')],
+      ['other rights', lib('502000-504000', 'r--p', '00003000')],
+      ['another part of the file', lib('502000-504000', 'r-xp', '00004000')],
+      ['another file', piece('502000-504000', 'r-xp', '00003000', 6, '/lib/b.so')],
+    ];
+    for (const [what, second] of apart) assert.equal(translateMaps((text[0] as string) + second), (text[0] as string) + second, what);
+    const anonymous = '500000-501000 rw-p 00000000 00:00 0 \n501000-502000 rw-p 00001000 00:00 0 \n';
+    assert.equal(translateMaps(anonymous), anonymous);
+  });
+  it('smaps: amounts of joined pieces are added up', () => {
+    const piece = (range: string, off: string, size: number, dirty: number, flags: string): string => `${`${range} r-xp ${off} fe:00 5 `.padEnd(73)}/lib/a.so\n`
+      + `Size:           ${String(size).padStart(8)} kB\nKernelPageSize:        4 kB\nPrivate_Dirty:  ${String(dirty).padStart(8)} kB\nTHPeligible:           0\nVmFlags: ${flags}\n`;
+    assert.equal(translateMaps(piece('500000-502000', '00001000', 8, 0, 'rd ex mr mw me') + piece('502000-503000', '00003000', 4, 4, 'rd ex mr mw me ac')),
+      piece('500000-503000', '00001000', 12, 4, 'rd ex mr mw me'));
+  });
   it('smaps: the details of a hidden mapping are hidden with it', () => {
     const text = `${line('7e0000000000-7e0000004000', '00:00', 0, '')}Size: 16 kB\n${line('400000-401000', '00:00', 0, '[heap]')}Size: 4 kB\n`;
-    assert.equal(translateSmaps(text), `${line('400000-401000', '00:00', 0, '[heap]')}Size: 4 kB\n`);
+    assert.equal(translateMaps(text), `${line('400000-401000', '00:00', 0, '[heap]')}Size: 4 kB\n`);
   });
 });
 
