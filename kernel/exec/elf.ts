@@ -9,7 +9,7 @@
  * Numbers are Numbers: fields above 2^53 lose low bits, but everything at or above TASK_SIZE (2^47 - 4096) is refused alike.
  */
 import { E } from '../../shared/errno.js';
-import * as L from '../../shared/gen/layout.js';
+import { inStub } from '../../shared/stub-range.js';
 
 /** A file being read. `read` returns a Buffer of at most len bytes (shorter at the end of the file), or -errno. */
 export interface ElfSource {
@@ -53,9 +53,6 @@ const PHDRS_MAX = 65536;
 const ET_EXEC = 2, ET_DYN = 3, EM_X86_64 = 62;
 const PT_LOAD = 1, PT_INTERP = 3, PT_GNU_STACK = 0x6474e551;
 const PF_X = 1, PF_W = 2, PF_R = 4;
-/** The stub's realm: nothing of the guest may lie here. */
-const STUB_LO = L.STUB_ADDR;
-const STUB_HI = L.STUB_ADDR + 0x30000000;
 
 const pageDown = (x: number): number => Math.floor(x / PAGE) * PAGE;
 const pageUp = (x: number): number => Math.ceil(x / PAGE) * PAGE;
@@ -184,7 +181,7 @@ function loadSegment(src: ElfSource, phdrs: Buffer, o: number, fixed: boolean): 
   if (addr >= TASK_SIZE || filesz > memsz || memsz > TASK_SIZE || TASK_SIZE - memsz < addr) return undefined;
   const vaddr = pageDown(addr);
   const lead = addr - vaddr;
-  if (fixed && memsz > 0 && vaddr < STUB_HI && addr + memsz > STUB_LO) return undefined;
+  if (fixed && memsz > 0 && inStub(vaddr, lead + memsz)) return undefined;
   if (filesz === 0) return { vaddr, fileOff: 0, fileLen: 0, memLen: memsz === 0 ? 0 : memsz + lead, prot: prot(flags) };
   if (offset % PAGE !== lead || offset >= 2 ** 63) return undefined;
   const fileLen = filesz + lead;
