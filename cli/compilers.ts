@@ -3,7 +3,7 @@
  *
  * Most containers live for a second or two, on few cores, and all of the servers' code is cold. Left alone, V8 hands every function that has run some hundred
  * times to its optimiser's threads, and those take the core that the guest or the next server would have woken on: a function takes them 1 to 100 ms. So code is made by the
- * baseline compiler as soon as a function is first compiled, and for the first second the optimiser waits for more than twice as much use as by default. A container that
+ * baseline compiler as soon as a function is first compiled, and for the first second the optimiser waits for more than four times as much use as by default. A container that
  * lives longer is worth optimising. Numbers: docs/decisions/0014-compilers-wait.md.
  */
 import v8 from 'node:v8';
