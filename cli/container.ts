@@ -194,7 +194,7 @@ class Container {
       srv, tables: this.tables, rings: this.rings, stats: this.stats, addonPath: this.addon, spec: this.spec, control: port2,
       traceFd: this.spec.trace.mode === 'lines' ? this.spec.trace.fd : -1, callLog: this.observer?.callLogs[srv],
     };
-    const bootable = allowCodeCaches();
+    const booted = allowCodeCaches();
     const worker = new Worker(join(bundles, 'worker.cjs'), {
       workerData: boot, transferList: [port2], name: `carrick-${name}`,
       // Else Node pipes the worker's console into process.stdout, and for that makes our standard output, which is the guest's too, non-blocking.
@@ -205,7 +205,7 @@ class Container {
     this.workers[srv] = worker;
     port1.on('message', (message: KernelEvent | WorkerReady) => {
       if (message.carrick !== 'ready') return;
-      bootable();
+      booted();
       this.observer?.worker(name, message.tid);
     });
   }
