@@ -74,6 +74,7 @@ function openInput(state: State): number {
 function handInput(state: State, keys: Buffer, detach: () => void): void {
   if (state.config?.interactive !== true) return;
   const fifo = new Socket({ fd: openInput(state), readable: false, writable: true });
+  // EPIPE: the container has ended, as its own socket is about to tell us. What nobody reads any more is lost.
   fifo.on('error', () => undefined);
   const source = keys.length === 0 ? process.stdin : process.stdin.pipe(new DetachKeys(keys, detach));
   source.pipe(fifo, { end: false });
