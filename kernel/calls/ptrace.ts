@@ -34,7 +34,6 @@ const O_MASK = 0xff | O_EXITKILL | 0x200000, O_SUSPEND_SECCOMP = 0x200000;
 const NT_PRSTATUS = 1, NT_PRFPREG = 2, NT_X86_XSTATE = 0x202;
 const ARCH_SET_FS = 0x1002, ARCH_GET_FS = 0x1003, ARCH_GET_GS = 0x1004;
 const SI_KERNEL = 0x80;
-const SIGINFO_BYTES = 128;
 const AUDIT_ARCH_X86_64 = 0xc000003e;
 /** struct user: registers, then i387, then eight debug registers. */
 const USER_BYTES = 928, USER_I387 = 224, USER_DEBUGREG = 848, USER_DEBUGREG_END = 912;
@@ -187,22 +186,22 @@ function getSiginfo(f: Frame, t: Tracee): number {
   if (!hasInfo(t)) return -E.EINVAL;
   const v = host.scratchView;
   if (t.kind === L.PTSTOP_SIGNAL) {
-    if (native.readMemory(t.proc.tg, t.at + L.PTSTOP_INFO, host.DATA, SIGINFO_BYTES) !== SIGINFO_BYTES) return -E.EIO;
-    return put(f, SIGINFO_BYTES);
+    if (native.readMemory(t.proc.tg, t.at + L.PTSTOP_INFO, host.DATA, L.SIGINFO_SIZE) !== L.SIGINFO_SIZE) return -E.EIO;
+    return put(f, L.SIGINFO_SIZE);
   }
-  host.scratch.fill(0, host.DATA, host.DATA + SIGINFO_BYTES);
+  host.scratch.fill(0, host.DATA, host.DATA + L.SIGINFO_SIZE);
   v.setInt32(host.DATA, t.kind === L.PTSTOP_TRAP ? t.code & 0x7f : SIGTRAP, true);
   v.setInt32(host.DATA + 8, t.code, true);
   v.setInt32(host.DATA + 16, t.tid, true);
   v.setUint32(host.DATA + 20, t.uid, true);
-  return put(f, SIGINFO_BYTES);
+  return put(f, L.SIGINFO_SIZE);
 }
 
 function setSiginfo(f: Frame, t: Tracee): number {
-  if (get(f, SIGINFO_BYTES) < 0) return -E.EFAULT;
+  if (get(f, L.SIGINFO_SIZE) < 0) return -E.EFAULT;
   if (!hasInfo(t)) return -E.EINVAL;
   if (t.kind !== L.PTSTOP_SIGNAL) return 0;
-  return native.writeMemory(t.proc.tg, t.at + L.PTSTOP_INFO, host.DATA, SIGINFO_BYTES) === SIGINFO_BYTES ? 0 : -E.EIO;
+  return native.writeMemory(t.proc.tg, t.at + L.PTSTOP_INFO, host.DATA, L.SIGINFO_SIZE) === L.SIGINFO_SIZE ? 0 : -E.EIO;
 }
 
 /** PTRACE_GETSIGMASK, PTRACE_SETSIGMASK: addr is the size of a set. */

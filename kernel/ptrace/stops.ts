@@ -18,16 +18,15 @@ import { Event, O_TRACESYSGOOD, SIGSTOP, SIGTRAP, Tracee, type Tracing } from '.
 const enum Phase { ASKED, HELD, FROZEN }
 /** PTRACE_EVENTMSG_SYSCALL_ENTRY, _EXIT. */
 const MSG_ENTRY = 1, MSG_EXIT = 2;
-const SIGINFO_BYTES = 128;
 
 /** Write a siginfo of kill(2) into a stopped task's ptstop. */
 export function putUserInfo(t: Tracee, signo: number, pid: number, uid: number): void {
   const v = host.scratchView;
-  host.scratch.fill(0, host.DATA, host.DATA + SIGINFO_BYTES);
+  host.scratch.fill(0, host.DATA, host.DATA + L.SIGINFO_SIZE);
   v.setInt32(host.DATA, signo, true);
   v.setInt32(host.DATA + 16, pid, true);
   v.setUint32(host.DATA + 20, uid, true);
-  native.writeMemory(t.proc.tg, t.at + L.PTSTOP_INFO, host.DATA, SIGINFO_BYTES);
+  native.writeMemory(t.proc.tg, t.at + L.PTSTOP_INFO, host.DATA, L.SIGINFO_SIZE);
 }
 
 /** The child's program runs in the memory that its parent waits for. */

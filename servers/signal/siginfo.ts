@@ -1,11 +1,11 @@
 /** siginfo_t as the signal server keeps it, and its 128-byte form for guests. Source: sigaction(2), asm-generic/siginfo.h. */
+import * as L from '../../shared/gen/layout.js';
 
 export const SI_USER = 0;
 export const SI_KERNEL = 0x80;
 export const SI_QUEUE = -1;
 export const SI_TIMER = -2;
 export const SI_TKILL = -6;
-export const SIGINFO_BYTES = 128;
 
 export interface SigInfo {
   readonly signo: number;
@@ -37,7 +37,7 @@ const SIGCHLD = 17;
 
 /** Write the 128 bytes of a siginfo_t at `off`. */
 export function writeSiginfo(buf: Buffer, off: number, s: SigInfo): void {
-  buf.fill(0, off, off + SIGINFO_BYTES);
+  buf.fill(0, off, off + L.SIGINFO_SIZE);
   if (s.raw !== undefined) { s.raw.copy(buf, off); return; }
   buf.writeInt32LE(s.signo, off);
   buf.writeInt32LE(s.code, off + 8);
@@ -62,7 +62,7 @@ export function writeSiginfo(buf: Buffer, off: number, s: SigInfo): void {
 
 /** signalfd_siginfo, 128 bytes. Source: signalfd(2). */
 export function writeSignalfdInfo(buf: Buffer, off: number, s: SigInfo): void {
-  buf.fill(0, off, off + SIGINFO_BYTES);
+  buf.fill(0, off, off + L.SIGINFO_SIZE);
   buf.writeUInt32LE(s.signo, off);
   buf.writeInt32LE(s.code, off + 8);
   if (s.code === SI_TIMER) {

@@ -9,6 +9,7 @@ export const NAMES_SYSTEM = 8192;
 export const NAMES_SYSTEM_WORDS = 99;
 export const NAMES_WORDS = 9216;
 export const UTSNAME_LEN = 390;
+export const SIGINFO_SIZE = 128;
 export const ANSWERS_ADDR = 138538666426368;
 export const STACKS_ADDR = 138539001970688;
 export const STACK_SIZE = 65536;

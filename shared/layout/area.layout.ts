@@ -29,6 +29,8 @@ export const CONSTANTS = {
   NAMES_SYSTEM_WORDS: 99,
   NAMES_WORDS: 9216,
   UTSNAME_LEN: 390,
+  /** sizeof(siginfo_t), which is that of struct signalfd_siginfo too. */
+  SIGINFO_SIZE: 128,
   ANSWERS_ADDR: 0x7e000c000000,
   /** Private stub stacks, one per slot: STACKS_ADDR + slot * STACK_SIZE. Copied by fork like any private memory. */
   STACKS_ADDR: 0x7e0020000000,
@@ -279,7 +281,7 @@ export const slot = struct('slot', 'A guest task\'s mailbox; the payload follows
 export const sigdelivery = struct('sigdelivery', 'Payload of the reply to NR_SIG_FETCH, at payload offset 0.', 144, {
   signo: i32('Signal to deliver, 0 = none (somebody else took it).'),
   action: u32('SIGACT_*: DELIVER it (to its handler, or to the tracer first); NOTHING to do, the server has dealt with stop, continue and death itself; TRAP: stop for the tracer or with the group.'),
-  info: u8('siginfo_t.', 128),
+  info: u8('siginfo_t.', CONSTANTS.SIGINFO_SIZE),
 });
 
 export const plan = struct('plan', 'How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec.', 1024, {
@@ -384,5 +386,5 @@ export const ptstop = struct('ptstop', 'A stop of a traced task.', 368, {
   fp: u64('Address of the extended state, in the layout of xsave; 0 = none.'),
   fp_size: u32('Its bytes without the trailing magic; 512 = a bare fxsave image.'),
   pad: u32('0.'),
-  info: u8('siginfo_t of the signal.', 128),
+  info: u8('siginfo_t of the signal.', CONSTANTS.SIGINFO_SIZE),
 });

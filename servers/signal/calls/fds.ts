@@ -18,7 +18,7 @@ import { Msg } from '../../../shared/messages.js';
 import { native } from '../../../shared/native.js';
 import { WaitQueue, Why } from '../../../shared/wait.js';
 import type { Delivery, PendingWatcher } from '../delivery.js';
-import { SIGINFO_BYTES, writeSignalfdInfo } from '../siginfo.js';
+import { writeSignalfdInfo } from '../siginfo.js';
 import { SIGKILL, SIGSTOP, bitLo } from '../sigset.js';
 
 const O_NONBLOCK = 0o4000;
@@ -159,7 +159,7 @@ export class SignalFds {
 
   /** EAGAIN, EINVAL (room under 128 bytes). As many whole records as fit. */
   private readSignals(f: Frame, o: number, s: SignalFd): number {
-    const room = Math.floor(Math.min(f.argU64(2), 8192) / SIGINFO_BYTES);
+    const room = Math.floor(Math.min(f.argU64(2), 8192) / L.SIGINFO_SIZE);
     if (room === 0) return -E.EINVAL;
     const out = f.outOff(1);
     if (out < 0) return out;
@@ -167,10 +167,10 @@ export class SignalFds {
     while (n < room) {
       const info = this.d.take(f.tg, f.task, s.lo, s.hi);
       if (info === undefined) break;
-      writeSignalfdInfo(f.bytes, out + n * SIGINFO_BYTES, info);
+      writeSignalfdInfo(f.bytes, out + n * L.SIGINFO_SIZE, info);
       n++;
     }
-    if (n > 0) { f.setOut(1, n * SIGINFO_BYTES); return n * SIGINFO_BYTES; }
+    if (n > 0) { f.setOut(1, n * L.SIGINFO_SIZE); return n * L.SIGINFO_SIZE; }
     if ((L.ofdFlags(o) & O_NONBLOCK) !== 0) return -E.EAGAIN;
     if (f.why === Why.SIGNAL) return -E.ERESTARTSYS;
     return this.ep.park(f, s.readers);

@@ -13,7 +13,7 @@ import { native } from '../../../shared/native.js';
 import { taskByTid } from '../../../shared/tasks.js';
 import { WaitQueue, Why } from '../../../shared/wait.js';
 import type { Delivery } from '../delivery.js';
-import { SIGINFO_BYTES, writeSiginfo } from '../siginfo.js';
+import { writeSiginfo } from '../siginfo.js';
 
 /** Tasks that sleep until any signal is delivered; nobody wakes it but a cancel. */
 const never = new WaitQueue();
@@ -96,7 +96,7 @@ function peekSiginfo(d: Delivery, f: Frame): number {
     const s = task === 0 ? undefined : d.peek(task, (flags & PEEKSIGINFO_SHARED) !== 0, off + i);
     if (s === undefined) return i;
     writeSiginfo(host.scratch, at, s);
-    if (f.copyOut(f.argU64(3) + i * SIGINFO_BYTES, at, SIGINFO_BYTES) < 0) return i > 0 ? i : -E.EFAULT;
+    if (f.copyOut(f.argU64(3) + i * L.SIGINFO_SIZE, at, L.SIGINFO_SIZE) < 0) return i > 0 ? i : -E.EFAULT;
   }
   return nr;
 }
