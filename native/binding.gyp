@@ -5,7 +5,8 @@
       "sources": [
         "addon/areas.cc",
         "addon/ctl.cc",
-        "addon/endpoint.cc", "addon/spin.cc",
+        "addon/doorbell.cc",
+        "addon/endpoint.cc",
         "addon/guard.cc",
         "addon/host_calls.cc",
         "addon/memory.cc",
@@ -16,7 +17,8 @@
         "addon/probe.cc",
         "addon/process.cc",
         "addon/sandbox.cc",
-        "addon/spawn.cc"
+        "addon/spawn.cc",
+        "addon/spin.cc"
       ],
       "include_dirs": [
         "<!(node -p \"require('node-addon-api').include_dir\")",

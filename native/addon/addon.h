@@ -88,6 +88,12 @@ static inline uint8_t *scratch_at(int64_t off, int64_t len)
 
 /* ---- areas.cc ---- */
 
+/* Owner words of a request (SlotBind.owner, see endpoint.cc): the server in the low byte, plus 1. */
+constexpr uint64_t OWNER_SRV = 0xff;
+constexpr uint64_t OWNER_QUEUED = 0x100;
+constexpr uint64_t OWNER_FORWARD = 0x200;
+constexpr int OWNER_TICKET_SHIFT = 16;
+
 /* What carrick knows of a slot, out of the guest's reach. */
 struct SlotBind {
 	/* Task row and tg row that own it; 0 = nobody. Written by the kernel worker, read by all. */
@@ -186,8 +192,6 @@ int fd_above_stdio(int fd);
 
 /* ---- endpoint.cc ---- */
 
-/* The write end of server srv's doorbell that guests get; -1 before createDoorbells. */
-int doorbell_guest_fd(int srv);
 /* Free this worker's endpoint; at the environment's end. */
 void endpoint_release(napi_env env);
 

@@ -17,21 +17,16 @@
  *
  *   slotBind and slotFree set it to 0, so that an answer for a dead task cannot reach the slot's next owner.
  *
- * Words of carrick's own workers: RINGS and CONTROL are bits in `Doorbell.flags`, the pipe only wakes; others go through the pipe, or `spill`
- * if it is full (never wait for a guest). Waiting: with no host fd watched and no timeout one blocking read of the pipe, else epoll. The pipe
- * has a blocking and a non-blocking reader, and guests have a write end of their own, so that nobody's O_NONBLOCK is another's.
- *
- * Framing: writes of 4 bytes to a pipe are atomic, and the seccomp filter lets guests write nothing else to a doorbell.
+ * Waiting: with no host fd watched and no timeout one blocking read of the doorbell's pipe (doorbell.cc), else epoll.
  */
 #include "addon.h"
+#include "doorbell.h"
 #include "endpoint_layout.h"
 #include "spin.h"
 #include "exports.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -41,11 +36,6 @@
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 441
 #endif
-
-constexpr uint64_t OWNER_SRV = 0xff;
-constexpr uint64_t OWNER_QUEUED = 0x100;
-constexpr uint64_t OWNER_FORWARD = 0x200;
-constexpr int OWNER_TICKET_SHIFT = 16;
 
 constexpr uint32_t SLOT_ID_MAX = CARRICK_AREA_MAX << CARRICK_SLOT_BITS;
 constexpr size_t DOORBELL_WORDS = 512;
@@ -57,21 +47,6 @@ constexpr size_t HEADER_COPY = REC_TASK;
 
 static_assert(sizeof(struct carrick_slot) == CARRICK_PAYLOAD_OFF, "header");
 static_assert(SLOT_FIELD(owed) + 4 * CARRICK_OWED_MAX <= REC_TASK, "the header's fields end before native's words");
-
-struct Doorbell {
-	int read_nonblock = -1;
-	int read_block = -1;
-	int write_guest = -1;
-	int write_own = -1;
-	/* FLAG_* rung by carrick's workers and not yet seen. */
-	std::atomic<uint32_t> flags{0};
-	std::atomic<uint32_t> spilled{0};
-	std::mutex lock;
-	/* Under lock: words that found the pipe full. */
-	std::vector<uint32_t> spill;
-};
-
-static Doorbell doorbells[CARRICK_SRV_COUNT];
 
 struct Endpoint {
 	uint64_t srv = 0;
@@ -262,8 +237,6 @@ static void queue_request(Endpoint *ep, uint32_t id, uint64_t from)
 	if (!accept(ep, id, from))
 		ep->overflow.push_back(id);
 }
-
-static int post_word(uint64_t srv, uint32_t word);
 
 static void take_cancel(Endpoint *ep, uint32_t id)
 {
@@ -506,123 +479,6 @@ napi_value js_replyNow(napi_env env, napi_callback_info info)
 	Args<1> args(env, info);
 
 	return num(env, worker.endpoint == nullptr ? -EINVAL : reply(worker.endpoint, args.i64(0)));
-}
-
-/* ---- doorbells ---- */
-
-int doorbell_guest_fd(int srv)
-{
-	return doorbells[srv].write_guest;
-}
-
-/* Write a word to a server's doorbell without ever waiting. */
-static int post_word(uint64_t srv, uint32_t word)
-{
-	Doorbell &d = doorbells[srv];
-
-	if (write(d.write_own, &word, sizeof(word)) == sizeof(word))
-		return 0;
-	if (errno != EAGAIN)
-		return -errno;
-	if (word == CARRICK_DB_RINGS || word == CARRICK_DB_CONTROL)
-		return 0; /* A full pipe wakes the server too, and the bit is set. */
-	std::lock_guard<std::mutex> hold(d.lock);
-
-	d.spill.push_back(word);
-	d.spilled.store(1, std::memory_order_release);
-	return 0;
-}
-
-/* Mark a request as on its way to srv, so that its word is believed there. */
-static int mark_forward(uint64_t srv, uint32_t id)
-{
-	Area *a = area_get(id >> CARRICK_SLOT_BITS);
-
-	if (a == nullptr)
-		return -EINVAL;
-	a->bind[id & (CARRICK_SLOT_MAX - 1)].owner.store(OWNER_FORWARD | (srv + 1));
-	return 0;
-}
-
-napi_value js_ringDoorbell(napi_env env, napi_callback_info info)
-{
-	Args<2> args(env, info);
-	int64_t srv = args.i64(0);
-	uint32_t word = args.u32(1);
-	int r = 0;
-
-	if (srv < 0 || srv >= CARRICK_SRV_COUNT || doorbells[srv].write_own < 0)
-		return num(env, -EINVAL);
-	if (word == CARRICK_DB_RINGS || word == CARRICK_DB_CONTROL) {
-		uint32_t bit = word == CARRICK_DB_RINGS ? FLAG_RINGS : FLAG_CONTROL;
-
-		/* Already rung and not yet seen: its word is still in the pipe. */
-		if ((doorbells[srv].flags.fetch_or(bit) & bit) != 0)
-			return num(env, 0);
-	} else if ((word & CARRICK_DB_CANCEL) == 0 && (word & CARRICK_DB_FORWARD) != 0) {
-		r = mark_forward(static_cast<uint64_t>(srv), word & ~CARRICK_DB_FORWARD);
-	}
-	return num(env, r < 0 ? r : post_word(static_cast<uint64_t>(srv), word));
-}
-
-/* The same pipe through a file description of its own; -errno. */
-static int reopen(int fd, int flags)
-{
-	char path[40];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	int own = open(path, flags | O_CLOEXEC);
-
-	return own < 0 ? -errno : fd_above_stdio(own);
-}
-
-static int create_doorbell(Doorbell &d)
-{
-	int p[2];
-
-	if (d.read_nonblock >= 0)
-		return 0;
-	if (pipe2(p, O_CLOEXEC) < 0)
-		return -errno;
-	p[0] = fd_above_stdio(p[0]);
-	p[1] = fd_above_stdio(p[1]);
-	int rn = reopen(p[0], O_RDONLY | O_NONBLOCK);
-	int wo = reopen(p[1], O_WRONLY | O_NONBLOCK);
-
-	if (rn < 0 || wo < 0) {
-		int e = rn < 0 ? rn : wo;
-
-		for (int fd : { p[0], p[1], rn, wo })
-			if (fd >= 0)
-				close(fd);
-		return e;
-	}
-	/* Room for every task's word; when the host refuses, a full pipe only makes guests wait. */
-	fcntl(p[1], F_SETPIPE_SZ, 256 * 1024);
-	d.read_block = p[0];
-	d.write_guest = p[1];
-	d.read_nonblock = rn;
-	d.write_own = wo;
-	return 0;
-}
-
-napi_value js_createDoorbells(napi_env env, napi_callback_info)
-{
-	for (Doorbell &d : doorbells) {
-		int r = create_doorbell(d);
-
-		if (r < 0)
-			return num(env, r);
-	}
-	return num(env, 0);
-}
-
-napi_value js_doorbellFd(napi_env env, napi_callback_info info)
-{
-	Args<1> args(env, info);
-	int64_t srv = args.i64(0);
-
-	return num(env, srv < 0 || srv >= CARRICK_SRV_COUNT || doorbells[srv].read_nonblock < 0 ? -EINVAL : doorbells[srv].read_nonblock);
 }
 
 /* ---- setting up ---- */

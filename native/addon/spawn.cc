@@ -9,6 +9,7 @@
 #include <napi.h>
 
 #include "addon.h"
+#include "doorbell.h"
 #include "exports.h"
 #include "sandbox.h"
 
