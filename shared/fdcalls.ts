@@ -6,7 +6,7 @@
  */
 import { E, Ret } from './errno.js';
 import type { Endpoint } from './endpoint.js';
-import { FD_CLOEXEC, FD_LIMIT, fdFlags, fdInstall, fdLookup, fdRemove, fdReplace, filesClose, nofile, Ofd, ofdRef, ofdUnref, setFdFlags, SIG_TO_TASK } from './fdtable.js';
+import { FD_CLOEXEC, FD_LIMIT, fdFlags, fdInstall, fdLookup, fdRemove, fdReplace, filesClose, nofile, nofileOwed, Ofd, ofdRef, ofdUnref, setFdFlags, SIG_TO_TASK } from './fdtable.js';
 import type { Frame } from './frame.js';
 import * as L from './gen/layout.js';
 import * as NR from './gen/syscalls.js';
@@ -149,7 +149,7 @@ function sys_close_range(ep: Endpoint, f: Frame): number {
 
 /**
  * A change that the stub has made on its own account (native/stub/fds.c, slot.owed). The guest could have written any word: it concerns its own table only,
- * and is done as a close or a dup2 would be, but for the hints: those have been changed by the stub, for all words, before the first of them is done here.
+ * within its limits, and is done as a close or a dup2 would be, but for the hints: those have been changed by the stub, for all words, before the first of them is done here.
  */
 function doOwed(ep: Endpoint, f: Frame, word: number): void {
   const files = filesOf(f);
@@ -162,7 +162,7 @@ function doOwed(ep: Endpoint, f: Frame, word: number): void {
     const o = fdLookup(files, fd);
     if (o < 0) return;
     ofdRef(o);
-    const was = fdReplace(files, to, o, (word & OWED_CLOEXEC) !== 0, FD_LIMIT);
+    const was = fdReplace(files, to, o, (word & OWED_CLOEXEC) !== 0, nofileOwed(f.tg));
     if (was < 0) { Atomics.sub(L.ofdI32(), L.OFD_REF_AT(o), 1); return; }
     if (was > 0) ofdUnref(ep, was);
   }

@@ -160,6 +160,9 @@ function store(c: number, fd: number, ofd: number, flags: number): void {
 /** Soft RLIMIT_NOFILE of a thread group, capped by the table. */
 export function nofile(tg: number): number { return Math.min(L.tgRlimCur(tg, RLIMIT_NOFILE), FD_LIMIT); }
 
+/** Numbers that a process's stub may have given to duplicates lie below it (slot.owed). */
+export function nofileOwed(tg: number): number { return Math.min(Math.max(L.tgRlimCur(tg, RLIMIT_NOFILE), L.tgNofileHad(tg)), FD_LIMIT); }
+
 /** Install an OFD (its reference passes to the fd) at the lowest fd >= min: the fd, or -EMFILE. */
 export function fdInstall(files: number, ofd: number, cloexec: boolean, limit: number, min = 0): number {
   const w = L.filesI32();

@@ -91,6 +91,8 @@ export function setLimits(task: number, tg: number, resource: number, cur: numbe
   if (cur > max) return -E.EINVAL;
   if (resource === RLIMIT_NOFILE && max > 1048576) return -E.EPERM;
   if (max > L.tgRlimMax(tg, resource) && !capable(task, Cap.SYS_RESOURCE)) return -E.EPERM;
+  // What the process owes was done before its own request.
+  if (resource === RLIMIT_NOFILE) L.setTgNofileHad(tg, L.taskTg(task) === tg ? 0 : Math.max(L.tgNofileHad(tg), L.tgRlimCur(tg, resource)));
   L.setTgRlimCur(tg, resource, cur);
   L.setTgRlimMax(tg, resource, max);
   mirror(tg, resource);

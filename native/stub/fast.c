@@ -87,21 +87,34 @@ static long own_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6
 }
 
 #define LIMITS 16u
+#define RLIMIT_NOFILE_NR 7u
 
 /* A limit of this process. Every program asks for RLIMIT_STACK when it starts; the kernel keeps all in the pctx, whoever changes them. */
-static long limit(const struct task *t, u64 which, u64 to)
+static bool told_limit(const struct task *t, u32 which, u64 two[2])
 {
 	const pctx_t *p = t->pctx;
 	u32 seq = __atomic_load_n(&p->limits_seq, __ATOMIC_ACQUIRE);
+
+	two[0] = __atomic_load_n(&p->rlim[2 * which], __ATOMIC_ACQUIRE);
+	two[1] = __atomic_load_n(&p->rlim[2 * which + 1], __ATOMIC_ACQUIRE);
+	return seq != 0 && seq % 2 == 0 && __atomic_load_n(&p->limits_seq, __ATOMIC_RELAXED) == seq;
+}
+
+static long limit(const struct task *t, u64 which, u64 to)
+{
 	u64 two[2];
 
-	if ((u32)which >= LIMITS)
-		return R_SLOW;
-	two[0] = __atomic_load_n(&p->rlim[2 * (u32)which], __ATOMIC_ACQUIRE);
-	two[1] = __atomic_load_n(&p->rlim[2 * (u32)which + 1], __ATOMIC_ACQUIRE);
-	if (seq == 0 || seq % 2 != 0 || __atomic_load_n(&p->limits_seq, __ATOMIC_RELAXED) != seq)
+	if ((u32)which >= LIMITS || !told_limit(t, (u32)which, two))
 		return R_SLOW;
 	return guest_write(to, two, sizeof(two)) != 0 ? -EFAULT : 0;
+}
+
+/* Numbers of descriptors below it may be given now; 0 = the kernel is asked. */
+u64 nofile_limit(const struct task *t)
+{
+	u64 two[2];
+
+	return told_limit(t, RLIMIT_NOFILE_NR, two) ? two[0] : 0;
 }
 
 /*

@@ -8,7 +8,7 @@
  * words' effect (servers/vfs/procfs/fd.ts), and the process's end closes everything anyway.
  *
  * What is known of a descriptor (`known`) comes with the answer to its open and holds as long as the number means the same (serial, names.c), the table is the
- * same (view) and nothing else has changed: mm.fds_epoch is advanced when another process may get the open file description (fork, sendmsg), by F_SETFL and by limits.
+ * same (view) and nothing else has changed: mm.fds_epoch is advanced when another process may get the open file description (fork, sendmsg), and by F_SETFL.
  *
  * The number of a duplicate is the lowest without a hint; hints are the servers', and are changed here in advance as the servers will. That is only
  * true while nobody else changes the table: a process that makes threads, or shares its table or its memory with another for longer than a vfork,
@@ -46,7 +46,6 @@
 static struct known {
 	u32 what; /* OPENED_*, AT_END */
 	u32 oflags;
-	u32 limit; /* numbers below it may be used */
 	u32 serial, view, epoch;
 	u32 seeks; /* mm.fds_seeks when AT_END was set */
 } known[KNOWN];
@@ -61,17 +60,17 @@ static struct known *known_of(const struct task *t, u64 fd)
 	return k->serial == names_serial((u32)fd) && k->view == t->view && k->epoch == mm.fds_epoch ? k : NULL;
 }
 
-static void know(const struct task *t, u32 fd, u32 what, u32 oflags, u32 limit)
+static void know(const struct task *t, u32 fd, u32 what, u32 oflags)
 {
 	if (fd < KNOWN)
-		known[fd] = (struct known){ .what = what, .oflags = oflags, .limit = limit, .serial = names_serial(fd), .view = t->view, .epoch = mm.fds_epoch };
+		known[fd] = (struct known){ .what = what, .oflags = oflags, .serial = names_serial(fd), .view = t->view, .epoch = mm.fds_epoch };
 }
 
 /* open has returned fd. */
 void fds_opened(const struct task *t, u32 fd, const struct carrick_answer *a)
 {
 	if ((a->opened & CARRICK_OPENED_NEW) && a->fd == (i32)fd && !mm.fds_off)
-		know(t, fd, a->opened & (CARRICK_OPENED_NEW | CARRICK_OPENED_CLOEXEC | CARRICK_OPENED_LATE), a->oflags, a->nofile);
+		know(t, fd, a->opened & (CARRICK_OPENED_NEW | CARRICK_OPENED_CLOEXEC | CARRICK_OPENED_LATE), a->oflags);
 }
 
 static bool owe(struct task *t, u32 word)
@@ -117,7 +116,7 @@ long fds_dup(struct task *t, u64 fd, u64 min, bool cloexec)
 		return R_SLOW;
 	while (to < KNOWN && fd_hint(t, to) != 0)
 		to++;
-	if (to >= KNOWN || to >= k->limit || to >= mm.fdr)
+	if (to >= KNOWN || to >= nofile_limit(t) || to >= mm.fdr)
 		return R_SLOW;
 	check_fd(t, to, F_GETFD, -1);
 	if (!owe(t, owed_word(CARRICK_OWED_DUP, (u32)fd, to, cloexec)))
@@ -125,7 +124,7 @@ long fds_dup(struct task *t, u64 fd, u64 min, bool cloexec)
 	names_fd_changed(to);
 	set_hint(t, to, fd_hint(t, fd));
 	mirror_dup(t, (u32)fd, to, granted(t, fd), false, cloexec);
-	know(t, to, (k->what & ~CARRICK_OPENED_CLOEXEC) | (cloexec ? CARRICK_OPENED_CLOEXEC : 0), k->oflags, k->limit);
+	know(t, to, (k->what & ~CARRICK_OPENED_CLOEXEC) | (cloexec ? CARRICK_OPENED_CLOEXEC : 0), k->oflags);
 	known[to].seeks = k->seeks;
 	return (long)to;
 }
@@ -210,8 +209,6 @@ void fds_before(struct task *t, long nr, const u64 a[6])
 		return;
 	case __NR_sendmsg:
 	case __NR_sendmmsg:
-	case __NR_setrlimit:
-	case __NR_prlimit64:
 		mm.fds_epoch++;
 		return;
 	case __NR_lseek:

@@ -358,9 +358,10 @@ static bool refresh(const struct task *t, i32 fd, struct carrick_answer *a)
 }
 
 /* A full table of fds comes before a missing name. There is room as long as the last number that may be used is free. */
-static bool fd_room(const struct task *t, const struct carrick_answer *a)
+static bool fd_room(const struct task *t)
 {
-	u32 n = a->nofile < CARRICK_HINT_FDS ? a->nofile : CARRICK_HINT_FDS;
+	u64 limit = nofile_limit(t);
+	u32 n = limit < CARRICK_HINT_FDS ? (u32)limit : CARRICK_HINT_FDS;
 
 	return n > 0 && fd_hint(t, n - 1) == 0;
 }
@@ -387,7 +388,7 @@ static long tell(const struct task *t, const struct ask *q, const struct carrick
 			target_len = (u32)q->size;
 		return guest_write(q->out, target, target_len) != 0 ? -EFAULT : (long)target_len;
 	default: /* AS_OPEN */
-		return absent && fd_room(t, a) ? -ENOENT : R_SLOW;
+		return absent && fd_room(t) ? -ENOENT : R_SLOW;
 	}
 }
 
@@ -635,8 +636,6 @@ static void advance(struct task *t, long nr, const u64 a[6])
 	case __NR_fchdir:
 	case __NR_chroot:
 	case __NR_pivot_root:
-	case __NR_prlimit64:
-	case __NR_setrlimit:
 		__atomic_fetch_add(&mm.names_epoch, 1, __ATOMIC_SEQ_CST);
 		return;
 	case __NR_unshare:

@@ -293,6 +293,7 @@ long do_resume(struct task *t, struct ucontext *uc);
 long do_nanosleep(struct task *t, struct ucontext *uc, int clock, bool absolute, u64 req, u64 rem);
 long names_call(struct task *t, long nr, const u64 a[6]);
 void umask_share(struct task *t, u32 flags);
+u64 nofile_limit(const struct task *t);
 void names_start(int fd);
 void names_before(struct task *t, long nr, const u64 a[6]);
 void names_after(struct task *t, long nr, const u64 a[6], long r);

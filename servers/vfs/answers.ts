@@ -19,7 +19,6 @@
  */
 import { E } from '../../shared/errno.js';
 import type { Frame } from '../../shared/frame.js';
-import { nofile } from '../../shared/fdtable.js';
 import * as L from '../../shared/gen/layout.js';
 import { native } from '../../shared/native.js';
 import type { Dentry, Inode } from './inode.js';
@@ -64,7 +63,7 @@ function put64(v: DataView, off: number, n: number): void {
   v.setUint32(off + 4, Math.floor(n / 4294967296) >>> 0, true);
 }
 
-/** Cells and limits at offset o of the frame's bytes. fd: -1 = about the path. */
+/** Cells at offset o of the frame's bytes. fd: -1 = about the path. */
 function putCells(f: Frame, o: number, kind: number, name: Dentry | undefined, inode: Inode | undefined, fd: number): void {
   const v = f.view;
   const n = name === undefined ? 0 : name.cell !== 0 ? name.cell : (name.cell = deal());
@@ -76,7 +75,6 @@ function putCells(f: Frame, o: number, kind: number, name: Dentry | undefined, i
   v.setUint32(o + L.ANSWER_INODE_CELL, i, true);
   v.setUint32(o + L.ANSWER_INODE_VAL, values[i] as number, true);
   v.setInt32(o + L.ANSWER_FD, fd, true);
-  v.setUint32(o + L.ANSWER_NOFILE, Math.min(nofile(f.tg), 0xffffffff), true);
 }
 
 function putAttributes(v: DataView, o: number, i: Inode, mask: number, mntId: number): void {

@@ -147,8 +147,6 @@ struct carrick_answer {
 	uint32_t inode_val;
 	/* Which descriptor it is about, -1 = what the path argument says. */
 	int32_t fd;
-	/* Soft RLIMIT_NOFILE of the caller. */
-	uint32_t nofile;
 	/* Bytes that follow: of a symlink's target (0 = not a symlink, or not told), or of what a further answer is about. */
 	uint32_t target_len;
 	/* stx_mask. */
@@ -169,6 +167,8 @@ struct carrick_answer {
 	uint32_t dev;
 	/* st_rdev. */
 	uint32_t rdev;
+	/* Of a further answer: ASK_FOLLOW or ASK_NOFOLLOW about an absolute path, 0 = as the first, about another name in its directory. */
+	uint32_t asked;
 	/* st_ino. */
 	uint64_t ino;
 	/* st_size, bytes. */
@@ -189,10 +189,8 @@ struct carrick_answer {
 	uint32_t opened;
 	/* What F_GETFL says of it. */
 	uint32_t oflags;
-	/* Of a further answer: ASK_FOLLOW or ASK_NOFOLLOW about an absolute path, 0 = as the first, about another name in its directory. */
-	uint32_t asked;
 	/* 0 */
-	uint32_t pad;
+	uint32_t pad[2];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_answer) == 160, "answer");
 _Static_assert(offsetof(struct carrick_answer, kind) == 0, "answer.kind");
@@ -202,17 +200,17 @@ _Static_assert(offsetof(struct carrick_answer, name_val) == 12, "answer.name_val
 _Static_assert(offsetof(struct carrick_answer, inode_cell) == 16, "answer.inode_cell");
 _Static_assert(offsetof(struct carrick_answer, inode_val) == 20, "answer.inode_val");
 _Static_assert(offsetof(struct carrick_answer, fd) == 24, "answer.fd");
-_Static_assert(offsetof(struct carrick_answer, nofile) == 28, "answer.nofile");
-_Static_assert(offsetof(struct carrick_answer, target_len) == 32, "answer.target_len");
-_Static_assert(offsetof(struct carrick_answer, mask) == 36, "answer.mask");
-_Static_assert(offsetof(struct carrick_answer, blksize) == 40, "answer.blksize");
-_Static_assert(offsetof(struct carrick_answer, nlink) == 44, "answer.nlink");
-_Static_assert(offsetof(struct carrick_answer, uid) == 48, "answer.uid");
-_Static_assert(offsetof(struct carrick_answer, gid) == 52, "answer.gid");
-_Static_assert(offsetof(struct carrick_answer, mode) == 56, "answer.mode");
-_Static_assert(offsetof(struct carrick_answer, mnt_id) == 60, "answer.mnt_id");
-_Static_assert(offsetof(struct carrick_answer, dev) == 64, "answer.dev");
-_Static_assert(offsetof(struct carrick_answer, rdev) == 68, "answer.rdev");
+_Static_assert(offsetof(struct carrick_answer, target_len) == 28, "answer.target_len");
+_Static_assert(offsetof(struct carrick_answer, mask) == 32, "answer.mask");
+_Static_assert(offsetof(struct carrick_answer, blksize) == 36, "answer.blksize");
+_Static_assert(offsetof(struct carrick_answer, nlink) == 40, "answer.nlink");
+_Static_assert(offsetof(struct carrick_answer, uid) == 44, "answer.uid");
+_Static_assert(offsetof(struct carrick_answer, gid) == 48, "answer.gid");
+_Static_assert(offsetof(struct carrick_answer, mode) == 52, "answer.mode");
+_Static_assert(offsetof(struct carrick_answer, mnt_id) == 56, "answer.mnt_id");
+_Static_assert(offsetof(struct carrick_answer, dev) == 60, "answer.dev");
+_Static_assert(offsetof(struct carrick_answer, rdev) == 64, "answer.rdev");
+_Static_assert(offsetof(struct carrick_answer, asked) == 68, "answer.asked");
 _Static_assert(offsetof(struct carrick_answer, ino) == 72, "answer.ino");
 _Static_assert(offsetof(struct carrick_answer, length) == 80, "answer.length");
 _Static_assert(offsetof(struct carrick_answer, blocks) == 88, "answer.blocks");
@@ -223,8 +221,7 @@ _Static_assert(offsetof(struct carrick_answer, mtime) == 120, "answer.mtime");
 _Static_assert(offsetof(struct carrick_answer, nsec) == 128, "answer.nsec");
 _Static_assert(offsetof(struct carrick_answer, opened) == 144, "answer.opened");
 _Static_assert(offsetof(struct carrick_answer, oflags) == 148, "answer.oflags");
-_Static_assert(offsetof(struct carrick_answer, asked) == 152, "answer.asked");
-_Static_assert(offsetof(struct carrick_answer, pad) == 156, "answer.pad");
+_Static_assert(offsetof(struct carrick_answer, pad) == 152, "answer.pad");
 /* Payload of the reply to clone, fork, vfork, clone3. */
 struct carrick_cloneplan {
 	/* Child's slot index, in this area (CLONE_VM) or in the new one. */

@@ -140,28 +140,28 @@ export const ANSWER_INODE_CELL = 16;
 export const ANSWER_INODE_VAL = 20;
 /** Which descriptor it is about, -1 = what the path argument says. (i32) */
 export const ANSWER_FD = 24;
-/** Soft RLIMIT_NOFILE of the caller. (u32) */
-export const ANSWER_NOFILE = 28;
 /** Bytes that follow: of a symlink's target (0 = not a symlink, or not told), or of what a further answer is about. (u32) */
-export const ANSWER_TARGET_LEN = 32;
+export const ANSWER_TARGET_LEN = 28;
 /** stx_mask. (u32) */
-export const ANSWER_MASK = 36;
+export const ANSWER_MASK = 32;
 /** Bytes. (u32) */
-export const ANSWER_BLKSIZE = 40;
+export const ANSWER_BLKSIZE = 36;
 /** Links. (u32) */
-export const ANSWER_NLINK = 44;
+export const ANSWER_NLINK = 40;
 /** Owner. (u32) */
-export const ANSWER_UID = 48;
+export const ANSWER_UID = 44;
 /** Group. (u32) */
-export const ANSWER_GID = 52;
+export const ANSWER_GID = 48;
 /** st_mode. (u32) */
-export const ANSWER_MODE = 56;
+export const ANSWER_MODE = 52;
 /** stx_mnt_id. (u32) */
-export const ANSWER_MNT_ID = 60;
+export const ANSWER_MNT_ID = 56;
 /** st_dev as stat reports it. (u32) */
-export const ANSWER_DEV = 64;
+export const ANSWER_DEV = 60;
 /** st_rdev. (u32) */
-export const ANSWER_RDEV = 68;
+export const ANSWER_RDEV = 64;
+/** Of a further answer: ASK_FOLLOW or ASK_NOFOLLOW about an absolute path, 0 = as the first, about another name in its directory. (u32) */
+export const ANSWER_ASKED = 68;
 /** st_ino. (u64) */
 export const ANSWER_INO = 72;
 /** st_size, bytes. (u64) */
@@ -182,10 +182,8 @@ export const ANSWER_NSEC = 128;
 export const ANSWER_OPENED = 144;
 /** What F_GETFL says of it. (u32) */
 export const ANSWER_OFLAGS = 148;
-/** Of a further answer: ASK_FOLLOW or ASK_NOFOLLOW about an absolute path, 0 = as the first, about another name in its directory. (u32) */
-export const ANSWER_ASKED = 152;
-/** 0 (u32) */
-export const ANSWER_PAD = 156;
+/** 0 (u32[2]) */
+export const ANSWER_PAD = 152;
 /** Payload of the reply to clone, fork, vfork, clone3. Bytes. */
 export const CLONEPLAN_SIZE = 32;
 /** Child's slot index, in this area (CLONE_VM) or in the new one. (u32) */
@@ -1035,6 +1033,9 @@ export const tgRlimMax = (row: number, ix: number): number => $tg.f64[row * 64 +
 export const setTgRlimMax = (row: number, ix: number, v: number): void => { $tg.f64[row * 64 + 35 + ix] = v; };
 /** First byte of the field in tgU8(). */
 export const TG_RLIM_MAX_BYTE = (row: number): number => row * 512 + 280;
+/** Soft RLIMIT_NOFILE before another process lowered it, 0 = none has: up to there the stub may have given numbers that it has yet to tell of (slot.owed). Writer: kernel. */
+export const tgNofileHad = (row: number): number => $tg.f64[row * 64 + 51] as number;
+export const setTgNofileHad = (row: number, v: number): void => { $tg.f64[row * 64 + 51] = v; };
 /** Bytes of each table's SharedArrayBuffer. */
 export const TABLE_BYTES = { cred: 1048576, fdchunk: 9437184, files: 8388608, meta: 512, ofd: 4456448, task: 1048576, tg: 2097152 } as const;
 export type TableName = keyof typeof TABLE_BYTES;

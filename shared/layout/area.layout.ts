@@ -344,7 +344,6 @@ export const answer = struct('answer', 'An answer that holds as long as the cell
   inode_cell: u32('Cell of the attributes, 0 = none.'),
   inode_val: u32('Its value.'),
   fd: i32('Which descriptor it is about, -1 = what the path argument says.'),
-  nofile: u32('Soft RLIMIT_NOFILE of the caller.'),
   target_len: u32('Bytes that follow: of a symlink\'s target (0 = not a symlink, or not told), or of what a further answer is about.'),
   mask: u32('stx_mask.'),
   blksize: u32('Bytes.'),
@@ -355,6 +354,7 @@ export const answer = struct('answer', 'An answer that holds as long as the cell
   mnt_id: u32('stx_mnt_id.'),
   dev: u32('st_dev as stat reports it.'),
   rdev: u32('st_rdev.'),
+  asked: u32('Of a further answer: ASK_FOLLOW or ASK_NOFOLLOW about an absolute path, 0 = as the first, about another name in its directory.'),
   ino: u64('st_ino.'),
   length: u64('st_size, bytes.'),
   blocks: u64('512-byte units.'),
@@ -365,8 +365,7 @@ export const answer = struct('answer', 'An answer that holds as long as the cell
   nsec: u32('Nanoseconds of atime, btime, ctime, mtime.', 4),
   opened: u32('OPENED_*: of the descriptor that open returned.'),
   oflags: u32('What F_GETFL says of it.'),
-  asked: u32('Of a further answer: ASK_FOLLOW or ASK_NOFOLLOW about an absolute path, 0 = as the first, about another name in its directory.'),
-  pad: u32('0'),
+  pad: u32('0', 2),
 });
 
 /** Kernel → stub: what clone has prepared. In the reply payload at offset 0. */

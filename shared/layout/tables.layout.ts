@@ -61,6 +61,7 @@ export const tg = table('tg', 'A guest process: thread group.', 4096, 512, {
   env_end: f64('End of the environment strings.'),
   rlim_cur: f64('Soft limits by RLIMIT_*, Infinity for RLIM_INFINITY. Writer: kernel.', 16),
   rlim_max: f64('Hard limits by RLIMIT_*. Writer: kernel.', 16),
+  nofile_had: f64('Soft RLIMIT_NOFILE before another process lowered it, 0 = none has: up to there the stub may have given numbers that it has yet to tell of (slot.owed). Writer: kernel.'),
 });
 
 export const cred = table('cred', 'Credentials; immutable once published, shared by reference count.', 4096, 256, {

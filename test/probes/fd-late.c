@@ -203,6 +203,69 @@ static void limit(void)
 	close(a);
 }
 
+/* Another process changes the limit: numbers that were had before stay, new ones obey. */
+static void limited(void)
+{
+	struct rlimit low;
+	int to[2], from[2], pid, st;
+	char c;
+
+	MUST(pipe(to));
+	MUST(pipe(from));
+	pid = fork();
+	if (pid == 0) {
+		int a = readonly("/etc/passwd"), b = fcntl(a, F_DUPFD, 30);
+
+		MUST(write(from[1], "x", 1));
+		MUST(read(to[0], &c, 1));
+		say("had=%d reads %d", b, (int)read(b, &c, 1));
+		say("late-dup=%d", fcntl(a, F_DUPFD, 11));
+		say("late-none=%s", fcntl(a, F_DUPFD, 11) < 0 ? errname(errno) : "ok");
+		say("late-beyond=%s", fcntl(a, F_DUPFD, 20) < 0 ? errname(errno) : "ok");
+		say("late-of-high=%d", dup(b));
+		_exit(0);
+	}
+	MUST(read(from[0], &c, 1));
+	MUST(prlimit(pid, RLIMIT_NOFILE, NULL, &low));
+	low.rlim_cur = 12;
+	MUST(prlimit(pid, RLIMIT_NOFILE, &low, NULL));
+	MUST(write(to[1], "x", 1));
+	waitpid(pid, &st, 0);
+	say("limited-exit=%d", st);
+	for (int i = 3; i < 7; i++)
+		close(i);
+}
+
+/* A full table of descriptors comes before a missing name. */
+static void full(void)
+{
+	struct rlimit r, low = { .rlim_cur = 3 };
+	int to[2], from[2], pid, st;
+	char c;
+
+	MUST(getrlimit(RLIMIT_NOFILE, &r));
+	low.rlim_max = r.rlim_max;
+	MUST(pipe(to));
+	MUST(pipe(from));
+	pid = fork();
+	if (pid == 0) {
+		for (int i = 0; i < 3; i++)
+			say("missing=%s", open("/etc/not-there", O_RDONLY) < 0 ? errname(errno) : "ok");
+		MUST(write(from[1], "x", 1));
+		MUST(read(to[0], &c, 1));
+		for (int i = 0; i < 2; i++)
+			say("missing-full=%s", open("/etc/not-there", O_RDONLY) < 0 ? errname(errno) : "ok");
+		_exit(0);
+	}
+	MUST(read(from[0], &c, 1));
+	MUST(prlimit(pid, RLIMIT_NOFILE, &low, NULL));
+	MUST(write(to[1], "x", 1));
+	waitpid(pid, &st, 0);
+	say("full-exit=%d", st);
+	for (int i = 3; i < 7; i++)
+		close(i);
+}
+
 /* A directory's end is one for all that share the position. */
 static void directory(void)
 {
@@ -284,6 +347,8 @@ int main(void)
 	inherited();
 	seen();
 	limit();
+	limited();
+	full();
 	directory();
 	sent();
 	threads();
