@@ -10,7 +10,7 @@ import { permission } from '../dac.js';
 import { fileOf } from '../file.js';
 import { InternalSuper, pathOfOfd } from '../foreign.js';
 import { DATA, scratch } from '../../../shared/host.js';
-import { type Caller, devMajor, devMinor, type Inode, MAY_EXEC, MAY_READ, MAY_WRITE, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, type Mount, S_IFDIR, S_IFLNK, S_IFREG, type StatFs } from '../inode.js';
+import { devMajor, devMinor, type Inode, MAY_EXEC, MAY_READ, MAY_WRITE, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, type Mount, S_IFDIR, S_IFLNK, S_IFREG, type StatFs } from '../inode.js';
 import { Walk } from '../namei.js';
 import { countUse } from '../open-file.js';
 import { tellSiblings } from '../siblings.js';
