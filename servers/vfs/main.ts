@@ -9,6 +9,7 @@ import { installVfs } from './install.js';
 import { mappedPath } from './mapped.js';
 import { installExe } from './procfs/exe.js';
 import { mapPrefixesOf, setHostPathOf, setMapPrefixes } from './procfs/maps.js';
+import { installSiblings } from './siblings.js';
 import { installStartNames } from './start-names.js';
 import { Tree } from './tree.js';
 
@@ -18,6 +19,7 @@ runWorker((ep, boot) => {
   const tree = new Tree(ep, boot.spec);
   installVfs(ep);
   installExe(ep, exePath);
+  installSiblings(ep);
   installStartNames(ep, (id) => exePath(id)?.inode);
   setHostPathOf(mappedPath);
   setMapPrefixes(mapPrefixesOf(boot.spec));

@@ -6,7 +6,9 @@
  * order of the dentry cache. Each name is told once, then from the start again. Whoever may look up one name of a directory may look up all; the attributes need no right of
  * their own (path_resolution(7)).
  */
+import type { Endpoint } from '../../shared/endpoint.js';
 import type { Frame } from '../../shared/frame.js';
+import { Msg } from '../../shared/messages.js';
 import { addAnswer } from './answers.js';
 import { dlookup } from './dcache.js';
 import type { Caller, Dentry } from './inode.js';
@@ -69,18 +71,33 @@ class Ahead {
   }
 }
 
-/** By task row. A row's next task begins with what is left of the last one's, which only makes a guess about the first question worse. */
+/** By task row. After a thread its row's next task begins with what is left of it, which only makes a guess about the first question worse. */
 const tasks: Array<Ahead | undefined> = [];
+/** Rows in `tasks` by the process that they were made for, with whose end they are forgotten. */
+const rowsOf = new Map<number, number[]>();
+
+function aheadOf(f: Frame): Ahead {
+  const known = tasks[f.task];
+  if (known !== undefined) return known;
+  const rows = rowsOf.get(f.tg);
+  if (rows === undefined) rowsOf.set(f.tg, [f.task]); else rows.push(f.task);
+  return tasks[f.task] = new Ahead();
+}
+
+function forget(tg: number): void {
+  for (const row of rowsOf.get(tg) ?? []) tasks[row] = undefined;
+  rowsOf.delete(tg);
+}
 
 /** The task has begun to read a directory. Most names are asked for in this order, if they are. */
-export function noteListing(f: Frame, dir: Dentry, list: readonly Listed[]): void { (tasks[f.task] ??= new Ahead()).begin(new Scan(dir, list)); }
+export function noteListing(f: Frame, dir: Dentry, list: readonly Listed[]): void { aheadOf(f).begin(new Scan(dir, list)); }
 
 /** After answerFound for the path that `nd` has walked: add what may be asked next. follow: links were followed, so they are not told. */
 export function tellSiblings(f: Frame, c: Caller, nd: Nameidata, follow: boolean): void {
   const found = nd.dentry, dir = found.parent;
   // The path's last word must be the name of what was found: no link on the way, no mount on top, no '.' or '..'.
   if (dir === undefined || nd.links !== 0 || nd.lastType !== Last.NORM || found === nd.mnt.root || found.name !== nd.last) return;
-  const a = tasks[f.task] ??= new Ahead();
+  const a = aheadOf(f);
   const scan = a.find(dir);
   if (scan === undefined) {
     const s = new Scan(dir, undefined);
@@ -101,4 +118,8 @@ export function tellSiblings(f: Frame, c: Caller, nd: Nameidata, follow: boolean
     left--;
   }
   scan.window = Math.min(MOST, scan.window * GROWTH);
+}
+
+export function installSiblings(ep: Endpoint): void {
+  ep.on(Msg.TG_GONE, (m) => { forget(m.w[0] as number); });
 }
