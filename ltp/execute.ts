@@ -88,7 +88,7 @@ function keeperArguments(o: Order, scratch: string): string[] {
   }
   const command = ROOT && o.as === 'user' ? publicCommand(resolve('dist/carrick.mjs')) : [process.execPath, resolve('dist/carrick.mjs')];
   return [...words, '-d', '/', '--', ...command, 'run', '--rm', '--init', '-u', `${uid}:${gid}`, '--tmpfs', `${scratch}:size=${SCRATCH_BYTES},mode=1777`,
-    '-w', program.cwd ?? scratch, 'host', '--', ...variables, ...program.argv];
+    ...(program.volumes ?? []).flatMap((volume) => ['-v', volume]), '-w', program.cwd ?? scratch, 'host', '--', ...variables, ...program.argv];
 }
 
 /** The keeper's line, or `lost` when there is none: it was killed itself. `exit N MS LEFT` */

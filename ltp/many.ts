@@ -1,29 +1,58 @@
-/** The same program many times, in a row or side by side, under carrick: for tests of what shows only sometimes. */
+/** The same program several times, in a row or side by side, under carrick, and each time as on the host: for tests of what shows only sometimes. */
 import { join } from 'node:path';
 import { execute } from './execute.js';
-import { place } from './machine.js';
-import { type End, endText } from './result.js';
-import type { Program } from './suite.js';
+import { HOME, machine, place } from './machine.js';
+import { keep, oracleKey, recall } from './oracle.js';
+import { type Outcome, endText } from './result.js';
+import { scoreProgram } from './score.js';
+import { type As, type Program, outcomeOf } from './suite.js';
 
-/** Rows that did not pass in one of the runs though they pass in another, and ends that are not the usual one: [] when all runs are alike. */
-export async function alike(program: Program, times: number, jobs: number): Promise<string[]> {
-  const dir = place('captures', 'many');
-  const runs: Array<{ readonly end: End; readonly rows: ReadonlyMap<string, string> }> = [];
+export interface Runs {
+  readonly times: number;
+  /** How many at a time. */
+  readonly jobs: number;
+  /** Number of the first of `jobs` scratch directories, which nobody else may use meanwhile. */
+  readonly firstJob: number;
+  /** What is different about it under carrick: a longer limit where many run at once, a directory that the runs share. */
+  readonly changes?: Partial<Pick<Program, 'timeoutMs' | 'env' | 'volumes'>>;
+}
+
+const AS: As = process.getuid?.() === 0 ? 'root' : 'user';
+const captures = (program: Program): string => join(place('captures', 'many'), `${program.name.replace(/\W+/g, '_')}-${process.pid}`);
+
+/** The host's run, kept for the machine as a conformance run keeps it. */
+async function onHost(suite: string, program: Program, job: number): Promise<Outcome> {
+  const key = oracleKey(suite, program, AS, join(HOME, 's'), 0, machine());
+  let capture = recall(key);
+  if (capture === undefined) {
+    capture = await execute({ program, side: 'host', as: AS, job, mode: 'fast', capture: `${captures(program)}-host` });
+    keep(key, capture);
+  }
+  return outcomeOf(program, capture);
+}
+
+/**
+ * What is wrong, in words; [] when in every run every test that passes on the host passed, and all others ended alike, and so did the program.
+ * `suite` is the one that the program is of.
+ */
+export async function unlikeHost(suite: string, program: Program, { times, jobs, firstJob, changes = {} }: Runs): Promise<string[]> {
+  const host = await onHost(suite, program, firstJob);
+  const changed = { ...program, ...changes, env: { ...program.env, ...changes.env } };
+  const runs: Outcome[] = [];
   let next = 0;
   await Promise.all(Array.from({ length: jobs }, async (_, job) => {
     while (next < times) {
       const run = next++;
-      const capture = await execute({ program, side: 'carrick', as: process.getuid?.() === 0 ? 'root' : 'user', job: 20 + job, mode: 'fast', capture: join(dir, `${program.name.replace(/\W+/g, '_')}-${run}`) });
-      runs[run] = { end: capture.end, rows: new Map(program.parse(capture).map((row) => [row.name, JSON.stringify(row.assertions)])) };
+      runs[run] = outcomeOf(program, await execute({ program: changed, side: 'carrick', as: AS, job: firstJob + job, mode: 'fast', capture: `${captures(program)}-${run}` }));
     }
   }));
-  const [first] = runs;
-  const wrong: string[] = [];
-  runs.forEach((run, i) => {
-    if (run.rows.size === 0) wrong.push(`run ${i}: no test ran; ${endText(run.end)}`);
-    if (run.end.how !== 'exit') wrong.push(`run ${i}: ${endText(run.end)}`);
-    for (const [name, seen] of run.rows) if (first?.rows.get(name) !== seen) wrong.push(`run ${i}: ${name}: ${seen}, run 0: ${first?.rows.get(name) ?? 'absent'}`);
-    for (const name of first?.rows.keys() ?? []) if (!run.rows.has(name)) wrong.push(`run ${i}: ${name}: absent`);
-  });
+  const wrong = runs.flatMap((run, i) => run.end.how === 'exit' && run.rows.length > 0 ? [] : [`run ${i}: ${run.rows.length} tests, ${endText(run.end)}`]);
+  for (const { row, state, why } of scoreProgram([host], runs)) {
+    if (state === 'MISS' || state === 'FLAKY') wrong.push(`${row}: ${why}`);
+    if (state !== 'NO_ORACLE') continue;
+    // The host says nothing about it: then the runs must agree. That it is there at all is one of the things that must.
+    const seen = runs.map((run) => JSON.stringify(run.rows.find(({ name }) => name === row)?.assertions ?? 'absent'));
+    seen.forEach((text, i) => { if (text !== seen[0]) wrong.push(`run ${i}: ${row}: ${text}; run 0: ${seen[0]}`); });
+  }
   return wrong;
 }

@@ -17,6 +17,8 @@ export interface Program {
   readonly env?: Readonly<Record<string, string>>;
   /** Working directory; the scratch directory when absent. */
   readonly cwd?: string;
+  /** Directories of the host that it may change under carrick, as `carrick run -v` takes them; on the host it may anyway. */
+  readonly volumes?: readonly string[];
   /** Digest of everything that the program is made of: its files, the packages it needs. */
   readonly digest: string;
   readonly timeoutMs: number;

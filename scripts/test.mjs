@@ -3,13 +3,13 @@
  *
  *   node scripts/test.mjs             unit tests: beside the code
  *   node scripts/test.mjs --guest     guest tests: those under test/, ltp/ and bench/, which start carrick
- *   node scripts/test.mjs --e2e       the long guest tests, *.e2e.ts, one file at a time (`npm run e2e`)
+ *   node scripts/test.mjs --e2e       the long guest tests, *.e2e.ts (`npm run e2e`): two files at a time, but those that measure, *-time.e2e.ts, alone and first
  *   node scripts/test.mjs TEXT...     only files whose path contains one of the words
  *   --repeat N                        N times in a row, with a line for each time; fails when one fails
  *
  * Fails when a selection holds no test at all, so that a typo or a moved folder cannot look green.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundle, root } from './bundle.mjs';
@@ -47,6 +47,44 @@ if (files.length === 0) {
   process.exit(1);
 }
 
+const seconds = (since) => `${String(Math.round((Date.now() - since) / 1000)).padStart(5)} s`;
+const verdict = (ok) => ok ? 'ok    ' : 'FAILED';
+
+/** All of it in one node:test. Whether all passed. */
+function together(entries) {
+  const run = spawnSync(process.execPath, ['--enable-source-maps', '--test', '--test-concurrency=2', '--test-reporter=spec', ...entries.map((entry) => entry.out)], { stdio: 'inherit', cwd: root });
+  return run.status === 0;
+}
+
+/** One file; what it says is told when it has ended, in one piece. */
+function oneFile(entry) {
+  const begin = Date.now();
+  const child = spawn(process.execPath, ['--enable-source-maps', '--test', '--test-reporter=spec', entry.out], { stdio: ['ignore', 'pipe', 'pipe'], cwd: root });
+  const said = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => said.push(chunk));
+  return new Promise((done) => {
+    child.on('close', (status) => {
+      process.stdout.write(Buffer.concat(said));
+      process.stdout.write(`${verdict(status === 0)} ${seconds(begin)}  ${entry.in}\n\n`);
+      done(status === 0);
+    });
+  });
+}
+
+/**
+ * Long files: what measures first, alone, then the others two at a time. The longest begin, so that the last to end is a short one. Whether all passed.
+ */
+async function longFiles(entries) {
+  const LONGEST = ['/go.', '/apt.', '/python.'];
+  const rank = (entry) => { const i = LONGEST.findIndex((word) => entry.in.includes(word)); return i < 0 ? LONGEST.length : i; };
+  const measuring = entries.filter((entry) => entry.in.endsWith('-time.e2e.ts')), others = entries.filter((entry) => !measuring.includes(entry)).sort((a, b) => rank(a) - rank(b));
+  let ok = true;
+  const work = async (queue) => { for (let entry = queue.shift(); entry !== undefined; entry = queue.shift()) ok = await oneFile(entry) && ok; };
+  await work(measuring);
+  await Promise.all([work(others), work(others)]);
+  return ok;
+}
+
 // A folder of its own per run: two runs at once must not delete each other's bundles.
 const outDir = join(root, 'dist/test', String(process.pid));
 mkdirSync(outDir, { recursive: true });
@@ -58,10 +96,10 @@ try {
   status = 0;
   for (let i = 1; i <= repeat; i++) {
     const begin = Date.now();
-    const run = spawnSync(process.execPath, ['--enable-source-maps', '--test', `--test-concurrency=${e2e ? 1 : 2}`, '--test-reporter=spec',
-      ...entries.map((entry) => entry.out)], { stdio: 'inherit', cwd: root });
-    if (run.status !== 0) status = run.status ?? 1;
-    times.push(`${String(i).padStart(4)}  ${run.status === 0 ? 'ok    ' : 'FAILED'}  ${Math.round((Date.now() - begin) / 1000)} s`);
+    const ok = e2e ? await longFiles(entries) : together(entries);
+    if (!ok) status = 1;
+    times.push(`${String(i).padStart(4)}  ${verdict(ok)}  ${seconds(begin)}`);
+    if (e2e) process.stdout.write(`run ${i} of ${repeat}: ${times.at(-1)}\n`);
   }
   if (repeat > 1) process.stdout.write(`\n${times.join('\n')}\n`);
 } catch (error) {

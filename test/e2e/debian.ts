@@ -6,11 +6,12 @@
  * The cache is /var/cache/carrick-test for root, else ~/.cache/carrick-test. debootstrap is run by root as it is, by anybody else inside carrick. What the machine needs to
  * reach its sources (lists, keys, apt's settings, name servers, proxies) is put into each tree that is unpacked from the tar, never into the tar.
  */
+import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { CARRICK, scratchDir } from './harness.js';
+import { CARRICK, type Result, scratchDir } from './harness.js';
 
 const IS_ROOT = process.geteuid?.() === 0;
 const CACHE = process.env['CARRICK_TEST_CACHE'] ?? (IS_ROOT ? '/var/cache/carrick-test' : join(homedir(), '.cache/carrick-test'));
@@ -127,4 +128,12 @@ export function debianImageTar(): string {
   chmodSync(dirname(tar), 0o755);
   chmodSync(tar, 0o644);
   return tar;
+}
+
+/** Script for a tree or an image: a package, its program, and that dpkg finds nothing wrong. */
+export const HELLO = 'apt-get update && apt-get install -y hello && hello && dpkg --audit && dpkg -V && echo clean';
+
+export function assertHello(r: Result): void {
+  assert.equal(r.status, 0, r.err + r.out.slice(-3000));
+  assert.match(r.out, /\nSetting up hello .*\s+Hello, world!\nclean\n$/);
 }

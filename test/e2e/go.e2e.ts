@@ -1,16 +1,30 @@
-/** Go: the page's commands, and the runtime's own tests again and again. */
+/**
+ * Go: the page's commands, and the runtime's own tests. One run of these builds what they build from nothing, with an empty build cache; it leaves
+ * its cache to one run after it, and to eight at once.
+ */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { alike } from '../../ltp/many.js';
+import { chmodSync } from 'node:fs';
+import { before, describe, it, test } from 'node:test';
+import { unlikeHost } from '../../ltp/many.js';
+import type { Program } from '../../ltp/suite.js';
 import { GO } from '../../ltp/suites/go.js';
 import { runPage } from './doc-commands.js';
+import { scratchDir } from './harness.js';
 
 test('docs/workloads/go.md', () => { runPage('docs/workloads/go.md'); });
 test('docs/workloads/go.md, as an ordinary user', { skip: process.getuid?.() !== 0 && 'runs as one already' }, () => { runPage('docs/workloads/go.md', { ordinary: true }); });
 
-test('the runtime\'s tests, 20 times in a row and 8 at once: all runs alike', async () => {
-  const [runtime] = await GO.programs('smoke', (name) => name === 'runtime');
-  assert.ok(runtime !== undefined);
-  assert.deepEqual(await alike(runtime, 20, 1), []);
-  assert.deepEqual(await alike({ ...runtime, timeoutMs: 8 * runtime.timeoutMs }, 8, 8), []);
+describe('the runtime\'s tests end as on the host', () => {
+  const cache = scratchDir('gocache');
+  const changes = { env: { GOCACHE: cache }, volumes: [`${cache}:${cache}`] };
+  let runtime: Program;
+  before(async () => {
+    chmodSync(cache, 0o777);
+    const [found] = await GO.programs('smoke', (name) => name === 'runtime');
+    assert.ok(found !== undefined);
+    runtime = found;
+  });
+  it('with an empty build cache', async () => { assert.deepEqual(await unlikeHost('go', runtime, { times: 1, jobs: 1, firstJob: 20, changes }), []); });
+  it('again', async () => { assert.deepEqual(await unlikeHost('go', runtime, { times: 1, jobs: 1, firstJob: 20, changes }), []); });
+  it('eight at once', async () => { assert.deepEqual(await unlikeHost('go', runtime, { times: 8, jobs: 8, firstJob: 20, changes: { ...changes, timeoutMs: 8 * runtime.timeoutMs } }), []); });
 });
