@@ -4,7 +4,7 @@
  *   upper/        the writable layer (vfs owns what is in it)
  *   state.json    who runs it, and what: the directory's lock as well
  *   control.sock  while it runs: shared/control-wire.ts
- *   log           with -d: standard output and error; log.times says when (life/log-times.ts)
+ *   log, log.err  with -d: standard output and error; log.index says when (life/log-times.ts)
  *   stdin         with -d and -i: a FIFO, standard input (life/attach.ts)
  *
  * Alive means: the process of state.json exists and was started when state.json says; so a recycled pid is not mistaken for the owner, and

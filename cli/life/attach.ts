@@ -2,7 +2,7 @@
  * `carrick attach`: a container in the background as if it ran here, as long as it lives or until the detach keys.
  *
  *   our standard input ──(detach keys taken out)──► the directory's FIFO (run -d -i) ──► first program, or the keys of its terminal
- *   our standard output ◄── the log, from now on ◄── what it writes
+ *   our standard output and error ◄── the log, from now on ◄── what it writes
  *   signals, window size ──► control socket
  *
  * The container does not know that it is attached to; several may be at the same time, and all see and may write everything. Its input never ends: the end of ours is not handed on, as with
@@ -85,7 +85,7 @@ export async function attachCommand(ref: string, flags: AttachFlags): Promise<nu
   const state = findRunning(ref), tty = state.config?.tty === true, keys = parseKeys(flags.detachKeys);
   const log = new LogReader(state);
   // Before the container knows of us: what it writes from then on is shown.
-  log.at = log.size;
+  log.more();
   const client = Client.open(state, { op: 'wait' });
   const terminal = new RawTerminal(), ownKeys = tty && isatty(0);
   let detached = false;

@@ -1,7 +1,7 @@
 /**
  * `carrick run -d`: the container runs in a process of its own session, which outlives this one.
  *
- *   run -d ── makes the directory ── starts `run-detached ID`, output to the directory's log ──► adopts the directory, runs the container
+ *   run -d ── makes the directory ── starts `run-detached ID`, output to the directory's logs ─► adopts the directory, runs the container
  *     │◄──────────── a byte on fd 3: the first process runs ───────────────────────────────────────┘
  *     └─ prints the id                 (end of file instead: it failed; the log says why)
  *
@@ -20,7 +20,7 @@ import { toBytes } from '../bytes.js';
 import { createDir, runContainer } from '../container.js';
 import { ContainerDir, readState, removeContainer } from '../container-dir.js';
 import { EXIT_CARRICK, Failure, complain } from '../failure.js';
-import { LOG, LogClock } from './log-times.js';
+import { LOGS, LogClock } from './log-times.js';
 
 /** Its standard input, with -i. */
 export const STDIN = 'stdin';
@@ -40,10 +40,11 @@ export async function runDetached(spec: RunSpec): Promise<number> {
 
 /** Start the process that stays; 0 once the first program runs, else the exit status that says why not, with its words on standard error. */
 export async function launch(id: string, dir: string): Promise<number> {
-  const log = openSync(join(dir, LOG), 'a', 0o600), begin = fstatSync(log).size;
+  const [out, err] = LOGS.map((name) => openSync(join(dir, name), 'a', 0o600)) as [number, number], begin = fstatSync(err).size;
   const bundle = resolve(dirname(fileURLToPath(import.meta.url)), 'carrick.mjs');
-  const child = spawn(process.execPath, [...process.execArgv, bundle, 'run-detached', id], { detached: true, stdio: ['ignore', log, log, 'pipe'] });
-  closeSync(log);
+  const child = spawn(process.execPath, [...process.execArgv, bundle, 'run-detached', id], { detached: true, stdio: ['ignore', out, err, 'pipe'] });
+  closeSync(out);
+  closeSync(err);
   const started = await new Promise<boolean>((done) => {
     child.on('error', () => { done(false); });
     const report = child.stdio[REPORT_FD];
@@ -54,7 +55,7 @@ export async function launch(id: string, dir: string): Promise<number> {
   if (started) return 0;
   const status = child.exitCode ?? await new Promise<number>((done) => { child.on('exit', (code) => { done(code ?? EXIT_CARRICK); }); child.on('error', () => { done(EXIT_CARRICK); }); });
   try {
-    complain(readFileSync(join(dir, LOG)).subarray(begin).toString('utf8'));
+    complain(readFileSync(join(dir, LOGS[1])).subarray(begin).toString('utf8'));
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error; // --rm: the log has gone with the rest
   }

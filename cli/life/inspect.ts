@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { toText } from '../bytes.js';
 import { type State, directoryOf } from '../container-dir.js';
 import { type Fields, render } from './format.js';
-import { LOG } from './log-times.js';
+import { LOGS } from './log-times.js';
 import { each, find } from './lookup.js';
 import { rootOf } from './ps.js';
 
@@ -39,7 +39,7 @@ export function about(s: State): Fields {
   return {
     Id: s.id, Name: `/${s.name}`, Created: s.created, Path: s.command[0] ?? '', Args: s.command.slice(1), Image: rootOf(s), Directory: directory,
     State: { Status: s.status, Running: running, Pid: running ? s.pid : 0, ExitCode: s.exitStatus ?? 0, StartedAt: s.started ?? s.created, FinishedAt: s.finished ?? NEVER },
-    LogPath: s.detached === true ? join(directory, LOG) : '',
+    LogPath: s.detached === true ? join(directory, LOGS[0]) : '',
     ...aboutConfig(s),
   };
 }

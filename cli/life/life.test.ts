@@ -1,11 +1,7 @@
-/** Finding containers and signals, the table of ps, the tail of a log. */
+/** Finding containers and signals, the table of ps. */
 import assert from 'node:assert/strict';
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import type { State } from '../container-dir.js';
-import { tailOffset } from './logs.js';
 import { pick, signalNumber } from './lookup.js';
 import { duration, statusOf, table } from './ps.js';
 
@@ -35,27 +31,4 @@ test('times and states in words', () => {
 
 test('columns line up', () => {
   assert.equal(table([['A', 'LONG', 'C'], ['aaa', 'b', '']]), 'A     LONG   C\naaa   b\n');
-});
-
-test('the last lines of a log', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'carrick-logs-'));
-  const path = join(dir, 'log');
-  const tail = (text: string, lines: number): string => {
-    writeFileSync(path, text);
-    const fd = openSync(path, 'r');
-    const at = tailOffset(fd, text.length, lines);
-    closeSync(fd);
-    return text.slice(at);
-  };
-  try {
-    assert.equal(tail('a\nb\nc\n', 2), 'b\nc\n');
-    assert.equal(tail('a\nb\nc', 2), 'b\nc');
-    assert.equal(tail('a\n', 5), 'a\n');
-    assert.equal(tail('a\nb\n', 0), '');
-    assert.equal(tail('', 1), '');
-    const long = `${'x'.repeat(70_000)}\n${'y'.repeat(70_000)}\n`;
-    assert.equal(tail(long, 1), `${'y'.repeat(70_000)}\n`);
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
 });

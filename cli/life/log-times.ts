@@ -1,111 +1,108 @@
 /**
- * When what is in a container's log was written. The guest writes to the log itself, with nobody between, so that it is as fast as with a file; the process that runs the container looks
- * at the log's size whenever it grows, and notes:
+ * The log of a container in the background: a file for its standard output (or its terminal) and one for its standard error. The guest writes to them itself, with nobody between, so that it
+ * is as fast as with a file. When, and in what order, is noted by the process that runs the container, which looks at the files' sizes whenever they grow:
  *
- *   log.times   records of 16 bytes, little-endian: f64 milliseconds since 1970, f64 size of the log then. Neither ever decreases. Writer: run-detached.
+ *   log, log.err   what was written
+ *   log.index      records of 24 bytes, little-endian f64: milliseconds since 1970, size of the file then, which file (0, 1). Times never decrease, nor do a file's sizes. Writer: run-detached.
  *
- * A byte was written no later than the first record that holds it says, and after the record before. Looks are TICK_MS apart at least, so a busy log costs next to nothing. What no
- * record holds yet (it was just written, or carrick was killed) has the time of the file's last change.
+ * A byte was written no later than the first record that holds it says. Looks are TICK_MS apart at least, so a busy log costs next to nothing; what goes to both files within one tick
+ * is ordered by the files' last changes, as well as that can be. What no record holds yet (it was just written, or carrick was killed) comes last, with the time of its file's last change.
  */
-import { closeSync, fstatSync, openSync, readFileSync, statSync, watch, writeSync, type FSWatcher } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync, watch, writeSync, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
 
-/** The log: standard output and error of a container of run -d, or its terminal's output. */
-export const LOG = 'log';
-const FILE = 'log.times';
-const RECORD_BYTES = 16;
+/** By stream: 0 is standard output, 1 standard error. */
+export const LOGS = ['log', 'log.err'] as const;
+const INDEX = 'log.index';
+const RECORD_BYTES = 24;
 /** Shortest time between two looks, and so the precision of what is noted. ms. */
 const TICK_MS = 5;
 
-/** Notes the times, in the process that runs the container. */
+/** Bytes of one of the files, [begin, end), that were written by `ms`. */
+export interface Piece { readonly stream: number; readonly begin: number; readonly end: number; readonly ms: number }
+
+function recordsIn(bytes: Buffer): Array<{ readonly ms: number; readonly size: number; readonly stream: number }> {
+  const found = [];
+  for (let at = 0; at + RECORD_BYTES <= bytes.length; at += RECORD_BYTES) found.push({ ms: bytes.readDoubleLE(at), size: bytes.readDoubleLE(at + 8), stream: bytes.readDoubleLE(at + 16) });
+  return found;
+}
+
+/** Notes times and order, in the process that runs the container. */
 export class LogClock {
-  private readonly log: string;
-  private readonly fd: number;
-  private readonly watcher: FSWatcher;
+  private readonly files: readonly string[];
+  private readonly index: number;
+  private readonly watchers: readonly FSWatcher[];
   private readonly record = Buffer.alloc(RECORD_BYTES);
   private timer: NodeJS.Timeout | undefined;
-  private size: number;
-  private ms: number;
+  private readonly sizes = LOGS.map(() => 0);
+  private ms = 0;
 
   constructor(dir: string) {
-    this.log = join(dir, LOG);
-    this.fd = openSync(join(dir, FILE), 'a', 0o600);
-    const before = readTimes(dir).at(-1);
-    this.size = before?.size ?? 0;
-    this.ms = before?.ms ?? 0;
-    this.watcher = watch(this.log, { persistent: false }, () => { this.timer ??= setTimeout(() => { this.look(); }, TICK_MS).unref(); });
+    this.files = LOGS.map((name) => join(dir, name));
+    this.index = openSync(join(dir, INDEX), 'a+', 0o600);
+    for (const { ms, size, stream } of recordsIn(readFileSync(join(dir, INDEX)))) { this.sizes[stream] = size; this.ms = ms; }
+    this.watchers = this.files.map((file) => watch(file, { persistent: false }, () => { this.timer ??= setTimeout(() => { this.look(); }, TICK_MS).unref(); }));
     this.look();
   }
 
   private look(): void {
     this.timer = undefined;
-    const { size, mtimeMs } = statSync(this.log, { throwIfNoEntry: false }) ?? { size: this.size, mtimeMs: this.ms };
-    if (size <= this.size) return;
-    this.size = size;
-    // A clock that was set back must not make the log's times go back.
-    this.ms = Math.max(this.ms, mtimeMs);
-    this.record.writeDoubleLE(this.ms, 0);
-    this.record.writeDoubleLE(size, 8);
-    writeSync(this.fd, this.record);
+    const grown = this.files.map((file, stream) => ({ stream, size: 0, mtimeMs: 0, ...pick(statSync(file, { throwIfNoEntry: false })) })).filter(({ stream, size }) => size > (this.sizes[stream] ?? 0));
+    for (const { stream, size, mtimeMs } of grown.sort((a, b) => a.mtimeMs - b.mtimeMs)) {
+      this.sizes[stream] = size;
+      // A clock that was set back must not make the log's times go back.
+      this.ms = Math.max(this.ms, mtimeMs);
+      [this.ms, size, stream].forEach((value, i) => this.record.writeDoubleLE(value, 8 * i));
+      writeSync(this.index, this.record);
+    }
   }
 
   /** The container has ended: nothing is written any more. */
   stop(): void {
-    this.watcher.close();
+    for (const watcher of this.watchers) watcher.close();
     clearTimeout(this.timer);
     this.look();
-    closeSync(this.fd);
+    closeSync(this.index);
   }
 }
 
-export interface LogTime { readonly ms: number; readonly size: number }
+const pick = (stat: { readonly size: number; readonly mtimeMs: number } | undefined): { readonly size?: number; readonly mtimeMs?: number } => stat === undefined ? {} : { size: stat.size, mtimeMs: stat.mtimeMs };
 
-/** The records so far, oldest first. A container of an older version has none. */
-function readTimes(dir: string): LogTime[] {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(join(dir, FILE));
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-    return [];
-  }
-  const times: LogTime[] = [];
-  for (let at = 0; at + RECORD_BYTES <= bytes.length; at += RECORD_BYTES) times.push({ ms: bytes.readDoubleLE(at), size: bytes.readDoubleLE(at + 8) });
-  return times;
-}
+/** Reads the log, in any process. */
+export class LogFiles {
+  private readonly fds: readonly number[];
+  private readonly index: number;
+  /** How far pieces have been told. */
+  private indexAt = 0;
+  private readonly seen = LOGS.map(() => 0);
 
-/** First index of an ordered list for which `holds`, else its length. */
-function firstOf(list: readonly LogTime[], holds: (t: LogTime) => boolean): number {
-  let low = 0, high = list.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (holds(list[middle] as LogTime)) high = middle; else low = middle + 1;
-  }
-  return low;
-}
+  /** Throws as open(2) when there is no log. */
+  constructor(dir: string) { [this.index, ...this.fds] = [INDEX, ...LOGS].map((name) => openSync(join(dir, name), 'r')) as [number, ...number[]]; }
 
-/** Asks for the times, in any process. */
-export class LogTimes {
-  private times: LogTime[];
-
-  /** log: the open log. */
-  constructor(private readonly dir: string, private readonly log: number) { this.times = readTimes(dir); }
-
-  /** When the byte at `offset` was written, ms since 1970. */
-  at(offset: number): number {
-    if (offset >= (this.times.at(-1)?.size ?? 0)) this.times = readTimes(this.dir);
-    const found = this.times[firstOf(this.times, (t) => t.size > offset)];
-    return found === undefined ? fstatSync(this.log).mtimeMs : found.ms;
+  /** What has come since the last time it was asked for, in order. */
+  more(): Piece[] {
+    const now = this.fds.map((fd) => fstatSync(fd));
+    const fresh = Buffer.alloc(fstatSync(this.index).size - this.indexAt);
+    const records = recordsIn(fresh.subarray(0, readSync(this.index, fresh, 0, fresh.length, this.indexAt)));
+    this.indexAt += records.length * RECORD_BYTES;
+    const rest = now.map(({ size, mtimeMs: ms }, stream) => ({ stream, size, ms })).sort((a, b) => a.ms - b.ms);
+    const pieces: Piece[] = [];
+    for (const { stream, size, ms } of [...records, ...rest]) {
+      const begin = this.seen[stream] ?? 0;
+      if (size <= begin) continue;
+      pieces.push({ stream, begin, end: size, ms });
+      this.seen[stream] = size;
+    }
+    return pieces;
   }
 
-  /** Offset of the first byte that was written at `ms` or later, the log's size if there is none. */
-  from(ms: number): number {
-    const i = firstOf(this.times, (t) => t.ms >= ms);
-    const before = i === 0 ? 0 : (this.times[i - 1] as LogTime).size;
-    if (i < this.times.length) return before;
-    const { size, mtimeMs } = fstatSync(this.log);
-    return mtimeMs >= ms ? before : size;
+  /** Bytes of a stream's file, at most `length`; fewer at its end. */
+  read(stream: number, begin: number, length: number): Buffer {
+    const bytes = Buffer.alloc(length);
+    return bytes.subarray(0, readSync(this.fds[stream] ?? -1, bytes, 0, length, begin));
   }
+
+  close(): void { for (const fd of [this.index, ...this.fds]) closeSync(fd); }
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { h: 3600_000, m: 60_000, s: 1000, ms: 1 };

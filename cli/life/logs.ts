@@ -1,51 +1,81 @@
-/** `carrick logs`: what a container of `run -d` has written, and writes. */
-import { closeSync, existsSync, fstatSync, openSync, readSync, watch, writeSync } from 'node:fs';
+/** `carrick logs`: what a container of `run -d` has written, and writes: its standard output to ours, its standard error to ours. */
+import { existsSync, watch, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ControlReply } from '../../shared/control-wire.js';
 import { toText } from '../bytes.js';
 import { type State, directoryOf } from '../container-dir.js';
 import { Failure } from '../failure.js';
 import { Client } from './client.js';
-import { LOG, LogTimes, parseTime } from './log-times.js';
+import { LOGS, LogFiles, type Piece, parseTime } from './log-times.js';
 import { find } from './lookup.js';
 
 const CHUNK = 65536;
 const LF = 10;
+/** Longest setTimeout(3). ms. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
 
-/** Offset at which the last `lines` lines before `size` begin. A last line without its end counts. */
-export function tailOffset(fd: number, size: number, lines: number): number {
-  if (lines === 0) return size;
-  const buffer = Buffer.alloc(CHUNK);
-  let found = 0;
-  for (let end = size; end > 0;) {
-    const start = Math.max(0, end - CHUNK);
-    const n = readSync(fd, buffer, 0, end - start, start);
-    for (let i = n - 1; i >= 0; i--) {
-      // The last byte of all ends the last line; it begins none.
-      if (buffer[i] === LF && start + i < size - 1 && ++found === lines) return start + i + 1;
-    }
-    end = start;
-  }
-  return 0;
-}
+type Read = (stream: number, begin: number, length: number) => Buffer;
 
-/** Offset of the first line that begins at `offset` or later, at most `size`. */
-export function lineOffset(fd: number, offset: number, size: number): number {
+/** Offset of the first line of a stream that begins at `offset` or later, at most `end`. */
+function nextLine(read: Read, stream: number, offset: number, end: number): number {
   if (offset === 0) return 0;
-  const buffer = Buffer.alloc(CHUNK);
-  for (let at = offset - 1; at < size;) {
-    const n = readSync(fd, buffer, 0, CHUNK, at), end = buffer.subarray(0, n).indexOf(LF);
-    if (end >= 0) return Math.min(at + end + 1, size);
-    if (n === 0) break;
-    at += n;
+  for (let at = offset - 1; at < end; at += CHUNK) {
+    const lf = read(stream, at, Math.min(CHUNK, end - at)).indexOf(LF);
+    if (lf >= 0) return at + lf + 1;
   }
-  return size;
+  return end;
 }
 
-function writeAll(bytes: Buffer): void {
+/** A piece without what lies before `begin` or after `end`, or nothing. */
+function clip(p: Piece, begin: number, end: number): Piece[] {
+  const clipped = { ...p, begin: Math.max(p.begin, begin), end: Math.min(p.end, end) };
+  return clipped.begin < clipped.end ? [clipped] : [];
+}
+
+/** The pieces without the lines that were begun before `ms`. */
+export function since(pieces: readonly Piece[], read: Read, ms: number): Piece[] {
+  const begins = LOGS.map((_, stream) => {
+    const own = pieces.filter((p) => p.stream === stream), first = own.find((p) => p.ms >= ms);
+    return first === undefined ? Infinity : nextLine(read, stream, first.begin, own.at(-1)?.end ?? 0);
+  });
+  return pieces.flatMap((p) => clip(p, begins[p.stream] ?? 0, Infinity));
+}
+
+/** The pieces without the lines that were begun after `ms`, a time as -t shows it: a whole number. */
+export function until(pieces: readonly Piece[], read: Read, ms: number): Piece[] {
+  const ends = LOGS.map((_, stream) => {
+    const own = pieces.filter((p) => p.stream === stream), late = own.find((p) => p.ms >= ms + 1);
+    return late === undefined ? Infinity : nextLine(read, stream, late.begin, own.at(-1)?.end ?? 0);
+  });
+  return pieces.flatMap((p) => clip(p, 0, ends[p.stream] ?? 0));
+}
+
+/** The last `lines` lines of the pieces; a last line without its end counts. */
+export function tail(pieces: readonly Piece[], read: Read, lines: number): Piece[] {
+  const kept: Piece[] = [];
+  // Where the shown part of each stream begins, as far as that is known by now.
+  const begins = LOGS.map(() => Infinity);
+  let found = 0;
+  for (let i = pieces.length - 1; i >= 0 && found < lines; i--) {
+    const p = pieces[i] as Piece;
+    for (let end = p.end; end > p.begin && found < lines;) {
+      const from = Math.max(p.begin, end - CHUNK);
+      // With the byte before, which says whether a line begins at `from`.
+      const bytes = read(p.stream, Math.max(0, from - 1), end - Math.max(0, from - 1));
+      for (let at = end - 1; at >= from && found < lines; at--) {
+        if (at === 0 || bytes[at - 1 - Math.max(0, from - 1)] === LF) { found++; begins[p.stream] = at; }
+      }
+      end = from;
+    }
+  }
+  for (const p of pieces) kept.push(...clip(p, begins[p.stream] ?? 0, Infinity));
+  return kept;
+}
+
+function writeAll(fd: number, bytes: Buffer): void {
   for (let done = 0; done < bytes.length;) {
     try {
-      done += writeSync(1, bytes, done);
+      done += writeSync(fd, bytes, done);
     } catch (error) {
       // A pipe that its reader has made non-blocking; there is nothing better to do than to try again.
       if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
@@ -53,62 +83,65 @@ function writeAll(bytes: Buffer): void {
   }
 }
 
-/** A container's log, read from an offset on and written to standard output. */
+/** A container's log, read piece by piece and written to our standard output and error. */
 export class LogReader {
-  private readonly path: string;
-  readonly fd: number;
-  private readonly buffer = Buffer.alloc(CHUNK);
-  /** Where the next byte to show is. */
-  at = 0;
-  private lineBegins = true;
+  private readonly dir: string;
+  private readonly files: LogFiles;
+  private readonly lineBegins = LOGS.map(() => true);
+  readonly read: Read = (stream, begin, length) => this.files.read(stream, begin, length);
 
   /** stamps: each line begins with its time. */
-  constructor(private readonly state: State, private readonly stamps = false) {
-    this.path = join(directoryOf(state), LOG);
-    if (!existsSync(this.path)) throw new Failure(`container ${state.name} has no log; only those of run -d have one`);
-    this.fd = openSync(this.path, 'r');
+  constructor(state: State, private readonly stamps = false) {
+    this.dir = directoryOf(state);
+    if (!existsSync(join(this.dir, LOGS[1]))) throw new Failure(`container ${state.name} has no log; only those of run -d have one`);
+    this.files = new LogFiles(this.dir);
   }
 
-  get size(): number { return fstatSync(this.fd).size; }
+  /** What has come since it was asked last. */
+  more(): Piece[] { return this.files.more(); }
 
-  times(): LogTimes { return new LogTimes(directoryOf(this.state), this.fd); }
-
-  /** Show what there is, up to the offset `end`. */
-  show(end = Infinity): void {
-    const times = this.stamps ? this.times() : undefined;
-    while (this.at < end) {
-      const n = readSync(this.fd, this.buffer, 0, Math.min(CHUNK, end - this.at), this.at);
-      if (n === 0) return;
-      const bytes = this.buffer.subarray(0, n);
-      writeAll(times === undefined ? bytes : this.stamped(bytes, times));
-      this.at += n;
+  show(pieces: readonly Piece[]): void {
+    for (const { stream, begin, end, ms } of pieces) {
+      for (let at = begin; at < end; at += CHUNK) {
+        const bytes = this.read(stream, at, Math.min(CHUNK, end - at));
+        writeAll(1 + stream, this.stamps ? this.stamped(stream, bytes, ms) : bytes);
+      }
     }
   }
 
-  private stamped(bytes: Buffer, times: LogTimes): Buffer {
-    const parts: Buffer[] = [];
+  private stamped(stream: number, bytes: Buffer, ms: number): Buffer {
+    const parts: Buffer[] = [], stamp = Buffer.from(`${new Date(ms).toISOString()} `);
     for (let begin = 0; begin < bytes.length;) {
       const lf = bytes.indexOf(LF, begin), end = lf < 0 ? bytes.length : lf + 1;
-      if (this.lineBegins) parts.push(Buffer.from(`${new Date(times.at(this.at + begin)).toISOString()} `));
+      if (this.lineBegins[stream] === true) parts.push(stamp);
       parts.push(bytes.subarray(begin, end));
-      this.lineBegins = lf >= 0;
+      this.lineBegins[stream] = lf >= 0;
       begin = end;
     }
     return Buffer.concat(parts);
   }
 
-  /** Show what is written until the container, which the client waits for, has ended; what it said. */
-  async follow(client: Client): Promise<ControlReply[]> {
-    const watcher = watch(this.path, () => { this.show(); });
+  /** Show what is written until the container, which the client waits for, has ended, or the clock shows `lastMs`; what it said. */
+  async follow(client: Client, lastMs = Infinity): Promise<ControlReply[]> {
+    const show = (): void => { this.show(this.more().filter((p) => p.ms < lastMs + 1)); };
+    const watchers = LOGS.map((name) => watch(join(this.dir, name), show));
     // What came before the watch began to watch.
-    this.show();
+    show();
+    let timer: NodeJS.Timeout | undefined;
+    const wait = (): void => {
+      const left = lastMs - Date.now();
+      if (left < 0) client.close();
+      else if (left < Infinity) timer = setTimeout(wait, Math.min(left + 1, TIMER_MAX_MS));
+    };
+    wait();
     const replies = await client.untilEnd();
-    watcher.close();
-    this.show();
+    clearTimeout(timer);
+    for (const watcher of watchers) watcher.close();
+    show();
     return replies ?? [];
   }
 
-  close(): void { closeSync(this.fd); }
+  close(): void { this.files.close(); }
 }
 
 export interface LogFlags { readonly follow?: boolean; readonly tail?: number; readonly since?: string; readonly until?: string; readonly timestamps?: boolean }
@@ -120,14 +153,14 @@ function timeOf(flag: string, text: string): number {
 }
 
 export async function logsCommand(ref: string, flags: LogFlags): Promise<void> {
-  if (flags.until !== undefined && flags.follow === true) throw new Failure('--until shows the past, -f what is to come; leave one out');
-  const state = find(ref);
-  const log = new LogReader(state, flags.timestamps === true), { size } = log;
-  const end = flags.until === undefined ? size : Math.min(size, lineOffset(log.fd, log.times().from(timeOf('until', flags.until) + 1), size));
-  const begin = flags.since === undefined ? 0 : lineOffset(log.fd, log.times().from(timeOf('since', flags.since)), size);
-  log.at = Math.max(begin, flags.tail === undefined ? 0 : tailOffset(log.fd, end, flags.tail));
-  log.show(end);
-  const client = flags.follow === true && state.status === 'running' ? Client.tryOpen(state, { op: 'wait' }) : undefined;
-  if (client !== undefined) await log.follow(client);
+  const state = find(ref), lastMs = flags.until === undefined ? Infinity : timeOf('until', flags.until);
+  const log = new LogReader(state, flags.timestamps === true);
+  let pieces = log.more();
+  if (flags.until !== undefined) pieces = until(pieces, log.read, lastMs);
+  if (flags.since !== undefined) pieces = since(pieces, log.read, timeOf('since', flags.since));
+  if (flags.tail !== undefined) pieces = tail(pieces, log.read, flags.tail);
+  log.show(pieces);
+  const client = flags.follow === true && state.status === 'running' && lastMs > Date.now() ? Client.tryOpen(state, { op: 'wait' }) : undefined;
+  if (client !== undefined) await log.follow(client, lastMs);
   log.close();
 }
