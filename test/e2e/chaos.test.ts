@@ -1,4 +1,4 @@
-/** Sixty containers that are killed at random moments leave nothing (chaos.ts); a thousand: chaos.e2e.ts. */
+/** Sixty containers that are killed at random moments leave nothing (chaos.ts); more: chaos.e2e.ts. */
 import { test } from 'node:test';
 import { chaos } from './chaos.js';
 
