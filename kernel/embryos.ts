@@ -323,6 +323,10 @@ function commitProcess(k: Kernel, f: Frame, e: Embryo, child: Proc, pid: number)
   tellKin(tg);
   k.trace.onChild(e, f.task);
   if (L.tgExe(tg) !== 0) k.ep.quiet(L.SRV_VFS, Msg.EXE_SET, [tg, L.tgExe(tg), SAME_AS_PARENT]);
+  if (!shared && L.tgSysv(e.creator.tg) !== 0) {
+    L.setTgSysv(tg, 1);
+    k.ep.quiet(L.SRV_IPC, Msg.SHM_FORK, [e.creator.tg, tg]);
+  }
   if (!shared) admit(e.task, tg);
   child.token = k.ep.watch(pidfd, EPOLLIN, () => { endGroup(k, child); });
   if (child.token < 0) { child.announced = SIGKILL; native.killProcess(tg, SIGKILL); endGroup(k, child); return -E.EAGAIN; }

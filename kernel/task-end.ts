@@ -38,9 +38,10 @@ function parkedAt(task: number): number {
   return srv < 0 ? 0 : 1 << srv;
 }
 
-/** Servers that must act on a group's end at once: those where its tasks are parked, and vfs if others may be waiting for its locks or its terminal. */
+/** Servers that must act on a group's end at once: those where its tasks are parked, vfs if others may be waiting for its locks or its terminal, ipc for its semaphores. */
 function concerned(tg: number): number {
   let mask = L.tgLocks(tg) !== 0 || L.tgCtty(tg) !== 0 ? 1 << L.SRV_VFS : 0;
+  if (L.tgSysv(tg) !== 0) mask |= 1 << L.SRV_IPC;
   eachTaskOf(tg, (t) => { mask |= parkedAt(t); });
   return mask;
 }

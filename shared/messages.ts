@@ -86,8 +86,12 @@ export const enum Msg {
   UNIX_NAME = 72,
   /** vfs → net. [slot, inode key > 0 or -errno] */
   UNIX_NAMED = 73,
-  /** vfs → net. A file of /proc/net: [serial]; bytes its name. Answer PROC_NET_TEXT. */
-  PROC_NET = 74,
-  /** net → vfs. [serial, 1 = more pieces follow]; bytes a piece of the content. */
-  PROC_NET_TEXT = 75,
+  /** vfs → net, ipc. A file of /proc/net, /proc/sysvipc: [serial]; bytes its name. Answer PROC_TEXT (proc-text.ts). */
+  PROC_ASK = 74,
+  /** The answer. [serial, 1 = more pieces follow]; bytes a piece of the content. */
+  PROC_TEXT = 75,
+  /** kernel → ipc. A process that may have System V segments attached has a child, which then has them, too. [tg, child's tg] */
+  SHM_FORK = 76,
+  /** kernel → ipc. Such a process is about to run another program, and has none attached any more. [tg, pid] */
+  SHM_EXEC = 77,
 }

@@ -120,6 +120,8 @@ export function commitExec(k: Kernel, f: Frame, x: Exec): number {
   oldSlots.push(f.slot);
   host.scratchView.setInt32(FDS, native.areaFd(area), true);
   const need = native.ctlSend(p.tg, CTL_EXEC, 1, FDS, 0, 0);
+  // Of what a vfork child may have attached, its parent has it still.
+  if (L.tgSysv(p.tg) !== 0 && p.mm.users === 1) k.ep.quiet(L.SRV_IPC, Msg.SHM_EXEC, [p.tg, p.pid]);
   p.left = { mm: p.mm, pctx: L.tgPctx(p.tg), slots: oldSlots };
   p.mm = mm;
   const slotId = area * L.SLOT_MAX + slot;

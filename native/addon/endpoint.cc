@@ -113,7 +113,7 @@ static void copy_reply(const uint8_t *rec, uint8_t *slot)
 	uint32_t rflags = rec32(rec, SLOT_FIELD(rflags));
 	uint32_t lead = rec32(rec, SLOT_FIELD(inlen));
 
-	if (((rflags & CARRICK_RF_CLONE) != 0 || rec32(rec, SLOT_FIELD(nr)) == CARRICK_NR_SIG_FETCH) && lead <= CARRICK_PAYLOAD_MAX)
+	if (((rflags & (CARRICK_RF_CLONE | CARRICK_RF_PIECES)) != 0 || rec32(rec, SLOT_FIELD(nr)) == CARRICK_NR_SIG_FETCH) && lead <= CARRICK_PAYLOAD_MAX)
 		memcpy(slot + CARRICK_PAYLOAD_OFF, rec + CARRICK_PAYLOAD_OFF, lead);
 	memcpy(slot + SLOT_FIELD(arglen), rec + SLOT_FIELD(arglen), 6 * 4);
 	memcpy(slot + SLOT_FIELD(ret), rec + SLOT_FIELD(ret), 8);

@@ -157,6 +157,51 @@ long do_mmap(struct task *t, const u64 a[6])
 	return -EAGAIN;
 }
 
+#define SHM_RDONLY_FLAG 010000
+#define SHM_REMAP_FLAG 040000
+#define SHM_EXEC_FLAG 0100000
+
+/**
+ * shmat(2). The server has looked at everything but what is mapped there: it answers with the bytes to map and the fd to map them from.
+ */
+long do_shmat(struct task *t, const u64 a[6])
+{
+	u64 addr = a[1] & ~4095ull, flags = 1 /* MAP_SHARED */, prot = (a[2] & SHM_RDONLY_FLAG) ? 1 : 3;
+	long len = call_server(t, __NR_shmat, a), r;
+	int fds[8];
+
+	if (len < 0)
+		return len;
+	if (ctl_take(t, CTL_MMAP, t->slot->ctl_need, fds) < 1)
+		return -ENOMEM;
+	if (a[2] & SHM_EXEC_FLAG)
+		prot |= PROT_EXEC_BIT;
+	if (a[1] != 0)
+		flags |= (a[2] & SHM_REMAP_FLAG) ? MAP_FIXED_BIT : MAP_FIXED_NOREPLACE_BIT;
+	r = a[1] != 0 && in_stub(addr, (u64)len) ? -EINVAL : map(addr, (u64)len, prot, flags, (u64)fds[0], 0);
+	host(__NR_close, fds[0]);
+	return r == -EEXIST ? -EINVAL : r;
+}
+
+/* shmdt(2): the server finds the pieces, pairs of address and length. */
+long do_shmdt(struct task *t, const u64 a[6])
+{
+	u64 none[6] = { 0 }, pieces[2 * 512];
+	long n = call_server(t, __NR_shmdt, a);
+
+	if (n < 0)
+		return n;
+	if (n > 512)
+		return -EINVAL;
+	memcpy(pieces, payload_of(t->slot), 16 * (u64)n);
+	for (long i = 0; i < n; i++) {
+		none[0] = pieces[2 * i];
+		none[1] = pieces[2 * i + 1];
+		mem_call(t, __NR_munmap, none);
+	}
+	return 0;
+}
+
 long mem_call(struct task *t, long nr, const u64 a[6])
 {
 	switch (nr) {

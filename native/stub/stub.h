@@ -314,6 +314,8 @@ void fds_alone(void);
 void brk_tell(struct task *t);
 long mem_call(struct task *t, long nr, const u64 a[6]);
 long do_mmap(struct task *t, const u64 a[6]);
+long do_shmat(struct task *t, const u64 a[6]);
+long do_shmdt(struct task *t, const u64 a[6]);
 
 bool deliverable(const struct task *t);
 void set_sigmask(struct task *t, u64 mask);

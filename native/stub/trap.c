@@ -152,6 +152,10 @@ static long slow_call(struct task *t, struct ucontext *uc, long nr, const u64 a[
 	case __NR_epoll_pwait:
 	case __NR_epoll_pwait2:
 		return masked_call(t, nr, a);
+	case __NR_shmat:
+		return do_shmat(t, a);
+	case __NR_shmdt:
+		return do_shmdt(t, a);
 	case __NR_unshare:
 		umask_share(t, (u32)a[0]);
 		break;

@@ -1,4 +1,4 @@
-/** The ipc server's worker: pipes, FIFOs, eventfd, poll, select, epoll. */
+/** The ipc server's worker: pipes, FIFOs, eventfd, poll, select, epoll, System V IPC. */
 import { runWorker } from '../../shared/boot.js';
 import { installIpc } from './server.js';
 

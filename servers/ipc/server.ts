@@ -16,6 +16,7 @@ import { installPipeCalls } from './syscalls/pipe.js';
 import { installPollCalls } from './syscalls/poll.js';
 import { installSelectCalls } from './syscalls/select.js';
 import { holdsSplice, installSpliceCalls, releaseSplice } from './syscalls/splice.js';
+import { installSysv } from './sysv/install.js';
 
 /** dir: a host directory of the container's own. */
 export function installIpc(ep: Endpoint, dir: string): void {
@@ -34,8 +35,10 @@ export function installIpc(ep: Endpoint, dir: string): void {
   installEpollCalls(ep, epolls, ready);
   installPollCalls(ep, waits);
   installSelectCalls(ep, waits);
+  const dropSysv = installSysv(ep);
   ep.onDropped = (f) => {
     dropHeld(ep, f);
+    dropSysv(f);
     waits.release(f);
     if (holdsSplice(f)) releaseSplice(ep, f);
   };

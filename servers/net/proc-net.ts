@@ -1,8 +1,5 @@
 /**
- * The files of /proc/net, which vfs asks for when a guest reads one.
- *
- *   vfs ── PROC_NET [serial]; name ──► net
- *   net ── PROC_NET_TEXT [serial, more]; text ──► vfs     in pieces, `more` 1 but for the last
+ * The files of /proc/net, which vfs asks for when a guest reads one (shared/proc-text.ts).
  *
  * What describes interfaces, routes and protocols is the host's, or that of the container's namespace. Tables of sockets show the container's own
  * alone: the host's lines are kept whose inode is one of ours, with the guest's owner, and AF_UNIX names as guests know them. In a namespace of its own
@@ -11,11 +8,8 @@
 import type { Endpoint } from '../../shared/endpoint.js';
 import * as L from '../../shared/gen/layout.js';
 import * as host from '../../shared/host.js';
-import { Msg } from '../../shared/messages.js';
+import { tellProc } from '../../shared/proc-text.js';
 import type { Sock, Socks } from './sock.js';
-
-/** Characters that one message carries. */
-const PIECE = 48 * 1024;
 
 /** sl, local, remote, state, queues, timer, retransmits; then owner, timeout, inode. */
 const INET = /^((?: *[^ ]+){7} +)(\d+)( +\d+ )(\d+)/;
@@ -94,13 +88,5 @@ export class ProcNet {
 
 export function installProcNet(ep: Endpoint, socks: Socks): void {
   const tables = new ProcNet(socks);
-  ep.on(Msg.PROC_NET, (m) => {
-    const serial = m.w[0] as number;
-    const text = tables.text(m.text);
-    for (let at = 0; ; at += PIECE) {
-      const more = at + PIECE < text.length;
-      ep.send(L.SRV_VFS, Msg.PROC_NET_TEXT, [serial, more ? 1 : 0], text.slice(at, at + PIECE));
-      if (!more) return;
-    }
-  });
+  tellProc(ep, (name) => tables.text(name));
 }

@@ -22,7 +22,7 @@ import { installRw } from './syscalls/rw.js';
 import { installSeek } from './syscalls/seek.js';
 import { installStat } from './syscalls/stat.js';
 import { installXattr } from './syscalls/xattr.js';
-import { installProcNet } from './procfs/net.js';
+import { installAsked } from './procfs/asked.js';
 import { installUmask } from './umask.js';
 import { installUnixNames } from './unix-name.js';
 
@@ -44,7 +44,7 @@ export function installVfs(ep: Endpoint): void {
   installExec(ep);
   installUmask(ep);
   installUnixNames(ep);
-  installProcNet(ep);
+  installAsked(ep);
   installOpen(ep);
   installRw(ep);
   installSeek(ep);

@@ -46,6 +46,7 @@ export const RF_SIGNAL = 8;
 export const RF_MMAP_FD = 16;
 export const RF_REAP = 32;
 export const RF_DIR_END = 64;
+export const RF_PIECES = 128;
 export const ANSWER_FOUND = 1;
 export const ANSWER_ABSENT = 2;
 export const ANSWER_NONE = 3;
@@ -997,45 +998,50 @@ export const tgSessionLeader = (row: number): number => $tg.i32[row * 128 + 22] 
 export const setTgSessionLeader = (row: number, v: number): void => { $tg.i32[row * 128 + 22] = v; };
 /** Index into tgI32() for Atomics. */
 export const TG_SESSION_LEADER_AT = (row: number): number => row * 128 + 22;
-/** 1 once it has held a POSIX lock: vfs must hear of its end at once. Writer: vfs. */
-export const tgLocks = (row: number): number => $tg.i32[row * 128 + 23] as number;
-export const setTgLocks = (row: number, v: number): void => { $tg.i32[row * 128 + 23] = v; };
+/** 1 once it may have System V segments attached or semaphores to undo: ipc must hear of its end at once. Writer: ipc; kernel while it is an embryo. */
+export const tgSysv = (row: number): number => $tg.i32[row * 128 + 23] as number;
+export const setTgSysv = (row: number, v: number): void => { $tg.i32[row * 128 + 23] = v; };
 /** Index into tgI32() for Atomics. */
-export const TG_LOCKS_AT = (row: number): number => row * 128 + 23;
+export const TG_SYSV_AT = (row: number): number => row * 128 + 23;
+/** 1 once it has held a POSIX lock: vfs must hear of its end at once. Writer: vfs. */
+export const tgLocks = (row: number): number => $tg.i32[row * 128 + 24] as number;
+export const setTgLocks = (row: number, v: number): void => { $tg.i32[row * 128 + 24] = v; };
+/** Index into tgI32() for Atomics. */
+export const TG_LOCKS_AT = (row: number): number => row * 128 + 24;
 /** CLOCK_MONOTONIC at creation, ns. Writer: kernel. */
-export const tgStartNs = (row: number): number => $tg.f64[row * 64 + 12] as number;
-export const setTgStartNs = (row: number, v: number): void => { $tg.f64[row * 64 + 12] = v; };
+export const tgStartNs = (row: number): number => $tg.f64[row * 64 + 13] as number;
+export const setTgStartNs = (row: number, v: number): void => { $tg.f64[row * 64 + 13] = v; };
 /** User time of reaped children, ns. Writer: kernel. */
-export const tgCutimeNs = (row: number): number => $tg.f64[row * 64 + 13] as number;
-export const setTgCutimeNs = (row: number, v: number): void => { $tg.f64[row * 64 + 13] = v; };
+export const tgCutimeNs = (row: number): number => $tg.f64[row * 64 + 14] as number;
+export const setTgCutimeNs = (row: number, v: number): void => { $tg.f64[row * 64 + 14] = v; };
 /** System time of reaped children, ns. Writer: kernel. */
-export const tgCstimeNs = (row: number): number => $tg.f64[row * 64 + 14] as number;
-export const setTgCstimeNs = (row: number, v: number): void => { $tg.f64[row * 64 + 14] = v; };
+export const tgCstimeNs = (row: number): number => $tg.f64[row * 64 + 15] as number;
+export const setTgCstimeNs = (row: number, v: number): void => { $tg.f64[row * 64 + 15] = v; };
 /** Guest address of argv[0]'s string. Writer: kernel. */
-export const tgArgStart = (row: number): number => $tg.f64[row * 64 + 15] as number;
-export const setTgArgStart = (row: number, v: number): void => { $tg.f64[row * 64 + 15] = v; };
+export const tgArgStart = (row: number): number => $tg.f64[row * 64 + 16] as number;
+export const setTgArgStart = (row: number, v: number): void => { $tg.f64[row * 64 + 16] = v; };
 /** End of the argument strings. */
-export const tgArgEnd = (row: number): number => $tg.f64[row * 64 + 16] as number;
-export const setTgArgEnd = (row: number, v: number): void => { $tg.f64[row * 64 + 16] = v; };
+export const tgArgEnd = (row: number): number => $tg.f64[row * 64 + 17] as number;
+export const setTgArgEnd = (row: number, v: number): void => { $tg.f64[row * 64 + 17] = v; };
 /** Guest address of the first environment string. */
-export const tgEnvStart = (row: number): number => $tg.f64[row * 64 + 17] as number;
-export const setTgEnvStart = (row: number, v: number): void => { $tg.f64[row * 64 + 17] = v; };
+export const tgEnvStart = (row: number): number => $tg.f64[row * 64 + 18] as number;
+export const setTgEnvStart = (row: number, v: number): void => { $tg.f64[row * 64 + 18] = v; };
 /** End of the environment strings. */
-export const tgEnvEnd = (row: number): number => $tg.f64[row * 64 + 18] as number;
-export const setTgEnvEnd = (row: number, v: number): void => { $tg.f64[row * 64 + 18] = v; };
+export const tgEnvEnd = (row: number): number => $tg.f64[row * 64 + 19] as number;
+export const setTgEnvEnd = (row: number, v: number): void => { $tg.f64[row * 64 + 19] = v; };
 /** Soft limits by RLIMIT_*, Infinity for RLIM_INFINITY. Writer: kernel. */
-export const tgRlimCur = (row: number, ix: number): number => $tg.f64[row * 64 + 19 + ix] as number;
-export const setTgRlimCur = (row: number, ix: number, v: number): void => { $tg.f64[row * 64 + 19 + ix] = v; };
+export const tgRlimCur = (row: number, ix: number): number => $tg.f64[row * 64 + 20 + ix] as number;
+export const setTgRlimCur = (row: number, ix: number, v: number): void => { $tg.f64[row * 64 + 20 + ix] = v; };
 /** First byte of the field in tgU8(). */
-export const TG_RLIM_CUR_BYTE = (row: number): number => row * 512 + 152;
+export const TG_RLIM_CUR_BYTE = (row: number): number => row * 512 + 160;
 /** Hard limits by RLIMIT_*. Writer: kernel. */
-export const tgRlimMax = (row: number, ix: number): number => $tg.f64[row * 64 + 35 + ix] as number;
-export const setTgRlimMax = (row: number, ix: number, v: number): void => { $tg.f64[row * 64 + 35 + ix] = v; };
+export const tgRlimMax = (row: number, ix: number): number => $tg.f64[row * 64 + 36 + ix] as number;
+export const setTgRlimMax = (row: number, ix: number, v: number): void => { $tg.f64[row * 64 + 36 + ix] = v; };
 /** First byte of the field in tgU8(). */
-export const TG_RLIM_MAX_BYTE = (row: number): number => row * 512 + 280;
+export const TG_RLIM_MAX_BYTE = (row: number): number => row * 512 + 288;
 /** Soft RLIMIT_NOFILE before another process lowered it, 0 = none has: up to there the stub may have given numbers that it has yet to tell of (slot.owed). Writer: kernel. */
-export const tgNofileHad = (row: number): number => $tg.f64[row * 64 + 51] as number;
-export const setTgNofileHad = (row: number, v: number): void => { $tg.f64[row * 64 + 51] = v; };
+export const tgNofileHad = (row: number): number => $tg.f64[row * 64 + 52] as number;
+export const setTgNofileHad = (row: number, v: number): void => { $tg.f64[row * 64 + 52] = v; };
 /** Bytes of each table's SharedArrayBuffer. */
 export const TABLE_BYTES = { cred: 1048576, fdchunk: 9437184, files: 8388608, meta: 512, ofd: 4456448, task: 1048576, tg: 2097152 } as const;
 export type TableName = keyof typeof TABLE_BYTES;

@@ -78,6 +78,7 @@ export const CONSTANTS = {
   RF_MMAP_FD: 16,
   RF_REAP: 32,
   RF_DIR_END: 64,
+  RF_PIECES: 128,
 
   /** answer.kind. */
   ANSWER_FOUND: 1,

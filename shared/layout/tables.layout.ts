@@ -51,6 +51,7 @@ export const tg = table('tg', 'A guest process: thread group.', 4096, 512, {
   prog: i32('In a compat report: number of its executable (shared/report.ts). Writer: kernel.'),
   subreaper: i32('PR_SET_CHILD_SUBREAPER. Writer: kernel.'),
   session_leader: i32('1 when sid == tgid was set by setsid. Writer: kernel.'),
+  sysv: i32('1 once it may have System V segments attached or semaphores to undo: ipc must hear of its end at once. Writer: ipc; kernel while it is an embryo.'),
   locks: i32('1 once it has held a POSIX lock: vfs must hear of its end at once. Writer: vfs.'),
   start_ns: f64('CLOCK_MONOTONIC at creation, ns. Writer: kernel.'),
   cutime_ns: f64('User time of reaped children, ns. Writer: kernel.'),

@@ -5,6 +5,7 @@ import { realtimeNs } from '../../../shared/clock.js';
 import * as L from '../../../shared/gen/layout.js';
 import * as host from '../../../shared/host.js';
 import { TgState, eachTg } from '../../../shared/tasks.js';
+import { fillSysv } from './asked.js';
 import type { StaticDir } from './node.js';
 
 /** The host's text, or a documented constant when it cannot be read. */
@@ -64,10 +65,7 @@ export function addGlobals(d: StaticDir): void {
   const tty = d.dir('tty');
   tty.text('drivers', () => '/dev/tty             /dev/tty        5       0 system:/dev/tty\n/dev/ptmx            /dev/ptmx       5       2 system\npty_slave            /dev/pts      136 0-1048575 pty:slave\npty_master           /dev/ptm      128 0-1048575 pty:master\n');
   tty.text('ldiscs', () => 'n_tty       0\n');
-  const sysv = d.dir('sysvipc');
-  sysv.text('shm', () => '       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n');
-  sysv.text('msg', () => '       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n');
-  sysv.text('sem', () => '       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n');
+  fillSysv(d.dir('sysvipc'));
   const pressure = d.dir('pressure');
   for (const name of ['cpu', 'io', 'memory']) pressure.text(name, () => hostFile(`/proc/pressure/${name}`, 'some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n'));
 }

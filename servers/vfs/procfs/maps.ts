@@ -67,8 +67,13 @@ export const NO_HEAP: Heap = { start: 0, end: 0 };
 /** Is it the heap's mapping? As Linux says it of a mapping without a file: it overlaps the range of brk(2). */
 function isHeap(heap: Heap, from: string, to: string): boolean { return parseInt(from, 16) < heap.end && parseInt(to, 16) > heap.start; }
 
+/** A System V segment (servers/ipc/sysv/shm.ts): its key and id, which is its inode number on Linux. */
+const SEGMENT = /^\/memfd:sysv-([0-9a-f]{8})-(\d+) \(deleted\)$/;
+
 function translateLine(m: RegExpExecArray, heap: Heap): string {
   const [, from, to, perms, off, dev, ino, path] = m as unknown as readonly string[];
+  const segment = SEGMENT.exec(path ?? '');
+  if (segment !== null) return `${`${from}-${to} ${perms} ${off} 00:01 ${segment[2]} `.padEnd(PATH_COLUMN)}/SYSV${segment[1]} (deleted)`;
   const head = `${from}-${to} ${perms} ${off} ${dev} ${ino} `;
   const name = (path ?? '') === '' && isHeap(heap, from as string, to as string) ? '[heap]' : nameOf(path ?? '', dev as string, Number(ino));
   return name === '' ? head : head.padEnd(PATH_COLUMN) + name;

@@ -19,7 +19,7 @@ import { auxvText, cmdlineText, environText, exePath } from './exe.js';
 import { FdDir } from './fd.js';
 import { translateMaps } from './maps.js';
 import { mountinfoText, mountstatsText, mountsText } from './mounts.js';
-import { netDir } from './net.js';
+import { netDir } from './asked.js';
 import { LinkInode, LiveDir, StaticDir, TextInode } from './node.js';
 import { ioText, limitsText, statText, statmText, statusText } from './status.js';
 import { type Target, alive, fsOf, guardFor, heapOf, hostText, isZombie, leaderOf, mayInspect } from './target.js';

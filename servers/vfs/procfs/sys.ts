@@ -4,6 +4,7 @@
  */
 import { E } from '../../../shared/errno.js';
 import { FD_LIMIT } from '../../../shared/fdtable.js';
+import * as IPC from '../../../shared/ipc-limits.js';
 import { domainName, hostName } from '../../../shared/tasks.js';
 import { CAP_LAST } from '../../../shared/creds.js';
 import { type File, O_ACCMODE, O_RDONLY } from '../file.js';
@@ -25,8 +26,9 @@ const HOST = true, OWN = false;
 const ROWS: readonly Row[] = [
   ['kernel/ostype', 'Linux', OWN], ['kernel/osrelease', '5.10.0', HOST], ['kernel/version', '#1 SMP', HOST], ['kernel/arch', 'x86_64', HOST],
   ['kernel/pid_max', '4194304', HOST], ['kernel/threads-max', '4096', OWN], ['kernel/ngroups_max', '65536', OWN], ['kernel/cap_last_cap', String(CAP_LAST), OWN],
-  ['kernel/shmmax', '18446744073692774399', OWN], ['kernel/shmall', '18446744073692774399', OWN], ['kernel/shmmni', '4096', OWN], ['kernel/shm_rmid_forced', '0', OWN],
-  ['kernel/msgmax', '8192', OWN], ['kernel/msgmnb', '16384', OWN], ['kernel/msgmni', '32000', OWN], ['kernel/sem', '32000\t1024000000\t500\t32000', OWN],
+  ['kernel/shmmax', IPC.SHMMAX_TEXT, OWN], ['kernel/shmall', IPC.SHMMAX_TEXT, OWN], ['kernel/shmmni', String(IPC.SHMMNI), OWN], ['kernel/shm_rmid_forced', '0', OWN],
+  ['kernel/msgmax', String(IPC.MSGMAX), OWN], ['kernel/msgmnb', String(IPC.MSGMNB), OWN], ['kernel/msgmni', String(IPC.MSGMNI), OWN],
+  ['kernel/sem', [IPC.SEMMSL, IPC.SEMMNS, IPC.SEMOPM, IPC.SEMMNI].join('\t'), OWN],
   ['kernel/core_pattern', 'core', OWN], ['kernel/core_uses_pid', '0', OWN], ['kernel/core_pipe_limit', '0', OWN], ['kernel/overflowuid', '65534', OWN], ['kernel/overflowgid', '65534', OWN],
   ['kernel/perf_event_paranoid', '3', OWN], ['kernel/kptr_restrict', '1', OWN], ['kernel/dmesg_restrict', '1', OWN], ['kernel/tainted', '0', OWN],
   ['kernel/randomize_va_space', '2', HOST], ['kernel/panic', '0', OWN], ['kernel/panic_on_oops', '0', OWN], ['kernel/printk', '4\t4\t1\t7', OWN],
@@ -45,7 +47,8 @@ const ROWS: readonly Row[] = [
   ['fs/mount-max', '100000', OWN], ['fs/overflowuid', '65534', OWN], ['fs/overflowgid', '65534', OWN], ['fs/suid_dumpable', '0', OWN],
   ['fs/protected_hardlinks', '1', OWN], ['fs/protected_symlinks', '1', OWN], ['fs/protected_fifos', '1', OWN], ['fs/protected_regular', '2', OWN],
   ['fs/inotify/max_queued_events', '16384', HOST], ['fs/inotify/max_user_instances', '128', HOST], ['fs/inotify/max_user_watches', '65536', HOST], ['fs/epoll/max_user_watches', '1048576', HOST],
-  ['fs/mqueue/msg_default', '10', OWN], ['fs/mqueue/msg_max', '10', OWN], ['fs/mqueue/msgsize_default', '8192', OWN], ['fs/mqueue/msgsize_max', '8192', OWN], ['fs/mqueue/queues_max', '256', OWN],
+  ['fs/mqueue/msg_default', String(IPC.MQ_MSG_DEFAULT), OWN], ['fs/mqueue/msg_max', String(IPC.MQ_MSG_MAX), OWN], ['fs/mqueue/msgsize_default', String(IPC.MQ_SIZE_DEFAULT), OWN],
+  ['fs/mqueue/msgsize_max', String(IPC.MQ_SIZE_MAX), OWN], ['fs/mqueue/queues_max', String(IPC.MQ_QUEUES_MAX), OWN],
   ['net/core/somaxconn', '4096', HOST], ['net/core/rmem_default', '212992', HOST], ['net/core/rmem_max', '212992', HOST], ['net/core/wmem_default', '212992', HOST], ['net/core/wmem_max', '212992', HOST],
   ['net/core/optmem_max', '131072', HOST], ['net/core/netdev_max_backlog', '1000', HOST],
   ['net/ipv4/ip_forward', '0', OWN], ['net/ipv4/ip_local_port_range', '32768\t60999', HOST], ['net/ipv4/ip_unprivileged_port_start', '1024', HOST], ['net/ipv4/tcp_rmem', '4096\t131072\t6291456', HOST],
