@@ -79,6 +79,8 @@ case ${1:-} in
 	need docker-registry docker-registry
 	need skopeo skopeo
 	need umoci umoci
+	need_file /usr/lib/postgresql/15/bin/postgres postgresql-15
+	need ipcs util-linux
 	;;
 esac
 case ${1:-} in

@@ -7,7 +7,7 @@ export const IPC_CALLS: readonly SyscallRow[] = [
   row(23, -1, 'select', 'ipc', 'partial', 'fast', 'nfds:int readfds:ptr writefds:ptr exceptfds:ptr timeout:ptr'),
   row(29, 194, 'shmget', 'ipc', 'partial', '', 'key:hex size:size shmflg:hex'),
   row(30, 196, 'shmat', 'ipc', 'partial', '', 'shmid:int shmaddr:ptr shmflg:hex'),
-  row(31, 195, 'shmctl', 'ipc', 'partial', '', 'shmid:int op:int buf:ptr'),
+  row(31, 195, 'shmctl', 'ipc', 'partial', '', 'shmid:int op:int buf:ptr', 'SHM_LOCK sets its flag only'),
   row(64, 190, 'semget', 'ipc', 'partial', '', 'key:hex nsems:int semflg:hex'),
   row(65, 193, 'semop', 'ipc', 'partial', '', 'semid:int sops:inbuf:6:2 nsops:size'),
   row(66, 191, 'semctl', 'ipc', 'partial', '', 'semid:int semnum:int op:int arg:hex'),

@@ -996,7 +996,7 @@ export const SYSCALL_NOTES: readonly string[] = [
   "",
   "",
   "",
-  "",
+  "SHM_LOCK sets its flag only",
   "",
   "",
   "",

@@ -141,7 +141,7 @@ function limits(shms: Shms, f: Frame): number {
 /** SHM_INFO: what is in use. The highest index. */
 function usage(shms: Shms, f: Frame): number {
   let resident = 0;
-  for (const seg of shms.ids) resident += shms.resident(seg);
+  for (const seg of shms.ids.all()) resident += shms.resident(seg);
   const at = host.STRUCT;
   host.scratch.fill(0, at, at + SHM_INFO_BYTES);
   v.setInt32(at, shms.ids.inUse, true);

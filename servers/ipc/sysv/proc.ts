@@ -26,8 +26,8 @@ export function sysvText(name: string, shms: Shms, sems: Sems, msgs: Msgs): stri
       const counts = shms.attached();
       return SHM_HEAD + shms.list(counts).map((s) => shmLine(s, counts.get(s.ino) ?? 0, shms.resident(s))).join('');
     }
-    case 'sem': return SEM_HEAD + [...sems.ids].map(semLine).join('');
-    case 'msg': return MSG_HEAD + [...msgs.ids].map(msgLine).join('');
+    case 'sem': return SEM_HEAD + sems.ids.all().map(semLine).join('');
+    case 'msg': return MSG_HEAD + msgs.ids.all().map(msgLine).join('');
     default: return '';
   }
 }

@@ -168,7 +168,7 @@ export class Sems {
 
   /** A process has ended: its adjustments are made. Values stay within 0 and SEMVMX. */
   gone(tg: number, pid: number): void {
-    for (const a of this.ids) {
+    for (const a of this.ids.all()) {
       const un = a.undo.get(tg);
       if (un === undefined) continue;
       a.undo.delete(tg);

@@ -143,15 +143,15 @@ export class Shms {
 
   /** All, given what is attached: removed ones that are not go. */
   list(counts: ReadonlyMap<number, number>): Segment[] {
-    for (const seg of [...this.ids]) if ((seg.mode & SHM_DEST) !== 0 && !counts.has(seg.ino)) this.destroy(seg);
-    return [...this.ids];
+    for (const seg of this.ids.all()) if ((seg.mode & SHM_DEST) !== 0 && !counts.has(seg.ino)) this.destroy(seg);
+    return this.ids.all();
   }
 
   /** Bytes of a segment by inode, 0 = none. */
   bytesOf(ino: number): number { return this.byIno(ino)?.bytes ?? 0; }
 
   byIno(ino: number): Segment | undefined {
-    for (const seg of this.ids) if (seg.ino === ino) return seg;
+    for (const seg of this.ids.all()) if (seg.ino === ino) return seg;
     return undefined;
   }
 
@@ -185,11 +185,11 @@ export class Shms {
   }
 
   /** SHM_FORK. */
-  forked(from: number, to: number): void { for (const seg of this.ids) if (seg.users.has(from)) seg.users.add(to); }
+  forked(from: number, to: number): void { for (const seg of this.ids.all()) if (seg.users.has(from)) seg.users.add(to); }
 
   /** A process has ended, or is beginning another program: then its mappings are still to be seen for a moment. */
   gone(tg: number, pid: number, exec: boolean): void {
-    for (const seg of this.ids) {
+    for (const seg of this.ids.all()) {
       if (!seg.users.delete(tg)) continue;
       seg.detached(pid);
       if ((seg.mode & SHM_DEST) === 0) continue;
@@ -205,7 +205,7 @@ export class Shms {
     this.reaping = true;
     this.later(() => {
       this.reaping = false;
-      if ([...this.ids].some((seg) => (seg.mode & SHM_DEST) !== 0)) this.list(this.attached());
+      if (this.ids.all().some((seg) => (seg.mode & SHM_DEST) !== 0)) this.list(this.attached());
     });
   }
 }
