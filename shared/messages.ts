@@ -90,6 +90,10 @@ export const enum Msg {
   PROC_ASK = 74,
   /** The answer. [serial, 1 = more pieces follow]; bytes a piece of the content. */
   PROC_TEXT = 75,
+  /** ipc → vfs. The umask of an fs_struct, which is not a process's own (servers/vfs/umask.ts). [slot, fs] */
+  UMASK_ASK = 78,
+  /** The answer. [slot, umask] */
+  UMASK_TOLD = 79,
   /** kernel → ipc. A process that may have System V segments attached has a child, which then has them, too. [tg, child's tg] */
   SHM_FORK = 76,
   /** kernel → ipc. Such a process is about to run another program, and has none attached any more. [tg, pid] */

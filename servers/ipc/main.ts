@@ -1,4 +1,4 @@
-/** The ipc server's worker: pipes, FIFOs, eventfd, poll, select, epoll, System V IPC. */
+/** The ipc server's worker: pipes, FIFOs, eventfd, poll, select, epoll, System V IPC, POSIX message queues. */
 import { runWorker } from '../../shared/boot.js';
 import { installIpc } from './server.js';
 

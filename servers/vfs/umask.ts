@@ -10,8 +10,9 @@ import type { Endpoint } from '../../shared/endpoint.js';
 import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
 import * as NR from '../../shared/gen/syscalls.js';
+import { Msg } from '../../shared/messages.js';
 import { native } from '../../shared/native.js';
-import type { FsStruct } from './fs-struct.js';
+import { type FsStruct, fsGet } from './fs-struct.js';
 import { callerOf } from './syscalls/args.js';
 
 const BITS = 0o777;
@@ -41,4 +42,5 @@ function sys_umask(f: Frame): number {
 export function installUmask(ep: Endpoint): void {
   ep.handle(NR.NR_umask, sys_umask);
   ep.handle(L.NR_UMASK_GIVE, (f) => { take(f); return 0; });
+  ep.on(Msg.UMASK_ASK, (m) => { ep.send(m.from, Msg.UMASK_TOLD, [m.w[0] as number, fsGet(m.w[1] as number)?.umask ?? 0]); });
 }
