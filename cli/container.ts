@@ -35,6 +35,7 @@ import { allowCodeCaches, holdOptimiser } from './compilers.js';
 import { ContainerDir, type Description, sweep } from './container-dir.js';
 import { EXIT_CARRICK, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_SIGNAL, Failure, complain, report } from './failure.js';
 import { RawTerminal, windowSize } from './terminal.js';
+import { ensureVolumes } from './volume-dir.js';
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
 /** A second Ctrl-C within this time ends the container at once. ns. */
@@ -114,6 +115,7 @@ export function startFailure(errno: number, message: string, spec: Pick<RunSpec,
 
 /** The directory of a new container. */
 export function createDir(spec: RunSpec, more: Description): ContainerDir {
+  ensureVolumes(spec.binds);
   return ContainerDir.create(spec.id, spec.name, spec.argv.map(toText), spec.rootfs.layers?.map((dir) => basename(dir)), more);
 }
 

@@ -34,8 +34,10 @@ test('--ulimit and --label', () => {
 
 test('--mount', () => {
   assert.deepEqual(parseMount('type=bind,src=/a,dst=/b,readonly'), { volume: '/a:/b:ro' });
-  assert.deepEqual(parseMount('type=bind,source=.,target=/b,readonly=false'), { volume: '.:/b' });
+  assert.deepEqual(parseMount('type=bind,source=.,target=/b,readonly=false'), { volume: './.:/b' });
   assert.deepEqual(parseMount('type=tmpfs,destination=/t,tmpfs-size=1m,tmpfs-mode=700'), { tmpfs: '/t:size=1m,mode=700' });
   assert.deepEqual(parseMount('type=tmpfs,target=/t'), { tmpfs: '/t' });
-  for (const bad of ['type=volume,source=a,target=/b', 'source=/a,target=/b', 'type=bind,source=/a', 'type=tmpfs,target=/t,source=/x', 'type=bind,source=/a,target=/b,bind-propagation=shared']) refuses(() => parseMount(bad), /bad --mount/);
+  assert.deepEqual(parseMount('type=volume,src=data,dst=/b'), { volume: 'data:/b:rw' });
+  assert.deepEqual(parseMount('source=data,target=/b,readonly,volume-nocopy'), { volume: 'data:/b:ro,nocopy' });
+  for (const bad of ['type=volume,source=/a,target=/b', 'source=/a,target=/b', 'target=/b', 'type=bind,source=/a', 'type=tmpfs,target=/t,source=/x', 'type=bind,source=/a,target=/b,bind-propagation=shared']) refuses(() => parseMount(bad), /bad --mount/);
 });

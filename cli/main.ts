@@ -53,9 +53,9 @@ function addRunFlags(command: Command): Command {
     .addOption(new Option('--env-file <FILE>', 'set the variables that FILE has, one per line').argParser(collect))
     .option('-w, --workdir <DIR>', 'start in DIR, which is made when missing')
     .option('-u, --user <USER[:GROUP]>', 'run as this user: numbers, or names of the container')
-    .addOption(new Option('-v, --volume <HOST:GUEST[:ro]>', 'show a file or directory of the host in the container').argParser(collect))
+    .addOption(new Option('-v, --volume <HOST:GUEST[:ro]>', 'show a file or directory of the host in the container, or a volume by its name').argParser(collect))
     .addOption(new Option('--tmpfs <DIR[:OPTIONS]>', 'mount a tmpfs: size=N[k|m|g], mode=OCTAL, ro, noexec').argParser(collect))
-    .addOption(new Option('--mount <SPEC>', 'the same, as type=bind,source=DIR,target=DIR[,readonly] or type=tmpfs,target=DIR').argParser(collect))
+    .addOption(new Option('--mount <SPEC>', 'the same, as type=bind,source=DIR,target=DIR[,readonly], type=volume,source=NAME,target=DIR or type=tmpfs,target=DIR').argParser(collect))
     .option('-t, --tty', 'give the program a terminal of its own')
     .option('--read-only', 'mount the root read-only');
 }

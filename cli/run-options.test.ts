@@ -26,6 +26,12 @@ test('volume: absolute guest path, optional ro, existing source', () => {
   assert.deepEqual(parseVolume('/usr:/a', '/'), { source: '/usr', target: '/a', readOnly: false });
   assert.deepEqual(parseVolume('.:/a/b/:ro', '/usr'), { source: '/usr', target: '/a/b', readOnly: true });
   for (const bad of ['/usr', ':/a', '/usr:', '/usr:a', '/usr:/a:rx', '/usr:/a:ro:x']) refuses(() => parseVolume(bad, '/'), /bad volume/);
+  process.env['CARRICK_HOME'] = '/home-of-carrick';
+  const source = '/home-of-carrick/volumes/data/_data';
+  assert.deepEqual(parseVolume('data:/a', '/usr'), { source, target: '/a', readOnly: false, volume: 'data', fill: true });
+  assert.deepEqual(parseVolume('data:/a:ro,nocopy', '/usr'), { source, target: '/a', readOnly: true, volume: 'data' });
+  refuses(() => parseVolume('/usr:/a:nocopy', '/'), /bad volume/);
+  delete process.env['CARRICK_HOME'];
   refuses(() => parseVolume('/usr:/', '/'), /cover the root/);
   refuses(() => parseVolume('/usr:/a/..', '/'), /cover the root/);
   refuses(() => parseVolume('/nonexistent-dir:/a', '/'), /no such file/);

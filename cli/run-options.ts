@@ -8,12 +8,13 @@ import { posix } from 'node:path';
 import { RW_AFTER } from '../shared/gen/layout.js';
 import { NAMESPACES_DEFAULT } from '../shared/spec.js';
 import type { BindSpec, RootfsSpec, RunSpec, TmpfsSpec, TraceSpec } from '../shared/spec.js';
-import { lookupEnv, toPath, toText } from './bytes.js';
+import { lookupEnv, toBytes, toPath, toText } from './bytes.js';
 import { type EnvFlags, envFlags } from './env-file.js';
 import { Failure, why } from './failure.js';
 import { parseLabels, parseUlimit } from './limits.js';
 import { type NetworkFlags, hostFiles, networkSpec } from './network.js';
 import { SHM, parseMount } from './mount-option.js';
+import { dataOf, isVolumeName } from './volume-dir.js';
 
 /** As commander hands them over. */
 export interface RunFlags extends NetworkFlags, EnvFlags {
@@ -100,17 +101,18 @@ function hostDirectory(dir: string, what: string): string {
   }
 }
 
-/** HOST:GUEST[:ro|:rw] */
+/** HOST:GUEST or NAME:GUEST, then [:ro|:rw|:nocopy, with commas]. A HOST without a slash is a volume's name, but for `.` and `..`. */
 export function parseVolume(arg: string, cwd: string): BindSpec {
-  const [host = '', guest = '', mode = 'rw', ...rest] = arg.split(':');
-  if (host === '' || !guest.startsWith('/') || rest.length > 0 || (mode !== 'ro' && mode !== 'rw')) {
-    throw new Failure(`bad volume "${toText(arg)}"; write -v HOST:GUEST or -v HOST:GUEST:ro, GUEST absolute`);
+  const [host = '', guest = '', mode = 'rw', ...rest] = arg.split(':'), modes = mode.split(','), readOnly = modes.includes('ro'), named = isVolumeName(host);
+  if (host === '' || !guest.startsWith('/') || rest.length > 0 || modes.some((word) => !['ro', 'rw', ...named ? ['nocopy'] : []].includes(word)) || (readOnly && modes.includes('rw'))) {
+    throw new Failure(`bad volume "${toText(arg)}"; write -v HOST:GUEST or -v HOST:GUEST:ro, GUEST absolute, or a volume's name for HOST`);
   }
   const target = posix.normalize(guest).replace(/(.)\/$/, '$1');
   if (target === '/') throw new Failure(`bad volume "${toText(arg)}": it would cover the root; use rootfs:DIR for that`);
+  if (named) return { source: toBytes(dataOf(host)), target, readOnly, volume: host, ...(modes.includes('nocopy') ? {} : { fill: true }) };
   const path = posix.resolve(cwd, host);
   try {
-    return { source: realpathSync(toPath(path), 'buffer').toString('latin1'), target, readOnly: mode === 'ro' };
+    return { source: realpathSync(toPath(path), 'buffer').toString('latin1'), target, readOnly };
   } catch (error) {
     throw new Failure(`cannot mount volume ${toText(path)}: ${why(error)}`, undefined, { cause: error });
   }

@@ -21,6 +21,10 @@ export interface BindSpec {
   /** Guest path, absolute; latin1. The mount point is made when it is missing. */
   readonly target: string;
   readonly readOnly: boolean;
+  /** Name of the volume whose directory the source is, if it is one. */
+  readonly volume?: string;
+  /** When the source is empty, it first gets what the guest's root has at the target. */
+  readonly fill?: boolean;
 }
 
 /** A small file that carrick makes and lays over the root, root's and mode 644: /etc/hosts and its kin. */

@@ -1,4 +1,4 @@
-/** The commands for containers that run elsewhere: ps, exec, cp, logs, attach, start, stop, kill, wait, rm, top, inspect. */
+/** The commands for containers that run elsewhere, ps, exec, cp, logs, attach, start, stop, kill, wait, rm, top, inspect, and for their volumes. */
 import { type Command, Option } from 'commander';
 import { toText } from '../bytes.js';
 import { Failure } from '../failure.js';
@@ -118,4 +118,36 @@ export function addLifeCommands(root: Command, caller: () => Caller, finish: (st
   root.command('run-detached', { hidden: true })
     .argument('<ID>')
     .action(async (id: string) => { finish(await (await import('./detach.js')).continueDetached(id)); });
+  addVolumeCommands(root, finish);
+}
+
+function addVolumeCommands(root: Command, finish: (status: number) => void): void {
+  const volume = root.command('volume').summary('directories that outlive containers').description('Directories that outlive containers: run -v NAME:DIR.').helpCommand(false);
+  volume.command('create')
+    .description('make a volume, and print its name')
+    .argument('[NAME]')
+    .addOption(new Option('--label <NAME=VALUE>', 'note for ls and inspect').argParser(collect))
+    .action(async (name: string | undefined, flags: { label?: string[] }) => { (await import('./volumes.js')).createCommand(name === undefined ? undefined : toText(name), (flags.label ?? []).map(toText)); });
+  volume.command('ls')
+    .description('list the volumes')
+    .option('-q, --quiet', 'only names')
+    .addOption(new Option('-f, --filter <KEY=VALUE>', 'only some: name, label, dangling (true: no container uses it)').argParser(collect))
+    .option('--format <FORMAT>', 'json, or a template with {{.Name}} {{.Mountpoint}} {{.CreatedAt}} {{.Labels}}')
+    .action(async (flags: { quiet?: boolean; filter?: string[]; format?: string }) => {
+      (await import('./volumes.js')).lsCommand({ ...flags, filter: (flags.filter ?? []).map(toText), ...(flags.format === undefined ? {} : { format: toText(flags.format) }) });
+    });
+  volume.command('rm')
+    .description('remove volumes that no container uses, with what is in them')
+    .argument('<NAME...>')
+    .option('-f, --force', 'one that is not there is no failure')
+    .action(async (names: string[], flags: { force?: boolean }) => { finish(await (await import('./volumes.js')).rmCommand(names.map(toText), flags.force === true)); });
+  volume.command('inspect')
+    .description('print all that is known of volumes')
+    .argument('<NAME...>')
+    .option('-f, --format <FORMAT>', 'json, or a template')
+    .action(async (names: string[], flags: { format?: string }) => { finish(await (await import('./volumes.js')).inspectCommand(names.map(toText), flags.format === undefined ? undefined : toText(flags.format))); });
+  volume.command('prune')
+    .description('remove all volumes that no container uses')
+    .option('-f, --force', 'do it')
+    .action(async (flags: { force?: boolean }) => { (await import('./volumes.js')).pruneCommand(flags.force === true); });
 }

@@ -27,7 +27,7 @@ function aboutConfig({ config }: State): Fields {
     },
     HostConfig: { NetworkMode: config.network, AutoRemove: !config.keep, ReadonlyRootfs: config.readOnly },
     Mounts: [
-      ...config.binds.map((b) => ({ Type: 'bind', Source: toText(b.source), Destination: toText(b.target), RW: !b.readOnly })),
+      ...config.binds.map((b) => ({ ...(b.volume === undefined ? { Type: 'bind' } : { Type: 'volume', Name: b.volume }), Source: toText(b.source), Destination: toText(b.target), RW: !b.readOnly })),
       ...config.tmpfs.map((t) => ({ Type: 'tmpfs', Source: '', Destination: toText(t.target), RW: (t.flags & 1) === 0 })),
     ],
     Carrick: readable(config),

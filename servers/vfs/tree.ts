@@ -12,9 +12,10 @@ import { posix } from 'node:path';
 import { E } from '../../shared/errno.js';
 import type { Endpoint } from '../../shared/endpoint.js';
 import * as host from '../../shared/host.js';
-import type { FileSpec, RootfsSpec, RunSpec } from '../../shared/spec.js';
+import type { BindSpec, FileSpec, RootfsSpec, RunSpec } from '../../shared/spec.js';
 import { dinstantiate, dlookup, rootDentry } from './dcache.js';
 import { populateDev } from './devfs/dev.js';
+import { fillVolume } from './fill.js';
 import { FsStruct } from './fs-struct.js';
 import { HostDir } from './host/dir.js';
 import { hostSuper } from './hostfs/hostfs.js';
@@ -76,7 +77,7 @@ export class Tree {
     this.standardMounts();
     this.mountFiles(spec.files, spec.readOnly);
     for (const t of spec.tmpfs) this.mountTmpfs(t.target, t.mode, t.size, mountFlags(t.flags));
-    for (const b of spec.binds) this.mountBind(b.source, b.target, b.readOnly);
+    for (const b of spec.binds) this.mountBind(b);
     if (spec.readOnly) mnt.flags |= MNT_RDONLY;
     sb.journal?.begin();
   }
@@ -145,12 +146,16 @@ export class Tree {
     }
   }
 
-  private mountBind(source: string, target: string, readOnly: boolean): void {
+  private mountBind({ source, target, readOnly, fill }: BindSpec): void {
     const sb = hostSuper(host.AT_FDCWD, source);
     if (typeof sb === 'number') fail('the volume', source, sb);
     sb.source = source;
     const at = this.makePath(target, sb.root.isDir);
     if (at.inode.isDir !== sb.root.isDir) fail(`mounting ${source} at`, target, -E.ENOTDIR);
+    if (fill === true) {
+      const r = fillVolume(this.caller, at, sb.root);
+      if (r < 0) fail(`filling the volume ${source} from`, target, r);
+    }
     mountAt(sb, undefined, at, readOnly ? MNT_RDONLY : 0);
   }
 

@@ -129,7 +129,7 @@ for (const ordinary of [false, true]) {
       const big = run('run', '--rm', '--ulimit', 'fsize=4096', 'host', '--', 'sh', '-c', 'yes | head -c 9999 >/opt/big; stat -c %s /opt/big');
       assert.equal(big.out, '4096\n', big.err);
       if (ordinary) return;
-      for (const flags of [['--memory', '1g'], ['--cpus', '2'], ['--restart', 'always'], ['--privileged'], ['-p', '80:8080'], ['-p', '127.0.0.1:80:80'], ['--platform', 'linux/s390x'], ['--ulimit', 'x=1'], ['--mount', 'type=volume,source=a,target=/b']]) {
+      for (const flags of [['--memory', '1g'], ['--cpus', '2'], ['--restart', 'always'], ['--privileged'], ['-p', '80:8080'], ['-p', '127.0.0.1:80:80'], ['--platform', 'linux/s390x'], ['--ulimit', 'x=1'], ['--mount', 'type=volume,source=/a,target=/b']]) {
         const refused = run('run', '--rm', ...flags, 'host', '--', 'true');
         assert.deepEqual([refused.status, refused.out], [125, ''], flags.join(' '));
         assert.match(refused.err, /^carrick: [^\n]+\n$/, flags.join(' '));
