@@ -28,6 +28,7 @@ import type { Fetch } from '../image/registry.js';
 import { Store, type StoredRef } from '../image/store.js';
 import { native } from '../shared/native.js';
 import { toBytes } from './bytes.js';
+import { duration, table } from './columns.js';
 import { carrickHome, sweep } from './container-dir.js';
 import { loadAddon } from './addon.js';
 import { complain, Failure, why } from './failure.js';
@@ -215,11 +216,7 @@ function listed(store: Store): Listed[] {
 export function ago(iso: string, now = Date.now()): string {
   const then = Date.parse(iso);
   if (Number.isNaN(then) || then <= 0) return 'unknown';
-  const units: ReadonlyArray<readonly [string, number]> = [['year', 31536000], ['month', 2592000], ['week', 604800], ['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]];
-  const seconds = Math.max(1, Math.floor((now - then) / 1000));
-  const [name, length] = units.find(([, len]) => seconds >= len) ?? ['second', 1];
-  const n = Math.floor(seconds / length);
-  return `${n} ${name}${n === 1 ? '' : 's'} ago`;
+  return `${duration(now - then)} ago`;
 }
 
 export async function imagesCommand(o: { quiet?: boolean; json?: boolean; digests?: boolean }): Promise<void> {
@@ -228,8 +225,7 @@ export async function imagesCommand(o: { quiet?: boolean; json?: boolean; digest
   if (o.quiet === true) { for (const id of new Set(all.map((i) => i.id))) process.stdout.write(`${shortId(id as Digest)}\n`); return; }
   const head = ['REPOSITORY', 'TAG', ...(o.digests === true ? ['DIGEST'] : []), 'IMAGE ID', 'CREATED', 'SIZE'];
   const rows = [head, ...all.map((i) => [i.repository, i.tag, ...(o.digests === true ? [i.digest] : []), shortId(i.id as Digest), ago(i.created), humanSize(i.size)])];
-  const widths = head.map((_, column) => Math.max(...rows.map((row) => (row[column] as string).length)));
-  for (const row of rows) process.stdout.write(`${row.map((cell, column) => cell.padEnd(widths[column] as number)).join('   ').trimEnd()}\n`);
+  process.stdout.write(table(rows));
 }
 
 export function rmiCommand(names: readonly string[]): Promise<void> {

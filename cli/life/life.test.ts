@@ -1,9 +1,10 @@
 /** Finding containers and signals, the table of ps. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { duration, table } from '../columns.js';
 import type { State } from '../container-dir.js';
 import { pick, signalNumber } from './lookup.js';
-import { duration, statusOf, table } from './ps.js';
+import { statusOf } from './ps.js';
 
 const state = (id: string, name = id): State => ({ id, name, pid: 1, startTime: '1', status: 'running', command: [], created: '2026-01-01T00:00:00.000Z' });
 
@@ -23,7 +24,8 @@ test('signals by name and number', () => {
 });
 
 test('times and states in words', () => {
-  assert.deepEqual([0, 1000, 59_000, 60_000, 7_200_000, 86_400_000 * 3].map(duration), ['less than a second', '1 second', '59 seconds', '1 minute', '2 hours', '3 days']);
+  assert.deepEqual([0, 1000, 59_000, 60_000, 7_200_000, 86_400_000 * 3, 86_400_000 * 15, 86_400_000 * 400].map(duration),
+    ['less than a second', '1 second', '59 seconds', '1 minute', '2 hours', '3 days', '2 weeks', '1 year']);
   const now = Date.parse('2026-01-01T00:05:00.000Z');
   assert.equal(statusOf(state('a'), now), 'Up 5 minutes');
   assert.equal(statusOf({ ...state('a'), status: 'exited', exitStatus: 3, finished: '2026-01-01T00:04:00.000Z' }, now), 'Exited (3) 1 minute ago');

@@ -1,20 +1,9 @@
 /** `carrick ps`: which containers there are. */
 import { type State, listContainers } from '../container-dir.js';
 import { toText } from '../bytes.js';
+import { duration, printable, table } from '../columns.js';
 import { Failure } from '../failure.js';
 import { type Fields, heads, render } from './format.js';
-
-const UNITS: ReadonlyArray<readonly [seconds: number, name: string]> = [[86400, 'day'], [3600, 'hour'], [60, 'minute'], [1, 'second']];
-
-/** "5 minutes", of milliseconds. */
-export function duration(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000));
-  for (const [unit, name] of UNITS) {
-    const n = Math.floor(seconds / unit);
-    if (n > 0) return `${n} ${name}${n === 1 ? '' : 's'}`;
-  }
-  return 'less than a second';
-}
 
 /** The root file system as it was asked for. */
 export function rootOf(s: State): string {
@@ -30,14 +19,7 @@ export function statusOf(s: State, now: number): string {
 }
 
 const shorten = (text: string, width: number): string => text.length <= width ? text : `${text.slice(0, width - 1)}…`;
-/** Words of a command line for one cell of a table: control characters would break it. */
-const plain = (words: readonly string[]): string => words.join(' ').replace(/[\x00-\x1f\x7f]/g, '?');
 const labelsOf = (s: State): ReadonlyArray<readonly [string, string]> => Object.entries(s.config?.labels ?? {}).map(([k, v]) => [toText(k), toText(v)]);
-
-export function table(rows: ReadonlyArray<readonly string[]>): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
-  return rows.map((row) => `${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('   ').trimEnd()}\n`).join('');
-}
 
 export interface PsFlags {
   readonly all?: boolean;
@@ -74,7 +56,7 @@ export function filtered(list: readonly State[], filters: readonly string[]): re
 function fieldsOf(s: State, now: number, whole: boolean): Fields {
   const short = (text: string): string => whole ? text : shorten(text, 32);
   return {
-    ID: s.id, Image: short(rootOf(s)), Command: short(plain(s.command)), CreatedAt: s.created, RunningFor: `${duration(now - Date.parse(s.created))} ago`,
+    ID: s.id, Image: short(rootOf(s)), Command: short(printable(s.command.join(' '))), CreatedAt: s.created, RunningFor: `${duration(now - Date.parse(s.created))} ago`,
     Status: statusOf(s, now), State: s.status, Names: s.name, Labels: labelsOf(s).map(([k, v]) => `${k}=${v}`).join(','), Networks: s.config?.network ?? '',
   };
 }

@@ -11,12 +11,12 @@ import { ReadStream, isatty } from 'node:tty';
 import type { ControlReply, UsageReply } from '../../shared/control-wire.js';
 import { SERVER_NAMES } from '../../shared/server-names.js';
 import { toText } from '../bytes.js';
+import { duration, printable, table } from '../columns.js';
 import type { State } from '../container-dir.js';
 import { Failure } from '../failure.js';
 import { windowSize } from '../terminal.js';
 import { Client } from './client.js';
 import { findRunning } from './lookup.js';
-import { duration, table } from './ps.js';
 
 const TICK_MS = 10;
 const PAGE_KIB = 4;
@@ -71,7 +71,7 @@ export function page(title: string, now: Sample, before: Sample | undefined): st
   ])}\n${table([
     ['PID', 'HOST PID', 'S', 'CPU%', 'RSS MiB', 'THREADS', 'REQUESTS/S', 'COMMAND'],
     ...processes.map((p) => [String(p.pid), String(p.hostPid), p.host?.state ?? '-', percent(p.host?.cpuMs ?? 0, before?.host.get(p.hostPid)?.cpuMs), ((p.host?.rssKib ?? 0) / 1024).toFixed(1),
-      String(p.tasks), rate(p.requests, requestsBefore.get(p.hostPid)), toText(p.name).replace(/[\x00-\x1f\x7f]/g, '?')]),
+      String(p.tasks), rate(p.requests, requestsBefore.get(p.hostPid)), printable(toText(p.name))]),
   ])}`;
 }
 

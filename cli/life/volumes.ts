@@ -1,11 +1,11 @@
 /** `carrick volume create`, `ls`, `rm`, `inspect`, `prune`. A container needs its volumes as long as it is there, also when it has ended: `rm` and `prune` leave those alone. */
 import { randomBytes } from 'node:crypto';
+import { table } from '../columns.js';
 import { listContainers, removeTree } from '../container-dir.js';
 import { Failure } from '../failure.js';
 import { type Volume, dataOf, ensureVolume, homeOf, isVolumeName, listVolumes, volume } from '../volume-dir.js';
 import { type Fields, render } from './format.js';
 import { each } from './lookup.js';
-import { table } from './ps.js';
 
 function find(name: string): Volume {
   const found = volume(name);
