@@ -11,9 +11,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join, posix, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { TarReader } from '../../image/tar.js';
-import { loadAddon } from '../addon.js';
+import { commandBundle, loadAddon } from '../addon.js';
 import { toBytes, toPath, toText } from '../bytes.js';
 import { runContainer } from '../container.js';
 import { ContainerDir, type State } from '../container-dir.js';
@@ -40,9 +39,8 @@ export function sourcePart(path: string): Part {
 
 /** A program as the container's root: beside its first one, or, when that has ended, on what it has left. */
 function execIn(state: State, argv: readonly string[], stdin: 'ignore' | 'pipe'): ChildProcess {
-  const bundle = resolve(dirname(fileURLToPath(import.meta.url)), 'carrick.mjs');
   const command = state.status === 'running' ? ['exec', '-u', '0:0', '-w', '/', state.id, '--'] : ['visit', state.id];
-  return spawn(process.execPath, [...process.execArgv, bundle, ...command, ...argv], { stdio: [stdin, 'pipe', 'pipe'] });
+  return spawn(process.execPath, [...process.execArgv, commandBundle, ...command, ...argv], { stdio: [stdin, 'pipe', 'pipe'] });
 }
 
 /** `carrick visit ID COMMAND...`, for cp only: run a program as root on what an ended container has left, which goes on having ended as it did. Its exit status. */

@@ -11,11 +11,10 @@
  */
 import { spawn } from 'node:child_process';
 import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { RunSpec } from '../../shared/spec.js';
 import * as host from '../../shared/host.js';
-import { loadAddon } from '../addon.js';
+import { commandBundle, loadAddon } from '../addon.js';
 import { toBytes } from '../bytes.js';
 import { createDir, runContainer } from '../container.js';
 import { ContainerDir, readState, removeContainer } from '../container-dir.js';
@@ -41,8 +40,7 @@ export async function runDetached(spec: RunSpec): Promise<number> {
 /** Start the process that stays; 0 once the first program runs, else the exit status that says why not, with its words on standard error. */
 export async function launch(id: string, dir: string): Promise<number> {
   const [out, err] = LOGS.map((name) => openSync(join(dir, name), 'a', 0o600)) as [number, number], begin = fstatSync(err).size;
-  const bundle = resolve(dirname(fileURLToPath(import.meta.url)), 'carrick.mjs');
-  const child = spawn(process.execPath, [...process.execArgv, bundle, 'run-detached', id], { detached: true, stdio: ['ignore', out, err, 'pipe'] });
+  const child = spawn(process.execPath, [...process.execArgv, commandBundle, 'run-detached', id], { detached: true, stdio: ['ignore', out, err, 'pipe'] });
   closeSync(out);
   closeSync(err);
   const started = await new Promise<boolean>((done) => {
