@@ -10,6 +10,7 @@ import type { CompatFlags } from './compat/command.js';
 import { exitNow, runContainer } from './container.js';
 import { addDockerFlags } from './docker-flags.js';
 import { EXIT_CARRICK, Failure, complain, report, why } from './failure.js';
+import { collect, count } from './flag-values.js';
 import { addLifeCommands } from './life/commands.js';
 import type { ProfileFlags } from './profile/command.js';
 import { type Caller, type RunFlags, hereSpec, runElfSpec, runSpec } from './run-options.js';
@@ -28,13 +29,6 @@ function caller(): Caller {
     uid: getid(process.getuid), gid: getid(process.getgid), groups: process.getgroups?.() ?? [],
     ...windowSize(),
   };
-}
-
-const collect = (value: string, before: readonly string[] | undefined): string[] => [...before ?? [], value];
-
-function seconds(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new Failure(`bad number of seconds "${toText(text)}"`);
-  return Number(text);
 }
 
 /** --cidfile. One that is there belongs to another container. */
@@ -97,7 +91,7 @@ function addRunCommands(parent: Command, way: Way, finish: Finish): void {
     .option('-d, --detach', 'run in the background and print the container\'s id; see logs, exec, stop')
     .option('--init', 'a small init as the first process: hands signals on, reaps orphans')
     .option('--stop-signal <SIGNAL>', 'what carrick stop sends first')
-    .addOption(new Option('--stop-timeout <SECONDS>', 'how long carrick stop waits after that').argParser(seconds))
+    .addOption(new Option('--stop-timeout <SECONDS>', 'how long carrick stop waits after that').argParser(count))
     .option('--rm', 'keep nothing of what the program writes')
     .option('--name <NAME>', 'name of the container')
     .helpOption('--help', 'display help for command')

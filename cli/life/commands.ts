@@ -1,18 +1,11 @@
 /** The commands for containers that run elsewhere, ps, exec, cp, logs, attach, start, stop, kill, wait, rm, top, inspect, and for their volumes. */
 import { type Command, Option } from 'commander';
 import { toText } from '../bytes.js';
-import { Failure } from '../failure.js';
+import { collect, count } from '../flag-values.js';
 import type { Caller } from '../run-options.js';
 import type { ExecFlags } from './exec.js';
 import type { LogFlags } from './logs.js';
 import type { PsFlags } from './ps.js';
-
-const collect = (value: string, before: readonly string[] | undefined): string[] => [...before ?? [], value];
-
-function count(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new Failure(`bad number "${toText(text)}"`);
-  return Number(text);
-}
 
 export function addLifeCommands(root: Command, caller: () => Caller, finish: (status: number) => void): void {
   root.command('ps')
