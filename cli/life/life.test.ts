@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { duration, table } from '../columns.js';
 import type { State } from '../container-dir.js';
 import { pick, signalNumber } from './lookup.js';
-import { statusOf } from './ps.js';
+import { type PsFlags, chosen, statusOf } from './ps.js';
 
 const state = (id: string, name = id): State => ({ id, name, pid: 1, startTime: '1', status: 'running', command: [], created: '2026-01-01T00:00:00.000Z' });
 
@@ -29,6 +29,19 @@ test('times and states in words', () => {
   const now = Date.parse('2026-01-01T00:05:00.000Z');
   assert.equal(statusOf(state('a'), now), 'Up 5 minutes');
   assert.equal(statusOf({ ...state('a'), status: 'exited', exitStatus: 3, finished: '2026-01-01T00:04:00.000Z' }, now), 'Exited (3) 1 minute ago');
+});
+
+test('ps: the newest first, those that run; the last ones of those that the filters leave', () => {
+  const exited = (id: string, name: string, exitStatus: number): State => ({ ...state(id, name), status: 'exited', exitStatus });
+  const all = [state('a1', 'web'), exited('a2', 'job', 0), exited('a3', 'job-two', 1), state('a4', 'db')];
+  const ids = (flags: PsFlags): string[] => chosen(all, flags).map((s) => s.id);
+  assert.deepEqual(ids({}), ['a4', 'a1']);
+  assert.deepEqual(ids({ all: true }), ['a4', 'a3', 'a2', 'a1']);
+  assert.deepEqual(ids({ last: 2 }), ['a4', 'a3']);
+  assert.deepEqual(ids({ last: 1, filter: ['name=job'] }), ['a3']);
+  assert.deepEqual(ids({ latest: true, filter: ['status=running', 'name=web'] }), ['a1']);
+  assert.deepEqual(ids({ filter: ['exited=0', 'exited=1'] }), ['a3', 'a2']);
+  assert.throws(() => ids({ filter: ['colour=red'] }), /bad --filter/);
 });
 
 test('columns line up', () => {

@@ -42,7 +42,7 @@ const FILTERS: Readonly<Record<string, (s: State, value: string) => boolean>> = 
 };
 
 /** Which of them the filters leave: one of each key's values has to fit. */
-export function filtered(list: readonly State[], filters: readonly string[]): readonly State[] {
+function filtered(list: readonly State[], filters: readonly string[]): readonly State[] {
   const byKey = new Map<string, string[]>();
   for (const filter of filters) {
     const [, key = '', value = ''] = /^([^=]*)=(.*)$/s.exec(filter) ?? [];
@@ -68,10 +68,15 @@ function formatted(format: string, rows: readonly Fields[]): string {
   return table([heads(template), ...rows.map((row) => render(template, row))].map((line) => line.split('\t')));
 }
 
-export function psCommand(flags: PsFlags): void {
+/** Those of all containers (oldest first) that the flags ask for, newest first. The last ones are the last of those that the filters leave, as with docker. */
+export function chosen(all: readonly State[], flags: PsFlags): readonly State[] {
   const last = flags.latest === true ? 1 : flags.last;
   const filters = flags.filter ?? [], every = flags.all === true || last !== undefined || filters.some((filter) => /^(status|exited)=/.test(filter));
-  const list = filtered(listContainers().filter((s) => every || s.status === 'running').reverse().slice(0, last), filters);
+  return [...filtered(all.filter((s) => every || s.status === 'running'), filters)].reverse().slice(0, last);
+}
+
+export function psCommand(flags: PsFlags): void {
+  const list = chosen(listContainers(), flags);
   if (flags.quiet === true) { process.stdout.write(list.map((s) => `${s.id}\n`).join('')); return; }
   const now = Date.now(), whole = flags.trunc === false;
   if (flags.format !== undefined) { process.stdout.write(formatted(flags.format, list.map((s) => fieldsOf(s, now, whole)))); return; }
