@@ -33,25 +33,28 @@ export interface Sample {
   readonly workers: readonly number[];
 }
 
-function lines(path: string): string {
+/** What may end at any moment: `none` when it has. */
+function ifThere<T>(read: () => T, none: T): T {
   try {
-    return readFileSync(path, 'latin1');
+    return read();
   } catch (error) {
-    if (error instanceof Error && 'code' in error) return ''; // gone
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH')) return none;
     throw error;
   }
 }
 
+const textOf = (path: string): string => ifThere(() => readFileSync(path, 'latin1'), '');
+
 function sampleOf(carrick: number, usage: UsageReply): Sample {
   const host = new Map<number, { state: string; cpuMs: number; rssKib: number }>();
   for (const { hostPid } of usage.processes) {
-    const stat = lines(`/proc/${hostPid}/stat`), f = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const stat = textOf(`/proc/${hostPid}/stat`), f = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (stat !== '') host.set(hostPid, { state: f[0] ?? '?', cpuMs: (Number(f[11]) + Number(f[12])) * TICK_MS, rssKib: Number(f[21]) * PAGE_KIB });
   }
   const workers = SERVER_NAMES.map(() => 0);
-  for (const tid of readdirSync(`/proc/${carrick}/task`)) {
-    const srv = SERVER_NAMES.findIndex((name) => lines(`/proc/${carrick}/task/${tid}/comm`).trim() === `carrick-${name}`);
-    if (srv >= 0) workers[srv] = Number(lines(`/proc/${carrick}/task/${tid}/schedstat`).split(' ')[0]) / 1e6;
+  for (const tid of ifThere(() => readdirSync(`/proc/${carrick}/task`), [])) {
+    const srv = SERVER_NAMES.findIndex((name) => textOf(`/proc/${carrick}/task/${tid}/comm`).trim() === `carrick-${name}`);
+    if (srv >= 0) workers[srv] = Number(textOf(`/proc/${carrick}/task/${tid}/schedstat`).split(' ')[0]) / 1e6;
   }
   return { at: performance.now(), usage, host, workers };
 }
@@ -111,13 +114,14 @@ export async function topCommand(ref: string, delay: number, rounds: number | un
   await new Promise<void>((done) => {
     let before: Sample | undefined, n = 0, timer: NodeJS.Timeout | undefined;
     const end = (): void => { clearTimeout(timer); client.onReply = (): void => undefined; done(); };
-    process.on('SIGTERM', end);
+    // Without keys Ctrl-C is a signal: the screen is given back all the same.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
     screen.open(end);
     client.onReply = (reply: ControlReply | undefined): void => {
       if (reply === undefined) { end(); return; }
       if (reply.event !== 'usage') return;
       const now = sampleOf(state.pid, reply);
-      screen.show(page(`${state.name}  up ${duration(Date.now() - Date.parse(state.created))}`, now, before));
+      screen.show(page(`${state.name}  up ${duration(Date.now() - Date.parse(state.started ?? state.created))}`, now, before));
       before = now;
       if (++n === rounds) { end(); return; }
       timer = setTimeout(() => { client.send({ op: 'usage' }); }, delay * 1000);
