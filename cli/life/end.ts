@@ -1,6 +1,7 @@
 /** `carrick stop`, `kill`, `wait`, `rm`: the end of containers that run elsewhere. */
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
+import type { ControlReply } from '../../shared/control-wire.js';
 import { type State, directoryOf, isAlive, removeContainer, sweep } from '../container-dir.js';
 import { exitStatus } from '../container.js';
 import { Failure } from '../failure.js';
@@ -60,7 +61,8 @@ export function killCommand(refs: readonly string[], signal: string): Promise<nu
   const signo = signalNumber(signal);
   return each(refs, async (ref) => {
     const client = Client.open(findRunning(ref), { op: 'signal', signo });
-    await new Promise<void>((done) => { client.onReply = (): void => { done(); }; });
+    const reply = await new Promise<ControlReply | undefined>((done) => { client.onReply = done; });
+    if (reply === undefined) throw new Failure(`container ${ref} has ended`);
     // A container that this kills is to be gone when the command returns, as far as that takes no time.
     if (signo === SIGKILL) await client.untilEnd(GIVE_UP_MS);
     client.close();
