@@ -32,9 +32,9 @@ function evaluate(action: string, fields: Fields): string {
   if (path !== undefined) return json === undefined ? printed(lookup(fields, path)) : JSON.stringify(lookup(fields, path));
   const [, list, key] = /^index\s+((?:\.\w+)+)\s+("[^"]*"|\d+)$/.exec(action) ?? [];
   if (list === undefined || key === undefined) throw new Failure(`--format: "{{${toText(action)}}}" is not known here; there are {{.Field}}, {{json .Field}} and {{index .Field "key"}}`);
-  const value = lookup(fields, list) as Readonly<Record<string, unknown>>, name = key.replaceAll('"', '');
+  const value = lookup(fields, list) as Fields | null, name = key.replaceAll('"', '');
   // Go gives an absent key's zero value.
-  return typeof value === 'object' && Object.hasOwn(value, name) ? printed(value[name]) : '';
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? printed(value[name]) : '';
 }
 
 export function render(template: string, fields: Fields): string {
