@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { RW_AFTER } from '../shared/gen/layout.js';
 import { Failure } from './failure.js';
@@ -82,10 +84,14 @@ test('run: docker-like environment, nothing of the caller\'s but LANG', () => {
   refuses(() => runSpec({ name: '../x' }, 'host', [], caller, off), /bad name/);
 });
 
-test('run-elf: the caller\'s own surroundings, the file never looked up in PATH', () => {
+test('run-elf: the caller\'s own surroundings, the file never looked up in PATH; variables of a file', (t) => {
   const spec = runElfSpec({}, 'a.out', ['1'], caller, off);
   assert.deepEqual(spec.argv, ['./a.out', '1']);
   assert.deepEqual([spec.cwd, spec.uid, spec.gid, spec.groups, spec.env, spec.interactive], ['/usr', 7, 8, [8, 9], caller.env, true]);
+  const dir = mkdtempSync(join(tmpdir(), 'carrick-env-'));
+  t.after(() => { rmSync(dir, { recursive: true }); });
+  writeFileSync(join(dir, 'env'), 'FROM_FILE=1\nBOTH=file\n');
+  assert.deepEqual(runElfSpec({ envFile: [join(dir, 'env')], env: ['BOTH=flag'] }, 'a.out', [], caller, off).env, [...caller.env, 'FROM_FILE=1', 'BOTH=flag']);
 });
 
 test('switches from the environment', (t) => {

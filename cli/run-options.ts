@@ -258,8 +258,6 @@ function mounts(flags: RunFlags, caller: Caller): Pick<RunSpec, 'binds' | 'tmpfs
 
 /** Home of the guest's root, in every /etc/passwd. */
 const ROOT_HOME = '/root';
-/** MS_NOSUID, MS_NODEV. */
-const HOME_FLAGS = 2 | 4;
 
 /**
  * A root that is given by its directory may have a home for root which the caller may not enter: the host's own, for an ordinary user. Then the container
@@ -272,7 +270,7 @@ function ownHome(rootfs: RootfsSpec, { binds, tmpfs }: Pick<RunSpec, 'binds' | '
     return tmpfs;
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;
-    return error.code === 'EACCES' ? [{ target: ROOT_HOME, size: 0, mode: 0o700, flags: HOME_FLAGS }, ...tmpfs] : tmpfs;
+    return error.code === 'EACCES' ? [{ target: ROOT_HOME, size: 0, mode: 0o700, flags: MS_NOSUID | MS_NODEV }, ...tmpfs] : tmpfs;
   }
 }
 
@@ -342,7 +340,7 @@ export function hereSpec(flags: RunFlags, argv: readonly string[], caller: Calle
     network: 'host', files: [],
     rootfs: { kind: 'host', dir: '/' },
     argv,
-    env: mergeEnv(caller.env, flags.env ?? [], caller.env),
+    env: mergeEnv(caller.env, envFlags(flags), caller.env),
     cwd: flags.workdir === undefined ? caller.cwd : posix.resolve(caller.cwd, flags.workdir),
     cwdMake: false,
     ...(flags.user === undefined ? { user: `${caller.uid}:${caller.gid}`, uid: caller.uid, gid: caller.gid } : parseUser(flags.user)),
