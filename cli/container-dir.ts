@@ -18,8 +18,7 @@ import { chmodSync, linkSync, lstatSync, mkdirSync, readFileSync, readdirSync, r
 import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { RunSpec } from '../shared/spec.js';
-import type { Lock} from '../image/lock.js';
-import { tryLock } from '../image/lock.js';
+import { type Lock, tryLock } from '../image/lock.js';
 import { loadAddon } from './addon.js';
 import { EXIT_SIGNAL, Failure, why } from './failure.js';
 
@@ -182,7 +181,8 @@ export class ContainerDir {
     if (mine === undefined || state === undefined) throw new Failure(`no container ${id}`);
     const { exitStatus: _, finished, ...rest } = state;
     const dir = new ContainerDir(home, {
-      ...rest, detached: detached || rest.detached === true, status: 'running', pid: process.pid, startTime: startTime(process.pid), ...(finished === undefined ? {} : { started: new Date().toISOString() }),
+      ...rest, detached: detached || rest.detached === true, status: 'running', pid: process.pid, startTime: startTime(process.pid),
+      ...(finished === undefined ? {} : { started: new Date().toISOString() }),
     });
     // Held as long as this process lives: of two that start it again, one does.
     dir.mine = mine;

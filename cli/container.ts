@@ -29,6 +29,7 @@ import { native } from '../shared/native.js';
 import { allocRings } from '../shared/rings.js';
 import { SERVER_NAMES } from '../shared/server-names.js';
 import type { RunSpec } from '../shared/spec.js';
+import { TgState } from '../shared/tasks.js';
 import { addonPath, bundles, loadAddon } from './addon.js';
 import { toText } from './bytes.js';
 import { allowCodeCaches, holdOptimiser } from './compilers.js';
@@ -44,8 +45,6 @@ const IMPATIENCE_NS = 2e9;
 const SHUTDOWN_MS = 5000;
 /** Servers that start when they are needed: many programs make no socket, no pipe, and get no signal. */
 const LATE: readonly number[] = [L.SRV_NET, L.SRV_IPC, L.SRV_SIGNAL];
-const TG_FREE = 0;
-const TG_ZOMBIE = 3;
 /** exit_group(2). */
 const SYS_exit_group = process.arch === 'arm64' ? 94 : 231;
 
@@ -258,7 +257,7 @@ class Container {
     this.ending = true;
     for (let row = 1; row < L.TG_ROWS; row++) {
       const state = L.tgState(row);
-      if (state !== TG_FREE && state !== TG_ZOMBIE) native.killProcess(row, constants.signals.SIGKILL);
+      if (state !== TgState.FREE && state !== TgState.ZOMBIE) native.killProcess(row, constants.signals.SIGKILL);
     }
     const reports = this.spec.trace.mode === 'report' && status !== EXIT_CARRICK ? await this.reports() : [];
     // With --rm nothing of the layer is kept; a terminal's last output, though, has to be written.

@@ -330,9 +330,9 @@ function commandOf(value: string): string[] {
   throw new ImageError(`bad command ${value}: write a JSON list of strings, or a shell command`);
 }
 
-export function importCommand(input: string, name: string | undefined, changes: readonly string[], quiet: boolean): Promise<void> {
+export function importCommand(input: string, name: string, changes: readonly string[], quiet: boolean): Promise<void> {
   return withTools(quiet, (t) => withInput(input, t.store, async (path) => {
-    const reference = parseReference(name ?? 'localhost/imported');
+    const reference = parseReference(name);
     const image = await importTar(t, { path, start: 0, end: statSync(path).size, digest: '' }, canonical(reference), parseChanges(changes), new Date().toISOString());
     image.release();
     process.stdout.write(`${familiar(reference)}\n${image.id}\n`);
