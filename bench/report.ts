@@ -3,7 +3,15 @@ import { type Bench, rows, START, START_WHY } from './rows.js';
 
 /** One row: medians; spread: (highest - lowest) / median of carrick's. */
 export interface Result { readonly name: string; readonly native: number; readonly carrick: number; readonly spread: number; readonly peers?: Readonly<Record<string, number>> }
-export interface Run { readonly date: string; readonly machine: string; readonly rounds: number; readonly note?: string; readonly rows: readonly Result[]; /** Milliseconds; undefined: not measured. */ readonly start?: { readonly ms: number; readonly spread: number; readonly peers?: Readonly<Record<string, number>> } }
+export interface Run {
+  readonly date: string;
+  readonly machine: string;
+  readonly rounds: number;
+  readonly note?: string;
+  readonly rows: readonly Result[];
+  /** undefined: not measured. */
+  readonly start?: { readonly ms: number; readonly spread: number; readonly peers?: Readonly<Record<string, number>> };
+}
 
 export const fmt = (v: number): string => (v >= 1e6 ? `${(v / 1e6).toFixed(2)}M` : v >= 1000 ? `${(v / 1000).toFixed(1)}k` : v.toFixed(0));
 const percent = (v: number): string => `${(v * 100).toFixed(0)} %`;
@@ -23,8 +31,10 @@ function peerNames(run: Run): string[] {
 /** docs/results/DATE-bench.md. */
 export function resultPage(run: Run): string {
   const others = peerNames(run);
-  const lines = run.rows.map((r) => [r.name, fmt(r.native), fmt(r.carrick), ratio(r).toFixed(2), percent(r.spread), ...others.map((p) => (r.peers?.[p] === undefined ? '-' : (r.peers[p] / r.native).toFixed(2)))]);
-  if (run.start !== undefined) lines.push([START, '-', `${run.start.ms.toFixed(0)} ms`, '-', percent(run.start.spread), ...others.map((p) => (run.start?.peers?.[p] === undefined ? '-' : `${run.start.peers[p].toFixed(0)} ms`))]);
+  const ofOthers = (peers: Result['peers'], text: (v: number) => string): string[] => others.map((p) => (peers?.[p] === undefined ? '-' : text(peers[p])));
+  const lines = run.rows.map((r) => [r.name, fmt(r.native), fmt(r.carrick), ratio(r).toFixed(2), percent(r.spread), ...ofOthers(r.peers, (v) => (v / r.native).toFixed(2))]);
+  const { start } = run;
+  if (start !== undefined) lines.push([START, '-', `${start.ms.toFixed(0)} ms`, '-', percent(start.spread), ...ofOthers(start.peers, (v) => `${v.toFixed(0)} ms`)]);
   const more = others.length === 0 ? '' : ' The last columns are the ratios of others to native.';
   return `# Benchmarks of ${run.date}\n\n${run.machine}; ${run.rounds} interleaved rounds, medians. Micro rows are ns per operation.${more}${run.note === undefined ? '' : ` ${run.note}`}\n\n${table(['what', 'native', 'carrick', 'ratio', 'spread', ...others], lines)}\n`;
 }

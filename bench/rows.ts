@@ -6,9 +6,8 @@
  */
 
 export interface Bench {
+  /** The unit of what the command prints is at its end; without one it is ns per operation. */
   readonly name: string;
-  /** ns: the program prints nanoseconds per operation. us: the command prints microseconds. */
-  readonly unit: 'ns' | 'us';
   readonly argv: readonly string[];
   /** Highest ratio to native that is aimed at. */
   readonly bar?: number;
@@ -18,7 +17,7 @@ export interface Bench {
   readonly needs?: readonly string[];
 }
 
-/** How far a call goes: see `Cost` in docs/performance.md. */
+/** How far a call goes: see "What a call costs" in docs/performance.md. */
 const TRIP = 'one trip to a server';
 const STUB = 'answered in the process: the host\'s call, and a jump to the stub and back';
 const ITSELF = 'the host does it without carrick; what is left is the spread of the machine';
@@ -72,7 +71,7 @@ const MICRO: readonly Micro[] = [
 
 /** `before` prepares and `after` cleans up outside of the time; both and the script run in one shell. */
 function inner(name: string, why: string, script: string, before = ':', after = ':', more: { bar?: number; needs?: readonly string[] } = {}): Bench {
-  return { name, unit: 'us', why, ...more, argv: ['/bin/bash', '-ec', `{ ${before}; } >&2; s=$(date +%s%N); { ${script}; } >/dev/null; e=$(date +%s%N); { ${after}; } >&2; echo $(( (e - s) / 1000 ))`] };
+  return { name, why, ...more, argv: ['/bin/bash', '-ec', `{ ${before}; } >&2; s=$(date +%s%N); { ${script}; } >/dev/null; e=$(date +%s%N); { ${after}; } >&2; echo $(( (e - s) / 1000 ))`] };
 }
 
 const place = 'd=$(mktemp -d)', gone = 'rm -rf $d';
@@ -91,10 +90,10 @@ const PROGRAMS: readonly Bench[] = [
   inner('go build (µs)', EXEC, 'cd BENCH/hello && GOCACHE=$d/cache GOFLAGS=-mod=mod GO111MODULE=off HOME=$d go build -o $d/hello .', place, gone, { needs: ['/usr/bin/go'] }),
 ];
 
-/** Every row; micro: path of the micro program, iterations: rounds of its cheapest operations. */
+/** Every row; iterations: rounds of the micro program's cheapest operations. */
 export function rows(iterations: string): Bench[] {
   const micro = MICRO.map((m): Bench => ({
-    name: m.name, unit: 'ns', why: m.why, ...(m.bar === undefined ? {} : { bar: m.bar }), argv: ['BENCH/micro', m.name.split(',')[0] as string, iterations, ...(m.args ?? [])],
+    name: m.name, why: m.why, ...(m.bar === undefined ? {} : { bar: m.bar }), argv: ['BENCH/micro', m.name.split(',')[0] as string, iterations, ...(m.args ?? [])],
   }));
   return [...micro, ...PROGRAMS];
 }
