@@ -75,7 +75,6 @@ case ${1:-} in
 esac
 case ${1:-} in
 --e2e)
-	need_file /usr/lib/python3.11/test/test_os.py libpython3.11-testsuite
 	need docker-registry docker-registry
 	need skopeo skopeo
 	need umoci umoci

@@ -8,6 +8,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { newest } from './newest.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const native = join(root, 'native');
@@ -29,21 +30,8 @@ function run(program, args) {
   if (status !== 0) fail(`${program === process.execPath ? 'node-gyp' : [program, ...args].join(' ')} failed, see above${nodedir === undefined ? '' : ` (npm's nodedir is ${nodedir})`}`);
 }
 
-if (!existsSync(join(native, 'binding.gyp'))) {
-  process.stderr.write('build-native: native/binding.gyp is not there yet, skipped\n');
-  process.exit(0);
-}
-
 /** Folders with a Makefile, each of which makes build/NAME. */
 const MAKES = ['stub', 'init'];
-
-/** Newest modification time of the files under a path, ms. */
-function newest(path) {
-  const st = statSync(path);
-  if (!st.isDirectory()) return st.mtimeMs;
-  const names = readdirSync(path).filter((name) => name !== 'build' && name !== 'node_modules');
-  return Math.max(0, ...names.map((name) => newest(join(path, name))));
-}
 
 const built = [join(native, 'build/Release/carrick.node'), ...MAKES.map((name) => join(native, 'build', name))];
 const sources = [native, ...readdirSync(join(root, 'shared/gen')).filter((name) => name.endsWith('.h')).map((name) => join(root, 'shared/gen', name))];

@@ -3,9 +3,10 @@
  * newer than every source file.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundle, root } from './bundle.mjs';
+import { newest } from './newest.mjs';
 
 const ENTRIES = [
   ['cli/start/command.ts', 'dist/carrick.mjs'],
@@ -24,29 +25,12 @@ const ENTRIES = [
 const CACHED = ['command', 'kernel', 'vfs', 'net', 'ipc', 'signal'].map((name) => join(root, `dist/${name}.cjs`));
 const SOURCES = ['shared', 'kernel', 'servers', 'image', 'cli', 'native/index.d.ts', 'scripts/build.mjs', 'scripts/bundle.mjs', 'package-lock.json'];
 
-/** Newest modification time under a path, ms; 0 if it is not there. */
-function newest(path) {
-  if (!existsSync(path)) return 0;
-  const st = statSync(path);
-  if (!st.isDirectory()) return st.mtimeMs;
-  let ms = st.mtimeMs;
-  for (const name of readdirSync(path)) if (name !== 'node_modules') ms = Math.max(ms, newest(join(path, name)));
-  return ms;
-}
-
-const present = ENTRIES.filter(([entry]) => existsSync(join(root, entry)));
-for (const [entry] of ENTRIES) {
-  if (existsSync(join(root, entry))) continue;
-  process.stderr.write(`build: ${entry} is missing; the others are built\n`);
-  process.exitCode = 1;
-}
-
 const oldest = Math.min(...ENTRIES.map(([, out]) => newest(join(root, out))), ...CACHED.map((path) => newest(`${path}.cache`)));
 if (process.argv.includes('--if-stale') && oldest > Math.max(...SOURCES.map((path) => newest(join(root, path))))) process.exit();
 
 mkdirSync(join(root, 'dist'), { recursive: true });
 try {
-  await bundle(present.map(([entry, out]) => ({ in: entry, out: join(root, out) })));
+  await bundle(ENTRIES.map(([entry, out]) => ({ in: entry, out: join(root, out) })));
   const made = spawnSync(process.execPath, [join(root, 'dist/make-cache.cjs'), ...CACHED], { env: { ...process.env, NODE_OPTIONS: '' }, stdio: 'inherit' });
   process.exitCode = made.status ?? 1;
 } catch {
