@@ -73,7 +73,15 @@ export function environment(program: Program, scratch: string): Record<string, s
   };
 }
 
-export interface Order { readonly program: Program; readonly side: Side; readonly as: As; readonly job: number; /** Where the captures go, without their suffixes. */ readonly capture: string; readonly mode: 'fast' | 'nofast' }
+export interface Order {
+  readonly program: Program;
+  readonly side: Side;
+  readonly as: As;
+  readonly job: number;
+  /** Where the captures go, without their suffixes. */
+  readonly capture: string;
+  readonly mode: 'fast' | 'nofast';
+}
 
 /** Words for the keeper: who, where, how long, and the command. */
 function keeperArguments(o: Order, scratch: string): string[] {

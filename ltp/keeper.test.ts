@@ -98,7 +98,7 @@ test('a runner that is killed takes everything with it', async () => {
 });
 
 test('carrick that is killed in the middle is a lost run, and the next one works', async () => {
-  const run = (script: string): Promise<Capture> => execute({ program: program(script, 30_000), side: 'carrick', as: process.getuid?.() === 0 ? 'root' : 'user', job: 91, mode: 'fast', capture: join(dir, String(captures++)) });
+  const run = (script: string): Promise<Capture> => execute({ program: program(script, 30_000), side: 'carrick', as: who, job: 91, mode: 'fast', capture: join(dir, String(captures++)) });
   const dying = run('echo begun; sleep 1000');
   const carricks = (): number[] => readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
     try {

@@ -6,7 +6,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, realpathSync } from 'node:fs';
 import { availableParallelism, release, version } from 'node:os';
 import { join } from 'node:path';
 import { Failure } from './failure.js';
@@ -81,7 +81,6 @@ export function machine(): Machine {
 export async function withMachine<T>(work: () => Promise<T>, waiting: () => void): Promise<T> {
   const path = '/var/tmp/carrick-conformance.lock';
   try { closeSync(openSync(path, 'wx', 0o666)); chmodSync(path, 0o666); } catch (e) { if (!(e instanceof Error && 'code' in e && e.code === 'EEXIST')) throw e; }
-  statSync(path);
   const holder = spawn('sh', ['-c', 'exec 9<"$0" && flock -x 9 && echo locked && exec cat', path], { stdio: ['pipe', 'pipe', 'inherit'] });
   const patience = setTimeout(waiting, 1000);
   try {

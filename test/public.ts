@@ -38,7 +38,7 @@ export function publicCommand(carrick: string): readonly [string, string] {
     const native = resolve(dist, '../native/build');
     mkdirSync(join(copies, 'native/build/Release'), { recursive: true });
     cpSync(dist, join(copies, 'dist'), { recursive: true, filter: (path) => path === dist || (dirname(path) === dist && /\.(mjs|cjs|cache)$/.test(path)) });
-    for (const file of ['Release/carrick.node', 'stub', 'init']) copyFileSync(join(native, file), join(copies, 'native/build', file));
+    for (const file of ['Release/carrick.node', 'stub', 'stub-check', 'init']) copyFileSync(join(native, file), join(copies, 'native/build', file));
     // The one package that is not bundled.
     cpSync(resolve(dist, '../node_modules/piscina'), join(copies, 'node_modules/piscina'), { recursive: true });
     bundle = join(copies, 'dist', basename(carrick));

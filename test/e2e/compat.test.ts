@@ -1,7 +1,7 @@
 /** carrick compat-report and carrick syscalls, as users type them; and the syscall table against what guests see. */
 import { strict as assert } from 'node:assert';
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { SYSCALL_NAMES, SYSCALL_STATUS } from '../../shared/gen/syscalls.js';
@@ -16,8 +16,7 @@ const report = join(dir, 'report.json');
 function compat(...command: string[]): Report {
   const r = carrick(['compat-report', '--format', 'json', '-o', report, '--', ...command], { env: { HOME: '/', SHELL: '/bin/sh' } });
   assert.equal(r.status, 0, r.err);
-  const read = spawnSync('cat', [report], { encoding: 'utf8' });
-  return JSON.parse(read.stdout) as Report;
+  return JSON.parse(readFileSync(report, 'utf8')) as Report;
 }
 
 const callsOf = (r: Report, program: RegExp): Map<string, number> =>
