@@ -232,9 +232,6 @@ export class Kernel {
       if ((now & (1 << s)) !== 0) this.ep.nudge(s);
     }
   }
-
-  /** Signal to a process by the kernel itself. */
-  signalProc(p: Proc, signo: number, code = SI_KERNEL): void { this.ep.send(L.SRV_SIGNAL, Msg.SIG_TG, [p.tg, signo, code, 0, 0]); }
 }
 
 /** si_code of signals that the kernel sends by itself. sigaction(2). */

@@ -38,5 +38,3 @@ export interface ReportControl {
   /** What this worker has counted for a compat report; undefined when none was asked for. */
   report(): ReportPart | undefined;
 }
-
-export type EmptyControl = Readonly<Record<string, never>>;

@@ -27,15 +27,7 @@ export function capable(task: number, cap: Cap): boolean { return credCapable(L.
 
 /** Is gid the file system group or a supplementary group? Used for file permissions. */
 export function inGroup(cred: number, gid: number): boolean {
-  return L.credFsgid(cred) === gid || inSupplementary(cred, gid);
-}
-
-/** Is gid the effective group or a supplementary group? (in_egroup_p: IPC permissions) */
-export function inEgroup(cred: number, gid: number): boolean {
-  return L.credEgid(cred) === gid || inSupplementary(cred, gid);
-}
-
-function inSupplementary(cred: number, gid: number): boolean {
+  if (L.credFsgid(cred) === gid) return true;
   const n = L.credNgroups(cred);
   for (let i = 0; i < n; i++) if (L.credGroups(cred, i) === gid) return true;
   return false;
@@ -43,8 +35,6 @@ function inSupplementary(cred: number, gid: number): boolean {
 
 export const uidOf = (task: number): number => L.credUid(L.taskCred(task));
 export const euidOf = (task: number): number => L.credEuid(L.taskCred(task));
-export const gidOf = (task: number): number => L.credGid(L.taskCred(task));
-export const egidOf = (task: number): number => L.credEgid(L.taskCred(task));
 export const fsuidOf = (task: number): number => L.credFsuid(L.taskCred(task));
 export const fsgidOf = (task: number): number => L.credFsgid(L.taskCred(task));
 

@@ -219,8 +219,6 @@ export class Endpoint {
   /** Dispatch a parked frame again (its condition came true outside any queue). */
   wake(f: Frame): void { this.requeue(f, Why.WOKEN); }
 
-  *parkedFrames(): IterableIterator<Frame> { yield* this.parkedBySlot.values(); }
-
   private unpark(f: Frame): void {
     for (const q of f.queues) q.remove(f);
     f.queues.length = 0;

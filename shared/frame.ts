@@ -7,7 +7,6 @@
  */
 import { E } from './errno.js';
 import * as L from './gen/layout.js';
-import type { GuestPtr } from './brands.js';
 import { native } from './native.js';
 import { type Timer, type WaitQueue, type Waiter, Why } from './wait.js';
 
@@ -69,7 +68,6 @@ export class Frame implements Waiter {
   argU64(i: number): number { return this.argU32(i) + this.argHi(i) * 4294967296; }
   /** Argument i as a signed 64-bit Number: off_t, long (exact to 2^53). */
   argOff(i: number): number { return this.argU32(i) + (this.argHi(i) | 0) * 4294967296; }
-  argPtr(i: number): GuestPtr { return this.argU64(i) as GuestPtr; }
 
   /** Raw arglen word: bytes, or ARG_*. */
   argLen(i: number): number { return this.u32[this.word + L.SLOT_ARGLEN / 4 + i] as number; }

@@ -40,7 +40,6 @@ function path(off: number, s: string): number {
 
 /** openat(2). O_CLOEXEC is always added: guests get fds only by grants. */
 export const openat = (dirfd: number, name: string, flags: number, mode = 0): number => native.sys(H.openat, 0b10, dirfd, path(PATH_A, name), flags | 0o2000000, mode);
-export const RESOLVE_NO_XDEV = 1, RESOLVE_NO_MAGICLINKS = 2, RESOLVE_NO_SYMLINKS = 4, RESOLVE_BENEATH = 8;
 /** openat2(2). */
 export function openat2(dirfd: number, name: string, flags: number, mode: number, resolve: number): number {
   scratchView.setUint32(STRUCT, (flags | 0o2000000) >>> 0, true);
@@ -101,9 +100,8 @@ export const sendfile = (to: number, from: number, len: number): number => nativ
 export const fstatfs = (fd: number): number => native.sys(H.fstatfs, 0b10, fd, STRUCT);
 /** poll(2) with timeout 0 on the `n` pollfds at scratch offset off. */
 export const pollNow = (off: number, n: number): number => native.sys(H.poll, 0b1, off, n, 0);
-/** ioctl with a pointer into scratch / with a plain value. */
+/** ioctl with a pointer into scratch. */
 export const ioctlPtr = (fd: number, req: number, off: number): number => native.sys(H.ioctl, 0b100, fd, req, off);
-export const ioctlVal = (fd: number, req: number, arg: number): number => native.sys(H.ioctl, 0, fd, req, arg);
 /** fgetxattr(2) value to scratch at off. */
 export const fgetxattr = (fd: number, name: string, off: number, len: number): number => native.sys(H.fgetxattr, 0b110, fd, path(PATH_A, name), off, len);
 export const flistxattr = (fd: number, off: number, len: number): number => native.sys(H.flistxattr, 0b10, fd, off, len);

@@ -9,8 +9,3 @@ export function logLine(text: string): void {
     if (!(e instanceof Error)) throw e;
   }
 }
-
-/** Lines that only CARRICK_DEBUG=1 shows. */
-export function debugLine(text: string): void {
-  if (process.env['CARRICK_DEBUG'] === '1') logLine(text);
-}

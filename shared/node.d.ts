@@ -7,7 +7,6 @@ declare global {
     latin1Slice(start?: number, end?: number): string;
     /** Bytes written of text as latin1 at offset. */
     latin1Write(text: string, offset?: number, length?: number): number;
-    utf8Slice(start?: number, end?: number): string;
   }
 
   /** Of the DOM; comlink's types name it. */

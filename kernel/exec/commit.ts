@@ -34,9 +34,6 @@ const FDS = host.STRUCT + 1024;
 /** Bytes of argv and of the environment that /proc shows. A ring message must stay small. */
 const CMDLINE_MAX = 4096, ENVIRON_MAX = 8192;
 
-/** Where a new program will run. */
-export interface Prepared { readonly mm: Mm; readonly pctx: number; readonly slotId: number; readonly program: Program; readonly interpreter: Program | undefined }
-
 /** The images' mappings; undefined when Linux would find them impossible after the point of no return. */
 export function mapImages(x: Exec): { program: Program; interpreter: Program | undefined } | undefined {
   if (x.program === undefined || x.programFile === undefined) return undefined;

@@ -20,7 +20,6 @@ let hand = 0;
 
 /** For tests: how many dentries may stay. */
 export function setDentryLimit(n: number): void { limit = n; }
-export const dentryCount = (): number => nhashed;
 
 function inodePut(i: Inode): void {
   if (--i.users === 0) i.evict();

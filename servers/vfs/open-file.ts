@@ -4,7 +4,6 @@
  * An installed file holds its path (dentry and mount) and counts in inode.writers while it may write. RELEASE, sent by whoever
  * drops the last reference to the OFD, undoes all of it.
  */
-import { E } from '../../shared/errno.js';
 import { fdFlags, fdInstall, FD_CLOEXEC, nofile, Ofd, ofdAlloc, ofdUnref } from '../../shared/fdtable.js';
 import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
@@ -115,6 +114,3 @@ export function countUse(f: Frame, fd: number, file: File, weight = 1): void {
   file.uses += weight;
   if (file.uses >= GRANT_AFTER) grantUsed(f, fd, file);
 }
-
-/** The vfs file behind an OFD row that this server owns. */
-export function ownFile(row: number): File | number { return fileOf(row) ?? -E.EBADF; }

@@ -267,7 +267,4 @@ export class LDir extends LNode {
     touchChanged(o);
     return 0;
   }
-
 }
-
-export const isLayeredDir = (i: Inode): i is LDir => i instanceof LDir;
