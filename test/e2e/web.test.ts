@@ -35,8 +35,7 @@ for (const [who, ordinary] of people) {
       [ "$old" = "$(workers)" ] || echo 'other workers'
       curl -sf http://127.0.0.1:${port}/a; nginx -c /tmp/n/conf -s quit 2> /dev/null; wait $master; echo status $?
       ls; grep -cE '\\[(emerg|alert|crit|error)\\]' error.log`, { ...footprint.options, input: nginxConf('/tmp/n', port) });
-    // As root nginx says on standard error which user its workers run as.
-    if (ordinary) assert.equal(r.err, '');
+    assert.equal(r.err, '');
     assert.match(r.out, /^one\nother workers\none\nstatus 0\n(?!.*pid)[^]*\n0\n$/, r.err);
     assert.deepEqual(footprint.left(), []);
   });
