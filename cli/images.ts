@@ -10,11 +10,10 @@
 import { accessSync, constants, createWriteStream, existsSync, rmSync, statSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { isatty } from 'node:tty';
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import type { Piscina } from 'piscina';
 import { type LocalSource, openArchive, openDockerArchive, openOciArchive, openOciDir } from '../image/archive.js';
 import { type Digest, digestOf, hexOf, isDigest, shortId } from '../image/digest.js';
@@ -30,11 +29,10 @@ import { native } from '../shared/native.js';
 import { toBytes } from './bytes.js';
 import { duration, table } from './columns.js';
 import { carrickHome, sweep } from './container-dir.js';
-import { loadAddon } from './addon.js';
+import { bundles, loadAddon } from './addon.js';
 import { complain, Failure, why } from './failure.js';
 import type { ImageRun } from './run-options.js';
 
-const here = dirname(fileURLToPath(import.meta.url));
 /** fcntl(2). */
 const SYS_fcntl = process.arch === 'arm64' ? 25 : 72, F_GETFL = 3, F_SETFL = 4;
 
@@ -71,7 +69,7 @@ async function withTools<T>(quiet: boolean, work: (t: Tools) => Promise<T>): Pro
   const extract = async (task: object): Promise<ExtractResult> => {
     if (pool === undefined) {
       const piscina = await import('piscina');
-      pool ??= new piscina.Piscina({ filename: join(here, 'image-worker.mjs'), minThreads: 0, maxThreads: Math.min(4, availableParallelism()) });
+      pool ??= new piscina.Piscina({ filename: join(bundles, 'image-worker.mjs'), minThreads: 0, maxThreads: Math.min(4, availableParallelism()) });
     }
     return await pool.run(task, { name: 'extractLayer' }) as ExtractResult;
   };
