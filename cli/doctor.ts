@@ -116,7 +116,7 @@ function home(): Finding {
   }
 }
 
-export function findings(): Finding[] {
+function findings(): Finding[] {
   const addon = built();
   const all = [nodeVersion(), addon, home(), openFiles(), { item: 'CPUs', level: 'info' as const, state: String(availableParallelism()), lost: '' }];
   return addon.level === 'ok' ? [...all, ...readProbe(native.probeHost())] : all;

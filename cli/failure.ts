@@ -18,7 +18,7 @@ export class Failure extends Error {
   }
 }
 
-export function debugging(): boolean {
+function debugging(): boolean {
   return process.env['CARRICK_DEBUG'] === '1';
 }
 

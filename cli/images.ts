@@ -89,7 +89,7 @@ async function withTools<T>(quiet: boolean, work: (t: Tools) => Promise<T>): Pro
 // ---- run ----
 
 /** PATH[:TAG]: the tag is what follows the last colon, unless the whole is there as a file. */
-export function splitTag(text: string): readonly [path: string, tag: string] {
+function splitTag(text: string): readonly [path: string, tag: string] {
   const colon = text.lastIndexOf(':');
   return colon <= 0 || existsSync(text) || colon < text.lastIndexOf('/') ? [text, ''] : [text.slice(0, colon), text.slice(colon + 1)];
 }
@@ -298,7 +298,7 @@ function tryReference(name: string): Reference | undefined {
 }
 
 /** `CMD ["a"]`, `ENV K=V`, `USER u`, `WORKDIR /d`, `ENTRYPOINT [...]`, `STOPSIGNAL s`, as docker import --change takes them. */
-export function parseChanges(changes: readonly string[]): ImportConfig {
+function parseChanges(changes: readonly string[]): ImportConfig {
   const config: { Env?: string[]; Entrypoint?: string[]; Cmd?: string[]; WorkingDir?: string; User?: string; StopSignal?: string } = {};
   for (const change of changes) {
     const m = /^\s*([A-Za-z]+)\s+(.+?)\s*$/.exec(change);

@@ -220,7 +220,7 @@ function namespacesWanted(): number {
   throw new Failure(`bad CARRICK_NAMESPACES="${value}"; the only setting is none`);
 }
 
-export function checkName(name: string): string {
+function checkName(name: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(name)) return name;
   throw new Failure(`bad name "${toText(name)}"; letters, digits, "_", "." and "-", a letter or digit first`);
 }

@@ -20,7 +20,7 @@ function rowOf(nr: number): Row {
 }
 
 /** Rows that are meant: a number, a whole name, or every name with `part` in it. */
-export function matchingRows(part: string | undefined): Row[] {
+function matchingRows(part: string | undefined): Row[] {
   const all = SYSCALL_NAMES.flatMap((name, nr) => name === '' ? [] : [rowOf(nr)]);
   if (part === undefined) return all;
   const exact = all.filter((row) => row.name === part || String(row.nr) === part);

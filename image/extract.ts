@@ -177,7 +177,7 @@ function writeIndex(dir: string, bytes: Buffer): void {
 }
 
 /** Unpack; throws ImageError. */
-export async function unpackLayer(t: ExtractTask): Promise<{ digest: Digest; diffId: Digest; size: number }> {
+async function unpackLayer(t: ExtractTask): Promise<{ digest: Digest; diffId: Digest; size: number }> {
   const raw = createHash('sha256'), plain = createHash('sha256');
   const counter = t.counter === undefined ? undefined : new Float64Array(t.counter);
   let bytesIn = 0, bytesOut = 0;

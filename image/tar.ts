@@ -84,7 +84,7 @@ function checksumMatches(b: Buffer): boolean {
 }
 
 /** Records "LEN KEY=VALUE\n" into `into`; an empty value takes a key away. */
-export function parsePax(b: Buffer, into: Map<string, string>): void {
+function parsePax(b: Buffer, into: Map<string, string>): void {
   let at = 0;
   while (at < b.length && b[at] !== 0) {
     const space = b.indexOf(32, at);

@@ -15,11 +15,11 @@ function findAccount(passwd: string, fits: (name: string, uid: number) => boolea
   }
   return undefined;
 }
-export const accountByName = (passwd: string, name: string): Account | undefined => findAccount(passwd, (n) => n === name);
-export const accountByUid = (passwd: string, uid: number): Account | undefined => findAccount(passwd, (_n, u) => u === uid);
+const accountByName = (passwd: string, name: string): Account | undefined => findAccount(passwd, (n) => n === name);
+const accountByUid = (passwd: string, uid: number): Account | undefined => findAccount(passwd, (_n, u) => u === uid);
 
 /** gid of a group name, -1 = no such group. */
-export function groupByName(group: string, name: string): number {
+function groupByName(group: string, name: string): number {
   for (const line of group.split('\n')) {
     const w = line.split(':');
     if (w[0] === name && numeric(w[2]) >= 0) return numeric(w[2]);
@@ -28,7 +28,7 @@ export function groupByName(group: string, name: string): number {
 }
 
 /** gids of the groups that list a user as a member. */
-export function groupsOf(group: string, name: string): number[] {
+function groupsOf(group: string, name: string): number[] {
   const out: number[] = [];
   for (const line of group.split('\n')) {
     const w = line.split(':');

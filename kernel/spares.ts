@@ -61,7 +61,7 @@ function disarmAll(k: Kernel, p: Proc): void {
 }
 
 /** Take back every spare that was not taken yet. */
-export function reclaimSpares(k: Kernel): void {
+function reclaimSpares(k: Kernel): void {
   if (k.spares === 0) return;
   for (const p of k.byPid.values()) if (L.tgState(p.tg) === TgState.RUNNING) disarmAll(k, p);
 }

@@ -16,7 +16,7 @@ import { TaskState } from '../shared/tasks.js';
 import { Timer } from '../shared/wait.js';
 
 /** Calls that may wait as long as it takes: for data, time, children, signals, locks, or (open) the other end of a FIFO. */
-export const PATIENT: ReadonlySet<number> = new Set([
+const PATIENT: ReadonlySet<number> = new Set([
   NR.NR_read, NR.NR_readv, NR.NR_pread64, NR.NR_preadv, NR.NR_preadv2, NR.NR_write, NR.NR_writev, NR.NR_pwrite64, NR.NR_pwritev, NR.NR_pwritev2, NR.NR_sendfile, NR.NR_splice, NR.NR_tee,
   NR.NR_poll, NR.NR_ppoll, NR.NR_select, NR.NR_pselect6, NR.NR_epoll_wait, NR.NR_epoll_pwait, NR.NR_epoll_pwait2,
   NR.NR_wait4, NR.NR_waitid, NR.NR_pause, NR.NR_rt_sigsuspend, NR.NR_rt_sigtimedwait, NR.NR_nanosleep, NR.NR_clock_nanosleep,

@@ -87,7 +87,7 @@ export function docFaults(): string[] {
   return [...faults, ...unclaimed.map((m) => `no mechanism claims ${m.suite} ${m.program} (${m.as}) ${m.row}`), ...(current ? [] : [`${PATH} is stale; npm run conformance -- docs`])];
 }
 
-export function docs(): string {
+function docs(): string {
   const measured = measuredSuites();
   const missing = [...SUITES.values()].filter((suite) => !measured.some(([s]) => s === suite)).map((suite) => suite.name);
   return `${[

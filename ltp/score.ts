@@ -40,7 +40,7 @@ function oracleFault({ row, outcome }: Seen): string {
 const say = (verdict: Verdict, value: string): string => value === '' ? verdict : verdict === 'pass' ? value : `${verdict}: ${value}`;
 
 /** First difference between a run on the host and another, in words; '' when there is none. */
-export function difference(host: Seen, other: Seen): string {
+function difference(host: Seen, other: Seen): string {
   if (other.row === undefined) return `absent; the program's end: ${endText(other.outcome.end)}`;
   const theirs = new Map(other.row.assertions.map((a) => [a.id, a]));
   for (const a of host.row?.assertions ?? []) {

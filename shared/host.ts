@@ -61,7 +61,7 @@ export const ftruncate = (fd: number, len: number): number => native.sys(H.ftrun
 export const fallocate = (fd: number, mode: number, off: number, len: number): number => native.sys(H.fallocate, 0, fd, mode, off, len);
 export const fsync = (fd: number): number => native.sys(H.fsync, 0, fd);
 export const fdatasync = (fd: number): number => native.sys(H.fdatasync, 0, fd);
-export const flock = (fd: number, op: number): number => native.sys(H.flock, 0, fd, op);
+const flock = (fd: number, op: number): number => native.sys(H.flock, 0, fd, op);
 export const fcntl = (fd: number, cmd: number, arg = 0): number => native.sys(H.fcntl, 0, fd, cmd, arg);
 export const dup = (fd: number): number => native.sys(H.fcntl, 0, fd, 1030 /* F_DUPFD_CLOEXEC */, 3);
 export const memfdCreate = (name: string, flags: number): number => native.sys(H.memfd_create, 0b1, path(PATH_A, name), flags | 1);
@@ -89,13 +89,13 @@ export const fchmod = (fd: number, mode: number): number => native.sys(H.fchmod,
 export const fchmodat = (dirfd: number, name: string, mode: number): number => native.sys(H.fchmodat, 0b10, dirfd, path(PATH_A, name), mode);
 export const fchownat = (dirfd: number, name: string, uid: number, gid: number, flags: number): number => native.sys(H.fchownat, 0b10, dirfd, path(PATH_A, name), uid, gid, flags);
 /** faccessat(2) with the carrick process's own rights. */
-export const faccessat = (dirfd: number, name: string, mode: number): number => native.sys(H.faccessat, 0b10, dirfd, path(PATH_A, name), mode);
+const faccessat = (dirfd: number, name: string, mode: number): number => native.sys(H.faccessat, 0b10, dirfd, path(PATH_A, name), mode);
 /** utimensat(2); the two timespecs are at scratch offset `times`. An empty name acts on dirfd itself (needs AT_EMPTY_PATH on the host). */
 export const utimensat = (dirfd: number, name: string, times: number, flags: number): number => native.sys(H.utimensat, 0b110, dirfd, path(PATH_A, name), times, flags);
 /** futimens(3): times of an open fd. */
 export const futimens = (fd: number, times: number): number => native.sys(H.utimensat, 0b100, fd, 0, times, 0);
 export const copyFileRange = (from: number, to: number, len: number): number => native.sys(H.copy_file_range, 0, from, 0, to, 0, len, 0);
-export const sendfile = (to: number, from: number, len: number): number => native.sys(H.sendfile, 0, to, from, 0, len);
+const sendfile = (to: number, from: number, len: number): number => native.sys(H.sendfile, 0, to, from, 0, len);
 /** fstatfs(2) into STRUCT (120 bytes). */
 export const fstatfs = (fd: number): number => native.sys(H.fstatfs, 0b10, fd, STRUCT);
 /** poll(2) with timeout 0 on the `n` pollfds at scratch offset off. */

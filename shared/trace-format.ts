@@ -72,7 +72,7 @@ const hexOf = (v: number): string => `0x${(v >>> 0).toString(16)}`;
 const octalOf = (v: number): string => (v === 0 ? '0' : `0${(v >>> 0).toString(8)}`);
 
 /** Bits with names, or-ed; what has no name stays in hexadecimal. */
-export function formatFlags(set: FlagSet, value: number): string {
+function formatFlags(set: FlagSet, value: number): string {
   let rest = value >>> 0;
   const names: string[] = [];
   if (set.field !== undefined) {
@@ -260,7 +260,7 @@ function formatArg(name: string, arg: Arg, a: TraceArgs, i: number, ret: number 
 const PIPE_FLAGS: FlagSet = { zero: '0', bits: [[0o2000000, 'O_CLOEXEC'], [0o4000, 'O_NONBLOCK'], [0o40000, 'O_DIRECT'], [0o200, 'O_EXCL']] };
 
 /** Name of a call; `syscall_0x…` for a number without a row. */
-export function syscallName(nr: number): string {
+function syscallName(nr: number): string {
   const name = SYSCALL_NAMES[nr];
   return name === undefined || name === '' ? `syscall_${hexOf(nr)}` : name;
 }
@@ -297,7 +297,7 @@ const ADDRESS_RESULT: ReadonlySet<string> = new Set(['mmap', 'mremap', 'brk', 's
 const NO_RESULT: ReadonlySet<string> = new Set(['exit', 'exit_group', 'rt_sigreturn']);
 
 /** `= 3`, `= -1 ENOENT (No such file or directory)`, `= ?`. */
-export function formatResult(nr: number, ret: number | undefined): string {
+function formatResult(nr: number, ret: number | undefined): string {
   if (ret === undefined || NO_RESULT.has(syscallName(nr))) return '= ?';
   if (ret >= 0 || ret < -4095) {
     return ADDRESS_RESULT.has(syscallName(nr)) && ret > 0 ? `= 0x${ret.toString(16)}` : `= ${ret}`;

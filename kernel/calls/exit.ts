@@ -15,7 +15,7 @@ import { type Kernel, type Proc, SIGKILL } from '../proc.js';
 import { childChanged, endTask } from '../task-end.js';
 
 /** The first announcement counts: a process that is already exiting keeps its status. */
-export function announce(p: Proc, status: number): void { if (p.announced < 0) p.announced = status; }
+function announce(p: Proc, status: number): void { if (p.announced < 0) p.announced = status; }
 
 const exitWord = (status: number): number => (status & 0xff) << 8;
 

@@ -18,7 +18,7 @@ import type { Kernel } from '../proc.js';
 import { tellKin } from './pgrp.js';
 import { RLIMIT_NPROC } from '../spares.js';
 
-export const RLIMITS = 16;
+const RLIMITS = 16;
 /** Scratch for words that are told to a stub, behind that of host calls. */
 const WORDS = host.STRUCT + 2048;
 const RLIMIT_CPU = 0, RLIMIT_FSIZE = 1, RLIMIT_STACK = 3, RLIMIT_CORE = 4;
@@ -87,7 +87,7 @@ function putLimits(f: Frame, arg: number, tg: number, resource: number): number 
 }
 
 /** Checks in Linux's order: EINVAL soft above hard; EPERM NOFILE above nr_open; EPERM raising the hard limit without CAP_SYS_RESOURCE. */
-export function setLimits(task: number, tg: number, resource: number, cur: number, max: number): number {
+function setLimits(task: number, tg: number, resource: number, cur: number, max: number): number {
   if (cur > max) return -E.EINVAL;
   if (resource === RLIMIT_NOFILE && max > 1048576) return -E.EPERM;
   if (max > L.tgRlimMax(tg, resource) && !capable(task, Cap.SYS_RESOURCE)) return -E.EPERM;

@@ -50,7 +50,7 @@ function matches(c: Proc, w: WaitFor, task: number): boolean {
 }
 
 /** Look for a child with something to tell. Returns true when any child could be waited for at all. */
-export function findChild(p: Proc, w: WaitFor, task: number, out: Found): boolean {
+function findChild(p: Proc, w: WaitFor, task: number, out: Found): boolean {
   let any = false;
   out.child = undefined;
   out.tracee = undefined;

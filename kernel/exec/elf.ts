@@ -44,7 +44,7 @@ export interface ElfMap {
 }
 
 /** End of the user address space. */
-export const TASK_SIZE = 0x7ffffffff000;
+const TASK_SIZE = 0x7ffffffff000;
 const PAGE = 4096;
 const EHDR = 64;
 export const PHDR = 56;

@@ -78,7 +78,7 @@ function putImage(b: Buffer, ix: number, p: Program, firstSeg: number): void {
 }
 
 /** The header, images and segments of a plan whose strings follow at the returned buffer's end. Exported for tests. */
-export function encodePlan(s: PlanSpec): Buffer {
+function encodePlan(s: PlanSpec): Buffer {
   const nseg = s.program.map.segments.length + (s.interpreter?.map.segments.length ?? 0);
   const b = Buffer.alloc(Math.ceil((SEGMENTS + nseg * L.SEGMENT_SIZE) / 16) * 16);
   b.writeUInt32LE(PLAN_MAGIC, L.PLAN_MAGIC);

@@ -34,7 +34,7 @@ export function setUp(): void {
 }
 
 /** Compile the fake guest and make it the stub. */
-export function loadFakeGuest(): void {
+function loadFakeGuest(): void {
   if (stubLoaded) return;
   const dir = mkdtempSync(join(tmpdir(), 'carrick-native-'));
   try {

@@ -3,7 +3,7 @@ import type { Frame } from '../../shared/frame.js';
 import * as host from '../../shared/host.js';
 import { GUEST_HDR } from './hostcalls.js';
 
-export const MSGHDR_BYTES = 56;
+const MSGHDR_BYTES = 56;
 /** struct mmsghdr: a msghdr, then the message's length. */
 export const MMSGHDR_BYTES = 64;
 

@@ -38,7 +38,7 @@ function bootFs(tree: Tree, make: boolean, fs: number, cred: number, cwd: string
 }
 
 /** A regular guest file's first bytes, as carrick itself: latin1, or -errno. */
-export function readGuestFile(tree: Tree, name: string): string | number {
+function readGuestFile(tree: Tree, name: string): string | number {
   const path = tree.walk(name);
   if (typeof path === 'number') return path;
   if (!path.inode.isReg) return -E.EINVAL;

@@ -130,7 +130,7 @@ export function ddelete(d: Dentry): void {
 }
 
 /** Forget a cached entry, and what is below it, without saying anything about the name. */
-export function ddrop(d: Dentry): void {
+function ddrop(d: Dentry): void {
   if (d.children !== undefined) for (const kid of [...d.children.values()]) ddrop(kid);
   unhash(d);
 }

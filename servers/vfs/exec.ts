@@ -66,7 +66,7 @@ function drop(tg: number): void {
 }
 
 /** EXE_SET. */
-export function exeSet(tg: number, id: number): void {
+function exeSet(tg: number, id: number): void {
   const x = byId.get(id);
   if (x !== undefined && x.users++ === 0) x.path.inode.execs++;
   drop(tg);

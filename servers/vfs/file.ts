@@ -24,7 +24,7 @@ export const O_ACCMODE = 3, O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0o
 /** Readiness bits, epoll(7). */
 export const EPOLLIN = 1, EPOLLPRI = 2, EPOLLOUT = 4, EPOLLERR = 8, EPOLLHUP = 16, EPOLLRDNORM = 64, EPOLLWRNORM = 256, EPOLLRDHUP = 0x2000;
 /** What an always-ready file reports. */
-export const READY_ALWAYS = EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
+const READY_ALWAYS = EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
 
 export abstract class File {
   /** Row in table ofd; set when it is installed. */

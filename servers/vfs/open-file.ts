@@ -81,7 +81,7 @@ export function releaseFile(row: number): void {
 const sizeLimited = (tg: number): boolean => L.tgRlimCur(tg, RLIMIT_FSIZE) < Number.MAX_SAFE_INTEGER;
 
 /** Grant fd's host fd with this reply, if it may be and is not yet. True when it was sent. */
-export function grantNow(f: Frame, fd: number, file: File): boolean {
+function grantNow(f: Frame, fd: number, file: File): boolean {
   if (!mayGrant(f.task, f.tg, fd, file.ofd)) return false;
   if ((native.hintGet(f.tg, fd) & L.HINT_GRANTED) !== 0) return false;
   if ((file.grantable & L.HINT_WRITE) !== 0 && sizeLimited(f.tg)) return false;

@@ -15,7 +15,7 @@ const FIONREAD = 0x541b, FIOQSIZE = 0x5460;
 const SEEK_CUR = 1;
 
 /** HINT_* bits for a seekable file of this access mode. */
-export function grantBits(flags: number): number {
+function grantBits(flags: number): number {
   const acc = flags & O_ACCMODE;
   return (acc !== O_WRONLY ? L.HINT_READ | L.HINT_MAP : 0) | (acc !== O_RDONLY ? L.HINT_WRITE : 0) | L.HINT_SEEK;
 }

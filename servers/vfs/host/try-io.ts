@@ -25,7 +25,7 @@ function putIov(off: number, len: number): void {
 }
 
 /** Would poll(2) report any of `events` (or an error) now? */
-export function isReady(fd: number, events: number): boolean {
+function isReady(fd: number, events: number): boolean {
   host.scratchView.setInt32(host.STRUCT, fd, true);
   host.scratchView.setUint32(host.STRUCT + 4, events, true);
   return host.pollNow(host.STRUCT, 1) > 0;

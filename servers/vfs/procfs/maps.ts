@@ -62,7 +62,7 @@ const hidden = (start: number): boolean => inStub(start, 1);
 
 /** Where a process's heap is: [start, break). The stub keeps it as ordinary anonymous memory, which the host does not name. */
 export interface Heap { readonly start: number; readonly end: number }
-export const NO_HEAP: Heap = { start: 0, end: 0 };
+const NO_HEAP: Heap = { start: 0, end: 0 };
 
 /** Is it the heap's mapping? As Linux says it of a mapping without a file: it overlaps the range of brk(2). */
 function isHeap(heap: Heap, from: string, to: string): boolean { return parseInt(from, 16) < heap.end && parseInt(to, 16) > heap.start; }

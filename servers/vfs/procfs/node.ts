@@ -15,7 +15,7 @@ export type Gen = (c: Caller) => string | number;
 export type Store = (c: Caller, text: string, pos: number) => number;
 
 /** The Caller object is borrowed: what an open file needs of it later is copied. */
-export const keepCaller = (c: Caller): Caller => ({ task: c.task, tg: c.tg, cred: c.cred, fs: c.fs });
+const keepCaller = (c: Caller): Caller => ({ task: c.task, tg: c.tg, cred: c.cred, fs: c.fs });
 
 class GenFile extends TextFile {
   private readonly opener: Caller;

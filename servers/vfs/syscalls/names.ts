@@ -134,7 +134,7 @@ function isTmpfile(f: Frame, dirfd: number, path: string, target: Inode): boolea
  * Errors: rmdir -EINVAL '.', -ENOTEMPTY '..', -EBUSY '/' or a mount point; unlink -EISDIR of those; -EROFS; -ENOENT; -ENOTDIR, -EISDIR (and
  * for a trailing slash); permission of the parent (-EACCES), sticky (-EPERM); -ENOTEMPTY.
  */
-export function removeAt(f: Frame, dirfd: number, arg: number, dir: boolean): number {
+function removeAt(f: Frame, dirfd: number, arg: number, dir: boolean): number {
   const c = callerOf(f);
   let r = walkArg(f, c, $nd, dirfd, arg, Walk.PARENT);
   if (r < 0) return r;

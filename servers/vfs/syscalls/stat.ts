@@ -43,7 +43,7 @@ function putTime(v: DataView, off: number, sec: number, nsec: number): void {
 }
 
 /** struct stat into out argument `arg`. 0 or -EFAULT. */
-export function putStat(f: Frame, arg: number, i: Inode): number {
+function putStat(f: Frame, arg: number, i: Inode): number {
   const o = f.outOff(arg);
   if (o < 0) return o;
   const v = f.view;

@@ -19,7 +19,7 @@ const DT_CHR = 2;
 const INO_ROOT = 1, INO_PTMX = 2, INO_PTS = 3;
 /** Group `tty` of every Linux distribution. */
 const GID_TTY = 5;
-export const PTMX_RDEV = makeDev(5, 2);
+const PTMX_RDEV = makeDev(5, 2);
 
 const now = (): number => Math.floor(Date.now() / 1000);
 

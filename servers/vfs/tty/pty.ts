@@ -24,7 +24,7 @@ export const PTY_MAX = 4096;
 
 const IN = EPOLLIN | EPOLLRDNORM;
 const OUT = EPOLLOUT | EPOLLWRNORM;
-export const HUNG_UP_READY = IN | OUT | EPOLLERR | EPOLLHUP;
+const HUNG_UP_READY = IN | OUT | EPOLLERR | EPOLLHUP;
 
 /** An open slave file, as the pty sees it. */
 export interface SlaveEnd extends File { hungUp: boolean }

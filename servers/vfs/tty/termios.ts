@@ -24,7 +24,7 @@ export const enum V {
 }
 
 /** Control characters that the kernel keeps. asm-generic/termbits.h, NCCS. */
-export const NCCS = 19;
+const NCCS = 19;
 /** Those of struct termio. NCC. */
 const NCC = 8;
 export const TERMIOS_BYTES = 36;
