@@ -116,7 +116,8 @@ try {
     const r = measure(b);
     if (r === undefined) continue;
     got.push(r);
-    print(`${r.name}: ${fmt(r.native)}, ${fmt(r.carrick)}: ${ratio(r).toFixed(2)} (spread ${(r.spread * 100).toFixed(0)} %)${Object.entries(r.peers ?? {}).map(([n, v]) => `; ${n} ${(v / r.native).toFixed(2)}`).join('')}`);
+    const rest = Object.entries(r.peers ?? {}).map(([n, v]) => `; ${n} ${(v / r.native).toFixed(2)}`);
+    print(`${r.name}: ${fmt(r.native)}, ${fmt(r.carrick)}: ${ratio(r).toFixed(2)} (spread ${(r.spread * 100).toFixed(0)} %)${rest.join('')}`);
   }
   const start = re.test(START) ? measureStart() : undefined;
   if (start !== undefined) print(`${START}: ${start.ms.toFixed(0)} ms${Object.entries(start.peers ?? {}).map(([n, v]) => `; ${n} ${v.toFixed(0)} ms`).join('')}`);

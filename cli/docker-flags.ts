@@ -12,14 +12,29 @@ const OWN_KERNEL = 'the container has a kernel of its own, which shares nothing 
 
 /** By flag, as commander writes it: what to say. */
 const REFUSED: Readonly<Record<string, string>> = {
-  '-m, --memory <SIZE>': NO_CGROUPS, '--memory-swap <SIZE>': NO_CGROUPS, '--memory-reservation <SIZE>': NO_CGROUPS, '--cpus <N>': NO_CGROUPS, '-c, --cpu-shares <N>': NO_CGROUPS,
-  '--pids-limit <N>': `${NO_CGROUPS} (or --ulimit nproc=N, for a user who is not root)`, '--blkio-weight <N>': NO_CGROUPS, '--cgroup-parent <NAME>': NO_CGROUPS,
+  '-m, --memory <SIZE>': NO_CGROUPS,
+  '--memory-swap <SIZE>': NO_CGROUPS,
+  '--memory-reservation <SIZE>': NO_CGROUPS,
+  '--cpus <N>': NO_CGROUPS,
+  '-c, --cpu-shares <N>': NO_CGROUPS,
+  '--pids-limit <N>': `${NO_CGROUPS} (or --ulimit nproc=N, for a user who is not root)`,
+  '--blkio-weight <N>': NO_CGROUPS,
+  '--cgroup-parent <NAME>': NO_CGROUPS,
   '--cpuset-cpus <LIST>': 'guests run where carrick may: taskset -c LIST carrick run ...',
-  '--privileged': `${OWN_KERNEL}; root in it may do what carrick's kernel can do`, '--device <DEVICE>': 'devices of the host cannot be shown in a container', '--gpus <SPEC>': 'devices of the host cannot be shown in a container',
+  '--privileged': `${OWN_KERNEL}; root in it may do what carrick's kernel can do`,
+  '--device <DEVICE>': 'devices of the host cannot be shown in a container',
+  '--gpus <SPEC>': 'devices of the host cannot be shown in a container',
   '--cap-drop <NAME>': 'root in the container has all capabilities there, and none on the host; give the program another user with -u',
-  '--health-cmd <COMMAND>': NO_DAEMON, '--log-driver <NAME>': 'what a container in the background writes is in its log file, see carrick logs and carrick inspect -f \'{{.LogPath}}\'', '--log-opt <NAME=VALUE>': 'the log is a plain file',
-  '--ip <ADDRESS>': 'containers share the host\'s network, or have none', '--link <NAME>': 'containers share the host\'s network: localhost, and the port that the other one listens on', '--network-alias <NAME>': 'containers share the host\'s network; see --add-host',
-  '--volumes-from <NAME>': 'give each container its -v', '--sysctl <NAME=VALUE>': 'write to /proc/sys in the container', '--domainname <NAME>': 'give --hostname a name with dots', '--runtime <NAME>': 'carrick is the runtime',
+  '--health-cmd <COMMAND>': NO_DAEMON,
+  '--log-driver <NAME>': 'what a container in the background writes is in its log file, see carrick logs and carrick inspect -f \'{{.LogPath}}\'',
+  '--log-opt <NAME=VALUE>': 'the log is a plain file',
+  '--ip <ADDRESS>': 'containers share the host\'s network, or have none',
+  '--link <NAME>': 'containers share the host\'s network: localhost, and the port that the other one listens on',
+  '--network-alias <NAME>': 'containers share the host\'s network; see --add-host',
+  '--volumes-from <NAME>': 'give each container its -v',
+  '--sysctl <NAME=VALUE>': 'write to /proc/sys in the container',
+  '--domainname <NAME>': 'give --hostname a name with dots',
+  '--runtime <NAME>': 'carrick is the runtime',
 };
 
 /** What is done or true in any case: accepted. */

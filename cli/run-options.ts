@@ -295,7 +295,8 @@ export function runSpec(flags: RunFlags, rootfsArg: string, operands: readonly s
   if (argv[0] === '') throw new Failure('the command is an empty string');
   if (flags.workdir !== undefined && !flags.workdir.startsWith('/')) throw new Failure(`bad --workdir "${toText(flags.workdir)}": it must be absolute`);
   const hostname = flags.hostname === undefined ? base.id : checkHostname(flags.hostname);
-  const env = mergeEnv(image === undefined ? defaultEnv(flags, caller, hostname) : mergeEnv(defaultEnv(flags, caller, hostname), image.env.filter((e) => e.indexOf('=') > 0), []), envFlags(flags), caller.env);
+  const imageEnv = (image?.env ?? []).filter((item) => item.indexOf('=') > 0);
+  const env = mergeEnv(mergeEnv(defaultEnv(flags, caller, hostname), imageEnv, []), envFlags(flags), caller.env);
   const cwd = flags.workdir ?? image?.workdir ?? '';
   const user = flags.user ?? image?.user ?? '';
   const mounted = mounts(flags, caller);

@@ -173,7 +173,14 @@ export async function take(t: Tools, image: LocalImage, names: readonly string[]
 }
 
 /** What `import` may say about the image that it makes of a root file system. */
-export interface ImportConfig { readonly Env?: readonly string[]; readonly Entrypoint?: readonly string[]; readonly Cmd?: readonly string[]; readonly WorkingDir?: string; readonly User?: string; readonly StopSignal?: string }
+export interface ImportConfig {
+  readonly Env?: readonly string[];
+  readonly Entrypoint?: readonly string[];
+  readonly Cmd?: readonly string[];
+  readonly WorkingDir?: string;
+  readonly User?: string;
+  readonly StopSignal?: string;
+}
 
 /** Make an image of one layer from the tar of a root file system. */
 export async function importTar(t: Tools, file: LayerFile, name: string, runConfig: ImportConfig, created: string): Promise<HeldImage> {

@@ -216,7 +216,8 @@ export class Registry {
       throw new ImageError(`${this.name} wants its password sent in the open, to ${url.host}; CARRICK_INSECURE_REGISTRIES can allow that`);
     }
     const refresh = this.credentials?.refreshToken ?? '';
-    const response = refresh !== '' ? await this.fetch(url.href, { method: 'POST', body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: refresh, service, scope, client_id: 'carrick' }) })
+    const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: refresh, service, scope, client_id: 'carrick' });
+    const response = refresh !== '' ? await this.fetch(url.href, { method: 'POST', body })
       : await this.fetch(tokenUrl(url, service, scope), { headers: { 'user-agent': USER_AGENT, ...(this.basic() === '' ? {} : { authorization: this.basic() }) } });
     if (!response.ok && ref === undefined) throw new RegistryError(`${this.name} does not take this name and password`, response.status, false);
     if (!response.ok && ref !== undefined) throw await this.refusal(response, ref, 'the request for a token');

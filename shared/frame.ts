@@ -36,7 +36,10 @@ export class Frame implements Waiter {
   /** First byte of the payload in `bytes`. */
   readonly payload: number;
 
-  constructor(readonly rec: number, private readonly u32: Uint32Array, readonly bytes: Buffer, readonly view: DataView, private readonly wakeup: (f: Frame, why: Why) => void, makeTimer: (fire: () => void) => Timer) {
+  constructor(
+    readonly rec: number, private readonly u32: Uint32Array, readonly bytes: Buffer, readonly view: DataView,
+    private readonly wakeup: (f: Frame, why: Why) => void, makeTimer: (fire: () => void) => Timer,
+  ) {
     this.word = rec * (L.SLOT_STRIDE / 4);
     this.payload = rec * L.SLOT_STRIDE + L.PAYLOAD_OFF;
     this.timer = makeTimer(() => this.wakeup(this, Why.TIMEOUT));

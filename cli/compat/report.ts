@@ -8,7 +8,16 @@ import { type Verdict, judge } from './refusals.js';
 export type ReportFormat = 'text' | 'json' | 'html';
 const STATUS = ['absent', 'partial', 'full'] as const;
 
-export interface UsedCall { readonly nr: number; readonly name: string; readonly calls: number; readonly errors: number; /** Milliseconds between arrival and answer, sleeping included. */ readonly ms: number; readonly status: (typeof STATUS)[number]; readonly server: string }
+export interface UsedCall {
+  readonly nr: number;
+  readonly name: string;
+  readonly calls: number;
+  readonly errors: number;
+  /** Milliseconds between arrival and answer, sleeping included. */
+  readonly ms: number;
+  readonly status: (typeof STATUS)[number];
+  readonly server: string;
+}
 export interface Missed { readonly verdict: Verdict; readonly what: string; readonly errno: string; readonly count: number }
 export interface ProgramReport { readonly program: string; readonly calls: readonly UsedCall[]; readonly missed: readonly Missed[] }
 export interface CompatReport {
@@ -77,7 +86,10 @@ function text(r: CompatReport): string {
   const lines: string[] = [];
   for (const p of r.programs) {
     lines.push(p.program, `${'calls'.padStart(10)} ${'errors'.padStart(8)} ${'ms'.padStart(10)}  status   server  call`);
-    for (const c of p.calls) lines.push(`${String(c.calls).padStart(10)} ${(c.errors === 0 ? '' : String(c.errors)).padStart(8)} ${(c.ms === 0 ? '' : c.ms.toFixed(1)).padStart(10)}  ${c.status.padEnd(8)} ${c.server.padEnd(7)} ${c.name}`);
+    for (const c of p.calls) {
+      const errors = c.errors === 0 ? '' : String(c.errors), ms = c.ms === 0 ? '' : c.ms.toFixed(1);
+      lines.push(`${String(c.calls).padStart(10)} ${errors.padStart(8)} ${ms.padStart(10)}  ${c.status.padEnd(8)} ${c.server.padEnd(7)} ${c.name}`);
+    }
     for (const m of p.missed) lines.push(`  ${m.verdict}: ${m.what} (${m.errno}${m.count > 1 ? `, ${m.count} times` : ''})`);
     lines.push('');
   }

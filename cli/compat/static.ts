@@ -12,7 +12,8 @@ const STATUS = ['absent', 'partial', 'full'];
 
 interface Scanned { readonly file: string; readonly calls: readonly number[]; readonly open: number }
 
-export interface StaticReport { readonly files: readonly Scanned[]; readonly notFound: readonly string[]; readonly calls: ReadonlyArray<{ readonly nr: number; readonly name: string; readonly status: string; readonly files: readonly string[] }>; readonly verdict: string }
+interface PossibleCall { readonly nr: number; readonly name: string; readonly status: string; readonly files: readonly string[] }
+export interface StaticReport { readonly files: readonly Scanned[]; readonly notFound: readonly string[]; readonly calls: readonly PossibleCall[]; readonly verdict: string }
 
 function find(library: string): string | undefined {
   return LIBRARIES.map((dir) => join(dir, library)).find(existsSync);
@@ -38,7 +39,8 @@ export function staticReport(path: string): StaticReport {
   }
   const by = new Map<number, string[]>();
   for (const f of files) for (const nr of f.calls) by.set(nr, [...by.get(nr) ?? [], f.file]);
-  const calls = [...by].sort((a, b) => a[0] - b[0]).map(([nr, where]) => ({ nr, name: SYSCALL_NAMES[nr] ?? '', status: STATUS[SYSCALL_STATUS[nr] ?? 0] ?? 'absent', files: where })).filter((c) => c.name !== '');
+  const all = [...by].map(([nr, where]): PossibleCall => ({ nr, name: SYSCALL_NAMES[nr] ?? '', status: STATUS[SYSCALL_STATUS[nr] ?? 0] ?? 'absent', files: where }));
+  const calls = all.filter((c) => c.name !== '').sort((a, b) => a.nr - b.nr);
   const absent = calls.filter((c) => c.status === 'absent').length;
   const open = files.reduce((n, f) => n + f.open, 0);
   return {

@@ -53,8 +53,8 @@ function fixCaps(old: number, row: number): void {
 /** One kind of id: how to read and write its four words, and the capability that lifts the rules. */
 interface Kind {
   readonly cap: Cap;
-  readonly get: { readonly r: (row: number) => number; readonly e: (row: number) => number; readonly s: (row: number) => number; readonly fs: (row: number) => number };
-  readonly set: { readonly r: (row: number, v: number) => void; readonly e: (row: number, v: number) => void; readonly s: (row: number, v: number) => void; readonly fs: (row: number, v: number) => void };
+  readonly get: Readonly<Record<'r' | 'e' | 's' | 'fs', (row: number) => number>>;
+  readonly set: Readonly<Record<'r' | 'e' | 's' | 'fs', (row: number, v: number) => void>>;
 }
 const UID: Kind = { cap: Cap.SETUID, get: { r: L.credUid, e: L.credEuid, s: L.credSuid, fs: L.credFsuid }, set: { r: L.setCredUid, e: L.setCredEuid, s: L.setCredSuid, fs: L.setCredFsuid } };
 const GID: Kind = { cap: Cap.SETGID, get: { r: L.credGid, e: L.credEgid, s: L.credSgid, fs: L.credFsgid }, set: { r: L.setCredGid, e: L.setCredEgid, s: L.setCredSgid, fs: L.setCredFsgid } };

@@ -70,7 +70,9 @@ export class Delivery {
   group(tg: number): Group {
     let g = this.known(tg);
     if (g === undefined) {
-      const pending = new Pending((p) => { publish(p, (lo, hi) => native.pctxOr64(L.tgArea(tg), L.tgPctx(tg), L.PCTX_SIGPEND, lo, hi), (lo, hi) => native.pctxClear64(L.tgArea(tg), L.tgPctx(tg), L.PCTX_SIGPEND, lo, hi)); });
+      const set = (lo: number, hi: number): number => native.pctxOr64(L.tgArea(tg), L.tgPctx(tg), L.PCTX_SIGPEND, lo, hi);
+      const clear = (lo: number, hi: number): number => native.pctxClear64(L.tgArea(tg), L.tgPctx(tg), L.PCTX_SIGPEND, lo, hi);
+      const pending = new Pending((p) => { publish(p, set, clear); });
       g = { tgid: L.tgTgid(tg), pending, waiters: new WaitQueue(), watchers: new Set() };
       this.groups.set(tg, g);
     }
