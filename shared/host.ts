@@ -24,10 +24,10 @@ export function nameThread(name: string): void { native.sys(H.prctl, 0b10, 15, p
 export function initHost(): void { native.setScratch(scratch); }
 
 const enum H {
-  read = 0, write = 1, close = 3, fstat = 5, poll = 7, lseek = 8, ioctl = 16, pread64 = 17, pwrite64 = 18, fcntl = 72, flock = 73, fsync = 74, fdatasync = 75,
+  read = 0, write = 1, close = 3, fstat = 5, poll = 7, lseek = 8, ioctl = 16, pread64 = 17, pwrite64 = 18, fcntl = 72, fsync = 74, fdatasync = 75,
   ftruncate = 77, getdents64 = 217, fallocate = 285, openat = 257, mkdirat = 258, mknodat = 259, fchownat = 260, unlinkat = 263, renameat = 264, linkat = 265,
-  symlinkat = 266, readlinkat = 267, fchmodat = 268, faccessat = 269, utimensat = 280, dup3 = 292, pipe2 = 293, memfd_create = 319, copy_file_range = 326,
-  statx = 332, openat2 = 437, renameat2 = 316, fgetxattr = 193, flistxattr = 196, fchmod = 91, fchown = 93, fstatfs = 138, eventfd2 = 290, dup = 32, sendfile = 40, preadv2 = 327,
+  symlinkat = 266, readlinkat = 267, fchmodat = 268, utimensat = 280, dup3 = 292, pipe2 = 293, memfd_create = 319, copy_file_range = 326,
+  statx = 332, openat2 = 437, renameat2 = 316, fgetxattr = 193, flistxattr = 196, fchmod = 91, fchown = 93, fstatfs = 138, eventfd2 = 290, dup = 32, preadv2 = 327,
   fsetxattr = 190, fremovexattr = 199, sync_file_range = 277, fadvise64 = 221, getrusage = 98, clock_gettime = 228, prlimit64 = 302, sysinfo = 99, uname = 63, umask = 95, prctl = 157,
 }
 
@@ -61,7 +61,6 @@ export const ftruncate = (fd: number, len: number): number => native.sys(H.ftrun
 export const fallocate = (fd: number, mode: number, off: number, len: number): number => native.sys(H.fallocate, 0, fd, mode, off, len);
 export const fsync = (fd: number): number => native.sys(H.fsync, 0, fd);
 export const fdatasync = (fd: number): number => native.sys(H.fdatasync, 0, fd);
-const flock = (fd: number, op: number): number => native.sys(H.flock, 0, fd, op);
 export const fcntl = (fd: number, cmd: number, arg = 0): number => native.sys(H.fcntl, 0, fd, cmd, arg);
 export const dup = (fd: number): number => native.sys(H.fcntl, 0, fd, 1030 /* F_DUPFD_CLOEXEC */, 3);
 export const memfdCreate = (name: string, flags: number): number => native.sys(H.memfd_create, 0b1, path(PATH_A, name), flags | 1);
@@ -88,14 +87,11 @@ export const symlinkat = (target: string, dirfd: number, name: string): number =
 export const fchmod = (fd: number, mode: number): number => native.sys(H.fchmod, 0, fd, mode);
 export const fchmodat = (dirfd: number, name: string, mode: number): number => native.sys(H.fchmodat, 0b10, dirfd, path(PATH_A, name), mode);
 export const fchownat = (dirfd: number, name: string, uid: number, gid: number, flags: number): number => native.sys(H.fchownat, 0b10, dirfd, path(PATH_A, name), uid, gid, flags);
-/** faccessat(2) with the carrick process's own rights. */
-const faccessat = (dirfd: number, name: string, mode: number): number => native.sys(H.faccessat, 0b10, dirfd, path(PATH_A, name), mode);
 /** utimensat(2); the two timespecs are at scratch offset `times`. An empty name acts on dirfd itself (needs AT_EMPTY_PATH on the host). */
 export const utimensat = (dirfd: number, name: string, times: number, flags: number): number => native.sys(H.utimensat, 0b110, dirfd, path(PATH_A, name), times, flags);
 /** futimens(3): times of an open fd. */
 export const futimens = (fd: number, times: number): number => native.sys(H.utimensat, 0b100, fd, 0, times, 0);
 export const copyFileRange = (from: number, to: number, len: number): number => native.sys(H.copy_file_range, 0, from, 0, to, 0, len, 0);
-const sendfile = (to: number, from: number, len: number): number => native.sys(H.sendfile, 0, to, from, 0, len);
 /** fstatfs(2) into STRUCT (120 bytes). */
 export const fstatfs = (fd: number): number => native.sys(H.fstatfs, 0b10, fd, STRUCT);
 /** poll(2) with timeout 0 on the `n` pollfds at scratch offset off. */
