@@ -1,18 +1,20 @@
 /**
  * Embryos: children whose rows, slot and area exist and whose host clone is still to come or to be told of.
  *
- *   allocChild / allocThread ─► (filled) ─► NR_CLONE_COMMIT(embryo, pid) ─► RUNNING       fork, thread: posted by the parent, vfork-like: by the child
- *                                        └► NR_CLONE_COMMIT(embryo, -errno) ─► undone
+ *   allocChild / allocThread ─► (filled) ─► NR_CLONE_COMMIT(embryo, pid) ─► RUNNING       a process commits itself, a thread its maker
+ *                                        └► NR_CLONE_COMMIT(embryo, -errno) ─► undone     the host refused: posted by the maker
+ *                                        └► its control socket hangs up ─► undone         nobody is left who could be, or become, the child
  *
  * An embryo is filled (credentials, files, limits: what fork inherits) when its parent asks for it, or, if it was prepared before anybody asked
- * (spares.ts), at its commit. Nothing that can fail is left for then.
+ * (spares.ts), when its parent says that it makes the host's clone (NR_CLONE_BEGIN), or at a thread's commit. Nothing that can fail is left for then. Who makes a process does not wait for
+ * its commit; his next request does (slot.born), since it may name the child, unless it is a wait for children, which counts those that are on their way.
  *
- * The slot of a fork child or thread is bound only at commit: until then native ignores its requests, so no server ever sees a task without a
- * tid. A request that came too early is still POSTED, and its doorbell is rung again. A child blocks every signal until its stub has
+ * No server ever sees a task without a tid. The slot of a thread is bound only at commit: until then native ignores its requests; one that came too early is
+ * still POSTED, and its doorbell is rung again. From that of a process native takes nothing but its commit (slotUnborn). A child blocks every signal until its stub has
  * written its own mask, and its dispositions: whatever is sent to it before waits for it there.
  */
 import { nowNs } from '../shared/clock.js';
-import { E } from '../shared/errno.js';
+import { E, Ret } from '../shared/errno.js';
 import { filesAlloc, filesCopy } from '../shared/fdtable.js';
 import type { Frame } from '../shared/frame.js';
 import * as L from '../shared/gen/layout.js';
@@ -25,7 +27,7 @@ import { tellIds, tellLimits } from './calls/limits.js';
 import { tellKin } from './calls/pgrp.js';
 import { pidfdForChild } from './calls/pidfd.js';
 import { type Kernel, Mm, type Proc, SIGCHLD, SIGKILL } from './proc.js';
-import { endGroup } from './task-end.js';
+import { endGroup, hasLeft, leaveRoot } from './task-end.js';
 
 /** clone(2) flags of the lower half. */
 export const enum Clone {
@@ -54,24 +56,101 @@ export interface Embryo {
   readonly proc: Proc | undefined;
   /** Who makes it, and whose child it will be. */
   readonly creator: Proc;
-  readonly parent: Proc;
+  parent: Proc;
   /** Which thread; 0 = any of the creator's (a spare). */
   readonly parentTask: number;
   readonly flags: number;
   /** Guest address for CLONE_PIDFD. */
   readonly pidfdAddr: number;
-  /** Watch token of the control socket once the parent is dead; -1 = none. */
+  /** Watch token of a process's control socket; -1 = none. */
   token: number;
   /** A spare: the stub may take it, or has. */
   armed: boolean;
+  /** It has what it inherits. */
+  filled: boolean;
+  /** Of a fork spare: which of the pctx's. */
+  readonly place: number;
+  /** Its own commit, taken before its parent's NR_CLONE_BEGIN, which was posted earlier: two slots that are watched have no order. */
+  early?: Frame;
 }
 
 /** By task row. */
 const embryos = new Map<number, Embryo>();
-/** Pidfds that arrived before their commit (two threads fork at once), by pid. */
-const earlyPidfds = new Map<number, number>();
+/** Who wants to know when the children that were on their way are known. */
+const settling: Array<{ readonly of: Set<Embryo>; readonly then: () => void }> = [];
 
-export function addEmbryo(e: Embryo): void { embryos.set(e.task, e); }
+/** Wait for its commit. False, with nothing left of it: the host can watch no more. */
+export function addEmbryo(k: Kernel, e: Embryo): boolean {
+  embryos.set(e.task, e);
+  if (e.proc === undefined) return true;
+  L.setMetaBirths(1, 1);
+  // The guest's end only the parent and the child ever have.
+  e.token = k.ep.watch(e.proc.ctl, EPOLLHUP, () => { hungUp(k, e); });
+  if (e.token >= 0) {
+    // It posts the commit itself, so its slot is known already.
+    native.slotBind(L.taskSlot(e.task), e.task, e.proc.tg);
+    native.slotUnborn(L.taskSlot(e.task), 1);
+    return true;
+  }
+  embryos.delete(e.task);
+  undo(k, e);
+  return false;
+}
+
+/** Nobody can commit it any more; unless a commit is still to be read that was posted before. */
+function hungUp(k: Kernel, e: Embryo): void {
+  unwatchEmbryo(k, e);
+  k.ep.later(() => { k.ep.later(() => { if (embryos.get(e.task) === e) lose(k, e); }); });
+}
+
+/** It will not be: nobody waits for it any longer. */
+function lose(k: Kernel, e: Embryo): void {
+  embryos.delete(e.task);
+  unwatchEmbryo(k, e);
+  if (e.parentTask === 0) forgetSpare(k, e);
+  if (e.early?.parked === true) k.ep.drop(e.early);
+  undo(k, e);
+  settled(k, e);
+}
+
+/** It is known what became of a child process: its parent's next request, and its waits, go on. */
+function settled(k: Kernel, e: Embryo): void {
+  if (e.proc === undefined) return;
+  const maker = makerOf(e);
+  if (maker !== 0) admit(k, L.taskSlot(maker));
+  e.parent.waiters.wakeAll();
+  if (settling.length === 0) return;
+  for (const s of settling) s.of.delete(e);
+  for (const s of settling.splice(0)) if (s.of.size === 0) s.then(); else settling.push(s);
+}
+
+/** The thread that makes a process, 0 when it is gone. A fork spare is for a process of one. */
+function makerOf(e: Embryo): number {
+  const { tg } = e.creator;
+  const task = e.parentTask !== 0 ? e.parentTask : L.tgLeader(tg);
+  return L.tgState(tg) !== TgState.FREE && L.taskTg(task) === tg && L.taskState(task) === TaskState.RUNNING ? task : 0;
+}
+
+/** Where in the pctx a spare's number is while it is armed. */
+export function spareWord(e: Embryo): number { return e.proc === undefined ? L.PCTX_SPARE_THREAD : L.PCTX_SPARE_FORK + 4 * e.place; }
+
+/** May the process have a child that is not known yet? */
+export function expecting(p: Proc): boolean {
+  for (const e of embryos.values()) if (e.proc !== undefined && e.filled && e.parent === p) return true;
+  return false;
+}
+
+/** A process has ended: its children that are not known yet are another's. */
+export function adoptEmbryos(p: Proc, heir: Proc): void {
+  for (const e of embryos.values()) if (e.proc !== undefined && e.filled && e.parent === p) e.parent = heir;
+}
+
+/** Call `then` when every child that may run by now is known. Its parent may have told others its number. */
+export function whenBorn(then: () => void): void {
+  const of = new Set<Embryo>();
+  for (const e of embryos.values()) if (e.proc !== undefined && e.filled) of.add(e);
+  if (of.size === 0) then(); else settling.push({ of, then });
+}
 
 // ---- making ----
 
@@ -105,7 +184,7 @@ export function allocChild(k: Kernel, creator: Proc, shared: Mm | undefined, slo
     return -E.EAGAIN;
   }
   const ctlNeed = bindPlace(creator, proc, task, shared === undefined ? slot : -1);
-  if (ctlNeed < 0) { undo(k, { task, proc, creator, parent: creator, parentTask: 0, flags: 0, pidfdAddr: 0, token: -1, armed: false }); return ctlNeed; }
+  if (ctlNeed < 0) { undo(k, { task, proc, creator, parent: creator, parentTask: 0, flags: 0, pidfdAddr: 0, token: -1, armed: false, filled: false, place: 0 }); return ctlNeed; }
   L.setTgLeader(proc.tg, task);
   return { proc, task, ctlNeed };
 }
@@ -127,8 +206,6 @@ function bindPlace(creator: Proc, child: Proc, task: number, wanted: number): nu
   native.slotStore(slotId, L.SLOT_PCTX, pctx);
   native.slotStore(slotId, L.SLOT_SIGMASK, NOT_YET);
   native.slotStore(slotId, L.SLOT_SIGMASK + 4, NOT_YET);
-  // A fork child must not post before its commit: no server could read its memory. The stub sleeps on this word; see admit.
-  if (wanted >= 0) native.slotStore(slotId, L.SLOT_BORN, 0);
   child.ctl = native.ctlPair();
   if (child.ctl < 0) return child.ctl;
   const guestCtl = native.lastFd();
@@ -196,11 +273,19 @@ function fillGroup(from: Proc, to: Proc): void {
 
 /** Give an embryo what it inherits from the thread `from` that makes it. False when the tables are full. */
 export function fill(k: Kernel, e: Embryo, from: number, exitSignal: number): boolean {
+  e.filled = true;
   fillTask(k, e.task, from);
   if (!fillObjects(k, e.task, from, e.flags)) return false;
   if (e.proc === undefined) return true;
   fillGroup(e.creator, e.proc);
   L.setTgExitSignal(e.proc.tg, exitSignal);
+  // From now on: its maker may end before it is known.
+  e.proc.root = e.creator.root;
+  if (e.proc.root?.joined !== undefined) e.proc.root.joined.members++;
+  if ((e.flags & Clone.VM) === 0 && L.tgSysv(e.creator.tg) !== 0) {
+    L.setTgSysv(e.proc.tg, 1);
+    k.ep.quiet(L.SRV_IPC, Msg.SHM_FORK, [e.creator.tg, e.proc.tg]);
+  }
   return true;
 }
 
@@ -208,35 +293,45 @@ export function fill(k: Kernel, e: Embryo, from: number, exitSignal: number): bo
 
 /** The pidfd of process pid, from the control socket of tg: host fd or -errno. */
 function receivePidfd(tg: number, pid: number): number {
-  const early = earlyPidfds.get(pid);
-  if (early !== undefined) { earlyPidfds.delete(pid); return early; }
-  for (;;) {
-    const fd = native.ctlReceiveFd(tg);
-    if (fd < 0) return fd;
-    const is = native.pidfdGuestPid(fd);
-    // One that has been reaped already tells no number; the guest's word has to do.
-    if (is === pid || is <= 0) return fd;
-    const old = earlyPidfds.get(is);
-    if (old !== undefined) host.close(old);
-    earlyPidfds.set(is, fd);
-  }
+  const fd = native.ctlReceiveFd(tg);
+  if (fd < 0) return fd;
+  const is = native.pidfdGuestPid(fd);
+  // One that has been reaped already tells no number; the guest's word has to do.
+  if (is === pid || is <= 0) return fd;
+  host.close(fd);
+  return -E.EINVAL;
+}
+
+/** NR_CLONE_BEGIN(embryo): the caller is about to make the host's clone for this spare of its process. 0, or -EINVAL for what is none. */
+export function begin(k: Kernel, f: Frame): number {
+  const e = embryos.get(f.argU32(0));
+  if (e?.proc === undefined || e.parentTask !== 0 || e.creator.tg !== f.tg || !e.armed || e.filled) return -E.EINVAL;
+  fill(k, e, f.task, SIGCHLD);
+  if (e.early !== undefined) k.ep.wake(e.early); else native.expectSlot(L.taskSlot(e.task));
+  return 0;
 }
 
 /** NR_CLONE_COMMIT(embryo, pid or -errno). 0; -EINVAL for a number that is no embryo of the caller's; -EAGAIN when the child cannot be watched. */
 export function commit(k: Kernel, f: Frame): number {
   const e = embryos.get(f.argU32(0));
   const pid = f.argOff(1);
-  if (e === undefined || (e.parentTask === 0 ? f.tg !== e.creator.tg || !e.armed : f.task !== e.parentTask && f.task !== e.task)) return -E.EINVAL;
+  if (e === undefined) return -E.EINVAL;
+  const own = f.task === e.task;
+  if (!own && (e.parentTask === 0 ? f.tg !== e.creator.tg || !e.armed : f.task !== e.parentTask)) return -E.EINVAL;
+  if (pid <= 0) { lose(k, e); return 0; }
+  // A process says so itself, a thread cannot.
+  if (own !== (e.proc !== undefined)) return -E.EINVAL;
+  if (own && !e.filled) { e.early = f; return Ret.BLOCKED; }
+  const pidfd = e.proc === undefined ? -1 : receivePidfd(e.proc.tg, pid);
+  // The child ends itself, and then its socket hangs up.
+  if (e.proc !== undefined && pidfd < 0) return -E.EAGAIN;
   embryos.delete(e.task);
   unwatchEmbryo(k, e);
-  if (e.proc !== undefined && (e.flags & Clone.VM) !== 0) { e.creator.embryos--; e.creator.waiters.wakeAll(); }
-  if (e.parentTask === 0) {
-    forgetSpare(k, e);
-    if (pid > 0) fill(k, e, f.task, SIGCHLD);
-  }
-  if (pid <= 0) { undo(k, e); return 0; }
-  const r = e.proc === undefined ? commitThread(k, e, pid, f.task) : commitProcess(k, f, e, e.proc, pid);
-  if (r === 0) k.onBirth(e, f);
+  if (e.parentTask === 0) forgetSpare(k, e);
+  if (!e.filled) fill(k, e, f.task, 0);
+  const r = e.proc === undefined ? commitThread(k, e, pid, f.task) : commitProcess(k, e, e.proc, pid, pidfd);
+  settled(k, e);
+  if (r === 0) k.onBirth(e, e.proc === undefined ? f.task : makerOf(e));
   return r;
 }
 
@@ -249,7 +344,9 @@ export function countSpare(k: Kernel, e: Embryo, n: number): void {
 /** A spare is one no more. */
 function forgetSpare(k: Kernel, e: Embryo): void {
   if (e.armed) countSpare(k, e, -1);
-  if (e.proc !== undefined) e.creator.spareFork = undefined; else e.creator.spareThread = undefined;
+  const { spareForks } = e.creator;
+  if (spareForks.includes(e)) spareForks.splice(spareForks.indexOf(e), 1);
+  if (e.creator.spareThread === e) e.creator.spareThread = undefined;
 }
 
 /** It will not be born, and nobody runs on what was made for it. */
@@ -260,6 +357,8 @@ export function undo(k: Kernel, e: Embryo): void {
   k.dropTaskCred(e.task);
   if (e.proc === undefined) native.slotFree(Math.floor(slotId / L.SLOT_MAX), slotId % L.SLOT_MAX);
   else {
+    leaveRoot(e.proc);
+    if (L.tgSysv(e.proc.tg) !== 0) k.ep.quiet(L.SRV_IPC, Msg.TG_GONE, [e.proc.tg, 0]);
     native.procFree(e.proc.tg);
     k.leaveMm(e.proc.mm, L.tgPctx(e.proc.tg), slotId < 0 ? [] : [slotId]);
     k.freeProc(e.proc);
@@ -267,7 +366,7 @@ export function undo(k: Kernel, e: Embryo): void {
   k.freeTask(e.task);
 }
 
-/** Make the task visible, then let its requests in. */
+/** Make the task visible. */
 function publish(k: Kernel, task: number, tid: number, tg: number): void {
   const slotId = L.taskSlot(task);
   L.setTaskTid(task, tid);
@@ -277,29 +376,28 @@ function publish(k: Kernel, task: number, tid: number, tg: number): void {
   L.setTaskState(task, TaskState.RUNNING);
 }
 
-function admit(task: number, tg: number): void {
-  const slotId = L.taskSlot(task);
-  native.slotBind(slotId, task, tg);
+/** Let a task post. */
+function admit(k: Kernel, slotId: number): void {
   native.slotWake(slotId, L.SLOT_BORN, 1);
-  // What it posted before was ignored, be it the exit of a thread that is dead by now. The word is the guest's, so look before using it.
+  if (k.ep.parkedFrame(slotId) !== undefined) return;
+  // What it posted before was not taken, be it the exit of a thread that is dead by now. The word is the guest's, so look before using it.
   const state = native.slotLoad(slotId, L.SLOT_STATE);
   if (state !== L.SLOT_POSTED && state !== L.SLOT_DEAD) return;
   const srv = native.slotLoad(slotId, L.SLOT_SERVER);
-  if (srv < L.SRV_COUNT) native.ringDoorbell(srv, slotId);
+  if (srv === L.SRV_KERNEL) native.revisitSlot(slotId); else if (srv < L.SRV_COUNT) native.ringDoorbell(srv, slotId);
 }
 
 function commitThread(k: Kernel, e: Embryo, tid: number, by: number): number {
   publish(k, e.task, tid, e.creator.tg);
   k.trace.onChild(e, by);
-  admit(e.task, e.creator.tg);
+  native.slotBind(L.taskSlot(e.task), e.task, e.creator.tg);
+  admit(k, L.taskSlot(e.task));
   return 0;
 }
 
-function commitProcess(k: Kernel, f: Frame, e: Embryo, child: Proc, pid: number): number {
-  const shared = (e.flags & Clone.VM) !== 0;
-  const pidfd = receivePidfd(shared ? child.tg : f.tg, pid);
-  if (pidfd < 0) { abandon(k, e, child); return -E.EAGAIN; }
+function commitProcess(k: Kernel, e: Embryo, child: Proc, pid: number, pidfd: number): number {
   const tg = child.tg;
+  const maker = makerOf(e);
   const parent = L.tgState(e.parent.tg) === TgState.RUNNING && k.procs[e.parent.tg] === e.parent ? e.parent : k.init ?? e.parent;
   child.pid = pid;
   native.procBind(tg, pidfd, child.ctl, L.tgArea(tg), L.tgPctx(tg));
@@ -312,57 +410,31 @@ function commitProcess(k: Kernel, f: Frame, e: Embryo, child: Proc, pid: number)
   L.setTgPpid(tg, parent.pid);
   child.parent = parent;
   child.hostParent = (e.flags & Clone.PARENT) !== 0 ? e.creator.hostParent : e.creator;
-  child.root = e.creator.root;
-  if (child.root?.joined !== undefined) child.root.joined.members++;
-  child.creator = parent === e.creator ? f.task === e.task ? e.parentTask : f.task : L.tgLeader(parent.tg);
+  child.creator = parent === e.creator ? maker : L.tgLeader(parent.tg);
   parent.children.push(child);
   k.byPid.set(pid, child);
   L.setMetaForks(1, L.metaForks(1) + 1);
   publish(k, e.task, pid, tg);
   L.setTgState(tg, TgState.RUNNING);
   tellKin(tg);
-  k.trace.onChild(e, f.task);
+  k.trace.onChild(e, maker);
   if (L.tgExe(tg) !== 0) k.ep.quiet(L.SRV_VFS, Msg.EXE_SET, [tg, L.tgExe(tg), SAME_AS_PARENT]);
-  if (!shared && L.tgSysv(e.creator.tg) !== 0) {
-    L.setTgSysv(tg, 1);
-    k.ep.quiet(L.SRV_IPC, Msg.SHM_FORK, [e.creator.tg, tg]);
-  }
-  if (!shared) admit(e.task, tg);
+  native.slotUnborn(L.taskSlot(e.task), 0);
   child.token = k.ep.watch(pidfd, EPOLLIN, () => { endGroup(k, child); });
   if (child.token < 0) { child.announced = SIGKILL; native.killProcess(tg, SIGKILL); endGroup(k, child); return -E.EAGAIN; }
   if (k.init !== undefined && L.tgState(k.init.tg) !== TgState.RUNNING) native.killProcess(tg, SIGKILL);
+  if (hasLeft(child)) child.leaving = true;
   if ((e.flags & Clone.PIDFD) !== 0) pidfdForChild(k, e.creator.tg, e.parentTask, child, e.pidfdAddr);
   return 0;
 }
 
-/**
- * A child that will not be committed: its parent died between clone and commit, or did not send its pidfd. A fork child may have been born on the host: it
- * sleeps on SLOT_BORN, is told to end, and its area is kept until it has. A CLONE_VM child commits itself, if it was born. Whether there is
- * anybody tells the guest's end of the control socket, which only the parent and the child ever had: it hangs up with the last of them.
- */
-function abandon(k: Kernel, e: Embryo, child: Proc): void {
-  if ((e.flags & Clone.VM) === 0) {
-    embryos.delete(e.task);
-    native.slotBind(L.taskSlot(e.task), 0, 0);
-    k.dropTaskObjects(e.task);
-    native.slotWake(L.taskSlot(e.task), L.SLOT_BORN, L.BORN_NEVER);
-  }
-  e.token = k.ep.watch(child.ctl, EPOLLHUP, () => {
-    unwatchEmbryo(k, e);
-    embryos.delete(e.task);
-    undo(k, e);
-  });
-}
-
-/** The process, or the program that it ran, has ended: its threads to be are gone with it. A spare that was not taken has no child. */
+/** The process, or the program that it ran, has ended: its threads to be are gone with it. Its children to be may live; else their control socket hangs up. */
 export function dropEmbryosOf(k: Kernel, p: Proc): void {
   if (embryos.size === 0) return;
   for (const e of [...embryos.values()]) {
     if (e.creator !== p) continue;
-    if (e.parentTask === 0) forgetSpare(k, e);
-    if (e.proc !== undefined) { abandon(k, e, e.proc); continue; }
-    embryos.delete(e.task);
-    undo(k, e);
+    if (e.proc === undefined || !e.filled) lose(k, e);
+    else if (e.parentTask === 0) forgetSpare(k, e);
   }
 }
 

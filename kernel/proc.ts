@@ -12,7 +12,6 @@
  */
 import type { Endpoint } from '../shared/endpoint.js';
 import { filesUnref } from '../shared/fdtable.js';
-import type { Frame } from '../shared/frame.js';
 import * as L from '../shared/gen/layout.js';
 import { Msg } from '../shared/messages.js';
 import { native } from '../shared/native.js';
@@ -42,8 +41,6 @@ export class Proc {
   pid = 0;
   parent: Proc | undefined;
   readonly children: Proc[] = [];
-  /** Clones under way that commit themselves (CLONE_VM without CLONE_THREAD): wait4 must not say ECHILD before they have. */
-  embryos = 0;
   /** Task row of the parent's thread that made it, for PR_SET_PDEATHSIG. */
   creator = 0;
   /** Whose child it is on the host: its zombie there is that process's to reap. Its own parent but for CLONE_PARENT and orphans. */
@@ -87,9 +84,13 @@ export class Proc {
   ghosts = 0;
   /** The host says that it is dead. */
   ended = false;
+  /** It has called exit_group; the host has yet to take it apart. */
+  leaving = false;
+  /** It has ended for its parent before it has for the host: what is to be done then. */
+  remains: (() => void) | undefined;
   personality = 0;
-  /** A fork child and a thread that are prepared for it, in its pctx (armed) or not; see spares.ts. */
-  spareFork: Embryo | undefined;
+  /** Fork children and a thread that are prepared for it, in its pctx (armed) or not; see spares.ts. */
+  readonly spareForks: Embryo[] = [];
   spareThread: Embryo | undefined;
   /** carrick's end of its control socket; native owns it once bound. */
   ctl = -1;
@@ -119,8 +120,10 @@ export class Kernel {
   spares = 0;
   /** Told when a thread group, or by exec its program, has ended, before its area is given up. Set by clone. */
   onGroupEnd: (p: Proc) => void = () => undefined;
+  /** Told who gets a dead process's children. Set by clone. */
+  onOrphans: (p: Proc, heir: Proc) => void = () => undefined;
   /** Told when a child has been committed, before its parent is. Set by spares. */
-  onBirth: (e: Embryo, f: Frame) => void = () => undefined;
+  onBirth: (e: Embryo, task: number) => void = () => undefined;
   /** Told when RLIMIT_NPROC, or the user that it counts for, has changed. Set by spares. */
   onNproc: (tg: number) => void = () => undefined;
 
@@ -152,7 +155,13 @@ export class Kernel {
     L.setTgState(p.tg, TgState.FREE);
     this.procs[p.tg] = undefined;
     if (this.byPid.get(p.pid) === p) this.byPid.delete(p.pid);
-    this.tgs.free(p.tg);
+    if (p.remains === undefined) this.tgs.free(p.tg);
+  }
+
+  /** What was left of a process that has ended early is gone: its row may be another's, if nobody has to wait for it any more. */
+  freeEarly(p: Proc): void {
+    p.remains = undefined;
+    if (this.procs[p.tg] !== p) this.tgs.free(p.tg);
   }
 
   allocTask(tg: number): number {

@@ -6,9 +6,10 @@
  *          group death ─┘
  *   group: pidfd readable ─► endGroup: TG_GONE, tasks, native side ─► reparent children ─► orphaned groups, session ─► zombie
  *                            ─► SIGCHLD to the parent, wake its wait4 ─► reap: by wait4, or at once when SIGCHLD is ignored
+ *          exit_group, and the parent waits ─► the same at once (endEarly); what is left goes when the pidfd is readable
  *
  * TG_GONE is sent before the file table is dropped, so that servers have forgotten a dead task's parked requests when the last reference to an
- * object goes. Nothing but the pidfd makes a group die here: a status that was announced before is only remembered.
+ * object goes. Nothing but the pidfd makes a group die here, or its own exit_group if its parent is just waiting: a status that was announced before is only remembered.
  */
 import { takeReleased } from '../shared/fdtable.js';
 import type { Frame } from '../shared/frame.js';
@@ -78,15 +79,41 @@ function parentDeathSignals(k: Kernel, p: Proc, task: number): void {
 
 /** The pidfd says that the process is gone. */
 export function endGroup(k: Kernel, p: Proc): void {
+  if (p.remains !== undefined) k.ep.later(p.remains); else if (L.tgState(p.tg) === TgState.RUNNING) end(k, p, false);
+}
+
+/**
+ * May a wait of `parent` find that p has ended, though the host is still taking it apart? If nobody else can tell: its parent reaps it on the host before the wait
+ * returns, and so hears of its end not before its descriptors are closed there. Not what others may see first: stops, a tracer, threads, memory that is shared.
+ */
+export function mayEndEarly(k: Kernel, p: Proc, parent: Proc): boolean {
+  const { tg } = p;
+  const leader = L.tgLeader(tg);
+  return p.leaving && p.remains === undefined && L.tgState(tg) === TgState.RUNNING && L.tgNtasks(tg) === 1 && p.mm.users === 1 && p !== k.init && p.joined === undefined
+    && L.taskTracer(leader) === 0 && p.hidden === undefined && p.ghosts === 0 && hostParentOf(k, p) === parent;
+}
+
+/** Such a process ends now, for a wait that will reap it. */
+export function endEarly(k: Kernel, p: Proc): void { end(k, p, true); }
+
+/** Has its stub written down a status of exit_group? */
+export function hasLeft(p: Proc): boolean { return (native.pctxLoad(p.mm.area, L.tgPctx(p.tg), L.PCTX_EXIT_WORD) & EXITED) !== 0; }
+
+/** It says that it has called exit_group. */
+export function leaves(p: Proc): void {
+  p.leaving = true;
+  p.parent?.waiters.wakeAll();
+}
+
+function end(k: Kernel, p: Proc, early: boolean): void {
   const tg = p.tg;
-  if (L.tgState(tg) !== TgState.RUNNING) return;
   const hostPid = native.hostPid(tg);
   const status = statusOf(p, hostPid);
   cpuTimesOf(hostPid, p.cpu);
   k.trace.onGroupEnd(p, status);
   k.tellEnd(Msg.TG_GONE, [tg, p.pid], concerned(tg));
   takeReleased();
-  endTasks(k, p);
+  endTasks(k, p, early);
   L.setTgExitStatus(tg, status);
   if (p === k.init) { becomeZombie(k, p); return; }
   // What it held open is closed before anybody can wait for it: whoever does may rely on seeing the end of a pipe.
@@ -105,13 +132,14 @@ function freeRemains(k: Kernel, p: Proc, pctx: number, slots: readonly number[])
   native.procFree(tg);
   L.setTgPidfd(tg, -1);
   leaveRoot(p);
+  if (p.remains !== undefined) k.freeEarly(p);
 }
 
 /**
  * The host's zombie of a process of `carrick exec` is carrick's to reap. Without a pid namespace its pid is the number of a group that has to be killed when
  * the container ends, and must not become another's while anybody is in it (guard.cc).
  */
-function leaveRoot(p: Proc): void {
+export function leaveRoot(p: Proc): void {
   const { root } = p;
   const joined = root?.joined;
   if (root === undefined || joined === undefined) return;
@@ -173,7 +201,7 @@ function unannounced(p: Proc, hostPid: number): number {
 }
 
 /** Every task of a dead group, and its place in the area. The leader's row and credentials stay until the zombie is reaped. */
-function endTasks(k: Kernel, p: Proc): void {
+function endTasks(k: Kernel, p: Proc, early: boolean): void {
   const slots: number[] = [];
   const tasks: number[] = [];
   eachTaskOf(p.tg, (t) => { tasks.push(t); });
@@ -185,7 +213,8 @@ function endTasks(k: Kernel, p: Proc): void {
     dropTask(k, t);
   }
   const pctx = L.tgPctx(p.tg);
-  if (p === k.init) freeRemains(k, p, pctx, slots); else k.ep.later(() => { freeRemains(k, p, pctx, slots); });
+  const free = (): void => { freeRemains(k, p, pctx, slots); };
+  if (early) p.remains = free; else if (p === k.init) free(); else k.ep.later(free);
 }
 
 /** Children go to the nearest living ancestor that is a subreaper, else to the first process. */
@@ -194,6 +223,7 @@ function reparent(k: Kernel, p: Proc): void {
   while (heir !== undefined && heir !== k.init && (L.tgSubreaper(heir.tg) === 0 || L.tgState(heir.tg) !== TgState.RUNNING)) heir = heir.parent;
   heir ??= k.init;
   if (heir === undefined) return;
+  k.onOrphans(p, heir);
   for (const c of p.children.splice(0)) {
     c.parent = heir;
     c.creator = L.tgLeader(heir.tg);
@@ -297,7 +327,7 @@ function hostParentOf(k: Kernel, p: Proc): Proc | undefined {
 export function reap(k: Kernel, p: Proc, by?: Frame): void {
   const parent = p.parent;
   const h = p.joined === undefined ? hostParentOf(k, p) : undefined;
-  if (by !== undefined && h?.tg === by.tg) by.setReap(p.pid); else h?.reaps.push(p.pid);
+  if (by !== undefined && h?.tg === by.tg) by.setReap(p.pid, p.remains !== undefined); else h?.reaps.push(p.pid);
   if (parent !== undefined) {
     const i = parent.children.indexOf(p);
     if (i >= 0) parent.children.splice(i, 1);
@@ -314,7 +344,7 @@ export function reap(k: Kernel, p: Proc, by?: Frame): void {
 export function rideReaps(k: Kernel, f: Frame): void {
   const p = k.procs[f.tg];
   if (p === undefined || p.reaps.length === 0 || f.nr >= L.NR_CLONE_COMMIT || (f.rflags & L.RF_REAP) !== 0) return;
-  f.setReap(p.reaps.shift() as number);
+  f.setReap(p.reaps.shift() as number, false);
 }
 
 /** SIGKILL to every process of the container. */

@@ -31,7 +31,7 @@ export function makeWorld(): World {
   const calls: Record<string, (...a: number[]) => number> = {
     endpointInit: () => 0, replyNow: () => 0, ringDoorbell: () => 0, watchFd: () => 0, sigDeliverable: () => 0, areaAlloc: () => 1, areaFree: () => 0, areaFd: () => 9,
     pctxAlloc: () => 0, pctxInit: () => 0, pctxFree: () => 0, pctxStore: () => 0, pctxLoad: (_a, _i, off) => pctx.get(off as number) ?? 0,
-    slotAlloc: () => 0, slotFree: () => 0, slotBind: () => 0, slotLoad: () => 1, slotStore: () => 0, slotWake: () => 0, slotOr64: () => 0,
+    slotAlloc: () => 0, slotFree: () => 0, slotBind: () => 0, slotUnborn: () => 0, expectSlot: () => 0, revisitSlot: () => 0, slotLoad: () => 1, slotStore: () => 0, slotWake: () => 0, slotOr64: () => 0,
     procBind: () => 0, procFree: () => 0, hostPid: () => -3, hostTid: () => -3, hintSet: () => 0, hintGet: () => 0, ctlPair: () => 5, lastFd: () => 6, ctlSend: () => 1,
     killProcess: (tg) => { killed.push(tg as number); return 0; }, sys: () => -38, readMemory: () => -14, writeMemory: () => -14, readString: () => -14, setScratch: () => 0,
   };

@@ -35,6 +35,10 @@ export function endpointInit(srv: number, inbox: Uint8Array, lists: Int32Array):
 export function replyAndWait(timeoutUs: number): number;
 /** Answer one record now (otherwise it goes with the next replyAndWait). */
 export function replyNow(rec: number): number;
+/** A slot that was never answered will post soon: watch it, too. Worker with an endpoint. */
+export function expectSlot(slotId: number): number;
+/** Look in the next turn whether the slot has posted to this server without ringing. Worker with an endpoint. */
+export function revisitSlot(slotId: number): number;
 /** Answer the records in LIST_OUT (LIST_NOUT of them) without waiting for anything. */
 export function flushReplies(): number;
 /** Watch a host fd in this endpoint's epoll set (EPOLLIN|...|EPOLLET allowed); token comes back in LIST_FD. */
@@ -65,6 +69,8 @@ export function slotAlloc(area: number, want: number): number;
 export function slotFree(area: number, slot: number): number;
 /** Tell native which task row and tg row own a slot: later requests from it carry them. 0 = nobody. */
 export function slotBind(slotId: number, task: number, tg: number): number;
+/** Say whether nothing is to be taken from the slot but its own NR_CLONE_COMMIT, by the kernel; slotBind says no. 0 or -EINVAL. Kernel worker. */
+export function slotUnborn(slotId: number, yes: number): number;
 /** Register what a tg row is on the host: pidfd (-1 = none), control socket (carrick's end, -1 = none), area, pctx. May be called again as these
  *  become known: fds that change are closed, and the ordinal of control messages starts again when socket, area or pctx change. */
 export function procBind(tg: number, pidfd: number, ctlFd: number, area: number, pctx: number): number;

@@ -57,6 +57,8 @@ export class Endpoint {
   private again: Frame[] = [];
   private readonly fdHandlers: Array<FdHandler | undefined> = [];
   private readonly freeTokens: number[] = [];
+  /** Given back in this turn: what was ready when it began may still be told under them. */
+  private readonly spentTokens: number[] = [];
   private nout = 0;
   private readonly afterwards: Array<() => void> = [];
   private readonly idle: Array<() => void> = [];
@@ -70,6 +72,8 @@ export class Endpoint {
   report: Report | undefined;
   /** Looks at every answer before it is sealed, to let something ride on it. */
   onAnswer: ((f: Frame) => void) | undefined;
+  /** Calls `then` when all is known that was on its way, and not posted yet. */
+  catchUp: (then: () => void) => void = (then) => { then(); };
   /** What to do with a number that has no handler here. */
   fallback: Handler = () => { Atomics.add(L.metaI32(), L.META_ENOSYS_AT(1), 1); return -E.ENOSYS; };
   /** Does one change of descriptors that a request brings along (fdcalls.ts). */
@@ -91,7 +95,7 @@ export class Endpoint {
     this.on(Msg.TG_GONE, (m) => this.tgGone(m.w[0] as number));
     this.on(Msg.FENCE, (m) => { this.send(m.from, Msg.FENCED, [m.w[0] as number]); });
     // Requests that were posted before this message are read by the end of the next turn.
-    this.on(Msg.CATCH_UP, (m) => { const { from } = m; const id = m.w[0] as number; this.later(() => { this.later(() => { this.send(from, Msg.FENCED, [id]); }); }); });
+    this.on(Msg.CATCH_UP, (m) => { const { from } = m; const id = m.w[0] as number; this.later(() => { this.later(() => { this.catchUp(() => { this.send(from, Msg.FENCED, [id]); }); }); }); });
     this.on(Msg.FENCED, (m) => { this.fenced(m.w[0] as number); });
   }
 
@@ -142,12 +146,12 @@ export class Endpoint {
   }
 
   /**
-   * A call has found no task of the number it was given. It may be that of a thread that its maker's commit has not made known yet (nobody waits for that:
-   * kernel/spares.ts), and that the caller was told by other means. So the request is dispatched again, once, when the kernel has read what was posted before
-   * now. False: it has been, or there never was a thread.
+   * A call has found no task of the number it was given. It may be that of a child that its commit has not made known yet (nobody waits for that:
+   * kernel/embryos.ts), and that the caller was told by other means. So the request is dispatched again, once, when the kernel has read what was posted before
+   * now, and knows the children that are on their way. False: it has been, or there never was a child.
    */
   private settle(f: Frame): boolean {
-    if (f.settled || L.metaThreaded(1) === 0) return false;
+    if (f.settled || L.metaBirths(1) === 0) return false;
     f.settled = true;
     const id = this.nextFence++;
     this.fences.set(id, { waits: 1, then: () => { this.requeue(f, Why.WOKEN); } });
@@ -365,7 +369,7 @@ export class Endpoint {
   unwatch(token: number, fd: number): void {
     native.watchFd(EPOLL_CTL_DEL, fd, 0, token);
     this.fdHandlers[token] = undefined;
-    this.freeTokens.push(token);
+    this.spentTokens.push(token);
   }
 
   // ---- the loop ----
@@ -387,6 +391,7 @@ export class Endpoint {
   /** One round; true when a control message waits. `mayBlock` false polls. */
   turn(mayBlock = true): boolean {
     const flushed = this.flushMessages();
+    for (let token = this.spentTokens.pop(); token !== undefined; token = this.spentTokens.pop()) this.freeTokens.push(token);
     let timeoutUs = this.again.length > 0 || this.afterwards.length > 0 || this.idle.length > 0 || !mayBlock ? 0 : flushed ? -1 : 1000;
     if (timeoutUs !== 0) {
       const next = this.timers.next();

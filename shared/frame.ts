@@ -119,8 +119,11 @@ export class Frame implements Waiter {
   setReplyFlag(flag: number): void { this.u32[this.word + L.SLOT_RFLAGS / 4] = this.rflags | flag; }
   /** The stub must have received that many control messages before it acts on the reply. */
   setCtlNeed(n: number): void { this.u32[this.word + L.SLOT_CTL_NEED / 4] = n; }
-  /** The stub must reap this pid on the host too (RF_REAP). */
-  setReap(pid: number): void { this.u32[this.word + L.SLOT_RPID / 4] = pid; this.setReplyFlag(L.RF_REAP); }
+  /** The stub must reap this pid on the host too (RF_REAP); `live`: when it has ended there, which it is about to. */
+  setReap(pid: number, live: boolean): void {
+    this.u32[this.word + L.SLOT_RPID / 4] = pid;
+    this.setReplyFlag(live ? L.RF_REAP | L.RF_REAP_LIVE : L.RF_REAP);
+  }
   /** Bytes from payload offset 0 that the reply carries (clone plan, signal delivery). */
   replyBytes = 0;
 

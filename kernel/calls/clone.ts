@@ -12,7 +12,7 @@ import * as L from '../../shared/gen/layout.js';
 import * as NR from '../../shared/gen/syscalls.js';
 import * as host from '../../shared/host.js';
 import { native } from '../../shared/native.js';
-import { Clone, type Embryo, addEmbryo, allocChild, allocThread, commit, dropEmbryosOf, fill, undo } from '../embryos.js';
+import { Clone, type Embryo, addEmbryo, adoptEmbryos, allocChild, allocThread, begin, commit, dropEmbryosOf, fill, undo, whenBorn } from '../embryos.js';
 import { type Kernel, SIGCHLD } from '../proc.js';
 import { installSpares, nprocFull } from '../spares.js';
 import { installPidfd } from './pidfd.js';
@@ -125,18 +125,18 @@ function reply(f: Frame, e: Embryo, p: Plan): number {
   v.setUint32(at + L.CLONEPLAN_CLEAR_SIGHAND, p.clearSighand ? 1 : 0, true);
   f.replyBytes = L.CLONEPLAN_SIZE;
   f.setReplyFlag(L.RF_CLONE);
-  addEmbryo(e);
   return 0;
 }
 
 function makeThread(k: Kernel, f: Frame, a: CloneArgs): number {
-  L.setMetaThreaded(1, 1);
+  L.setMetaBirths(1, 1);
   const p = k.procOf(f.tg);
   const task = allocThread(k, f.tg, p.mm.area);
   if (task === 0) return -E.EAGAIN;
-  const e: Embryo = { task, proc: undefined, parent: p, parentTask: f.task, flags: a.flags, pidfdAddr: 0, creator: p, token: -1, armed: false };
+  const e: Embryo = { task, proc: undefined, parent: p, parentTask: f.task, flags: a.flags, pidfdAddr: 0, creator: p, token: -1, armed: false, filled: false, place: 0 };
   if (!fill(k, e, f.task, 0)) { undo(k, e); return -E.EAGAIN; }
   native.slotStore(L.taskSlot(task), L.SLOT_PCTX, L.tgPctx(f.tg));
+  addEmbryo(k, e);
   return reply(f, e, { newArea: 0, flags: a.flags & (HOST_FLAGS | HOST_THREAD_FLAGS), exitSignal: 0, clearSighand: false });
 }
 
@@ -148,15 +148,13 @@ function makeProcess(k: Kernel, f: Frame, a: CloneArgs): number {
   const { proc, task, ctlNeed } = child;
   const parent = (a.flags & Clone.PARENT) !== 0 ? caller.parent ?? caller : caller;
   const exitSignal = (a.flags & Clone.PARENT) !== 0 ? L.tgExitSignal(caller.tg) : a.exitSignal;
-  const e: Embryo = { task, proc, parent, parentTask: f.task, flags: a.flags, pidfdAddr: a.pidfdAddr, creator: caller, token: -1, armed: false };
+  const e: Embryo = { task, proc, parent, parentTask: f.task, flags: a.flags, pidfdAddr: a.pidfdAddr, creator: caller, token: -1, armed: false, filled: false, place: 0 };
   if (!fill(k, e, f.task, exitSignal)) { undo(k, e); return -E.ENOMEM; }
+  if (!addEmbryo(k, e)) return -E.EAGAIN;
   f.setCtlNeed(ctlNeed);
   if (shareMm) {
     // Beside its parent's; a copying child's stub copies its own.
     native.pctxInit(proc.mm.area, L.tgPctx(proc.tg), caller.mm.area, L.tgPctx(caller.tg), a.clearSighand ? 1 : 0);
-    // The child posts the commit itself, so its slot must be known already.
-    native.slotBind(L.taskSlot(task), task, proc.tg);
-    caller.embryos++;
   }
   if ((a.flags & Clone.FILES) !== 0) unshareGrants(f.tg, shareMm ? proc.tg : f.tg, L.taskFiles(task));
   return reply(f, e, { newArea: shareMm ? 2 : 1, flags: a.flags & HOST_FLAGS, exitSignal: exitSignal === SIGCHLD ? SIGCHLD : 0, clearSighand: a.clearSighand });
@@ -180,8 +178,11 @@ export function installClone(k: Kernel): void {
   k.ep.handle(NR.NR_clone3, (f) => sys_clone(k, f, readClone3));
   k.ep.handle(NR.NR_fork, (f) => sys_clone(k, f, (_f, out) => { Object.assign(out, fork); return 0; }));
   k.ep.handle(NR.NR_vfork, (f) => sys_clone(k, f, (_f, out) => { Object.assign(out, fork, { flags: Clone.VM | Clone.VFORK }); return 0; }));
+  k.ep.handle(L.NR_CLONE_BEGIN, (f) => begin(k, f));
   k.ep.handle(L.NR_CLONE_COMMIT, (f) => commit(k, f));
   k.onGroupEnd = (p): void => { dropEmbryosOf(k, p); };
+  k.onOrphans = adoptEmbryos;
+  k.ep.catchUp = whenBorn;
   installSpares(k);
   installPidfd(k);
 }

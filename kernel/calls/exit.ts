@@ -12,16 +12,18 @@ import { native } from '../../shared/native.js';
 import { TgState } from '../../shared/tasks.js';
 import { answerNow } from '../answer.js';
 import { type Kernel, type Proc, SIGKILL } from '../proc.js';
-import { childChanged, endTask } from '../task-end.js';
+import { childChanged, endTask, leaves } from '../task-end.js';
 
 /** The first announcement counts: a process that is already exiting keeps its status. */
 function announce(p: Proc, status: number): void { if (p.announced < 0) p.announced = status; }
 
 const exitWord = (status: number): number => (status & 0xff) << 8;
 
-/** exit_group(2). Does not return to the guest; the stub then ends the host process. */
+/** exit_group(2). Does not return to the guest; the stub ends the host process, without waiting for the answer. */
 function sys_exit_group(k: Kernel, f: Frame): number {
-  announce(k.procOf(f.tg), exitWord(f.argInt(0)));
+  const p = k.procOf(f.tg);
+  announce(p, exitWord(f.argInt(0)));
+  leaves(p);
   return 0;
 }
 

@@ -11,7 +11,8 @@ import { Why } from '../../shared/wait.js';
 import { type World, addProc, makeFrame, makeWorld } from '../testing.js';
 import { childChanged, endGroup } from '../task-end.js';
 import { installWait } from './wait.js';
-import type { Proc } from '../proc.js';
+import { addEmbryo, adoptEmbryos } from '../embryos.js';
+import { Mm, type Proc } from '../proc.js';
 
 const WNOHANG = 1, WUNTRACED = 2, WEXITED = 4, WCONTINUED = 8, WNOWAIT = 0x1000000, WALL = 0x40000000, WCLONE = -0x80000000;
 
@@ -114,9 +115,17 @@ test('a waiter parks, is woken by a death, and a signal ends the wait', () => {
   assert.equal(h(g), -E.ERESTARTSYS);
 });
 
-test('a clone that commits itself keeps wait from saying ECHILD', () => {
-  const { init, wait4 } = world();
-  init.embryos = 1;
+test('a child that is on its way keeps wait from saying ECHILD, its maker and whoever gets it when that has ended', () => {
+  const { w, init, wait4 } = world();
+  const middle = addProc(w, { pid: 5, parent: init });
+  const proc = w.k.allocProc(new Mm(1));
+  assert.ok(proc);
+  const e = { task: w.k.allocTask(proc.tg), proc, creator: middle, parent: middle, parentTask: L.tgLeader(middle.tg), flags: 0, pidfdAddr: 0, token: -1, armed: false, filled: true, place: 0 };
+  assert.ok(addEmbryo(w.k, e));
+  assert.equal(wait4(middle, -1, 0).ret, Ret.BLOCKED);
+  w.k.onOrphans = adoptEmbryos;
+  die(w, middle, 0);
+  assert.equal(wait4(init, 5, 0).ret, 5);
   assert.equal(wait4(init, -1, 0).ret, Ret.BLOCKED);
 });
 

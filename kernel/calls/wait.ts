@@ -1,9 +1,10 @@
 /**
  * wait4, waitid.
  *
- * Parked on Proc.waiters of the caller's process: woken by a child's death, stop, continuation, by the commit of a CLONE_VM child, and by a
- * signal (-ERESTARTSYS). Children that are being made do not count, but for those that commit themselves: their parent may have the pid already.
- * Sources: wait(2), waitid(2) of man-pages 6.9. Deviation: ru_maxrss of dead children is 0 (the host has forgotten it by then).
+ * Parked on Proc.waiters of the caller's process: woken by a child's death, stop, continuation, commit, and by a
+ * signal (-ERESTARTSYS). Children that are being made count: their parent may have the pid already.
+ * Sources: wait(2), waitid(2) of man-pages 6.9. Deviations: ru_maxrss of dead children is 0 (the host has forgotten it by then);
+ * of a child that has ended early (task-end.ts) the time that the host takes to take it apart is counted for nobody.
  */
 import { E, Ret } from '../../shared/errno.js';
 import { O_NONBLOCK } from '../../shared/fdcalls.js';
@@ -12,8 +13,9 @@ import * as L from '../../shared/gen/layout.js';
 import * as NR from '../../shared/gen/syscalls.js';
 import { TgState } from '../../shared/tasks.js';
 import { Why } from '../../shared/wait.js';
+import { expecting } from '../embryos.js';
 import { type Kernel, type Proc, SIGCHLD, SIGCONT } from '../proc.js';
-import { CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, hearsSigchld, reap } from '../task-end.js';
+import { CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, endEarly, hearsSigchld, mayEndEarly, reap } from '../task-end.js';
 import { CLD_TRAPPED, State, type Tracee } from '../ptrace/tracee.js';
 import { pidfdOf } from './pidfd.js';
 import { putRusage } from './rusage.js';
@@ -108,12 +110,19 @@ function codeOf(status: number): number { return (status & 0x7f) === 0 ? CLD_EXI
 const $found: Found = { child: undefined, tracee: undefined, code: 0, status: 0 };
 const $want: WaitFor = { which: P_ALL, id: 0, options: 0 };
 
-/** Park, or say why not: 1 = $found holds a child, 0 = WNOHANG and nothing yet, -ECHILD, -ERESTARTSYS, Ret.BLOCKED. */
-function waitFor(k: Kernel, f: Frame, w: WaitFor): number {
+/** Park, or say why not: 1 = $found holds a child, 0 = WNOHANG and nothing yet, -ECHILD, -ERESTARTSYS, Ret.BLOCKED. usage: argument of the rusage asked for. */
+function waitFor(k: Kernel, f: Frame, w: WaitFor, usage: number): number {
   const p = k.procOf(f.tg);
-  const any = findChild(p, w, f.task, $found);
+  let any = findChild(p, w, f.task, $found);
+  if (any && $found.child === undefined && (w.options & (WEXITED | WNOHANG | WNOWAIT)) === WEXITED && f.argU64(usage) === 0) {
+    const leaving = p.children.find((c) => c.leaving && matches(c, w, f.task) && mayEndEarly(k, c, p));
+    if (leaving !== undefined) {
+      endEarly(k, leaving);
+      any = findChild(p, w, f.task, $found);
+    }
+  }
   if ($found.child !== undefined) return 1;
-  if (!any && p.embryos === 0) return -E.ECHILD;
+  if (!any && !expecting(p)) return -E.ECHILD;
   if ((w.options & WNOHANG) !== 0 && any) return 0;
   if (f.why === Why.SIGNAL) return -E.ERESTARTSYS;
   return k.ep.park(f, p.waiters);
@@ -148,7 +157,7 @@ function sys_wait4(k: Kernel, f: Frame): number {
     $want.which = P_PGID;
     $want.id = f.p[0] as number;
   }
-  const r = waitFor(k, f, $want);
+  const r = waitFor(k, f, $want, 3);
   if (r !== 1) return r;
   const c = $found.child as Proc;
   const status = f.outOff(1);
@@ -193,7 +202,7 @@ function sys_waitid(k: Kernel, f: Frame): number {
   if (bad < 0) return bad;
   const nonblock = (f.p[1] as number) !== 0;
   $want.options = options | (nonblock ? WNOHANG : 0);
-  const r = waitFor(k, f, $want);
+  const r = waitFor(k, f, $want, 4);
   if (r === Ret.BLOCKED || r < 0) return r;
   const info = f.outOff(2);
   if (info >= 0) { f.bytes.fill(0, info, info + 32); f.setOut(2, 32); }

@@ -12,6 +12,7 @@ import * as L from '../../shared/gen/layout.js';
 import * as host from '../../shared/host.js';
 import { native } from '../../shared/native.js';
 import { TgState } from '../../shared/tasks.js';
+import { expecting } from '../embryos.js';
 import type { Kernel, Proc } from '../proc.js';
 import { Event, O_TRACESYSGOOD, SIGSTOP, SIGTRAP, Tracee, type Tracing } from './tracee.js';
 
@@ -32,7 +33,7 @@ export function putUserInfo(t: Tracee, signo: number, pid: number, uid: number):
 /** The child's program runs in the memory that its parent waits for. */
 function borrows(k: Kernel, parent: Proc, pid: number): boolean {
   const c = k.byPid.get(pid);
-  return c === undefined ? parent.embryos > 0 : !c.ended && L.tgState(c.tg) === TgState.RUNNING && c.mm === parent.mm;
+  return c === undefined ? expecting(parent) : !c.ended && L.tgState(c.tg) === TgState.RUNNING && c.mm === parent.mm;
 }
 
 function hold(k: Kernel, f: Frame, t: Tracee, kind: number, code: number, message: number): number {
@@ -61,7 +62,7 @@ function trapped(k: Kernel, f: Frame, t: Tracee): number {
 function event(k: Kernel, f: Frame, t: Tracee, which: number, message: number): number {
   if ((t.options & (1 << which)) === 0) return 0;
   const p = k.procOf(f.tg);
-  if (which <= Event.CLONE && !k.byTid.has(message) && p.embryos > 0) return k.ep.park(f, p.waiters);
+  if (which <= Event.CLONE && !k.byTid.has(message) && expecting(p)) return k.ep.park(f, p.waiters);
   return hold(k, f, t, L.PTSTOP_EVENT, SIGTRAP | (which << 8), which === Event.EXEC ? t.formerTid : message);
 }
 

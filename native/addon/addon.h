@@ -99,6 +99,8 @@ struct SlotBind {
 	/* Task row and tg row that own it; 0 = nobody. Written by the kernel worker, read by all. */
 	std::atomic<uint32_t> task{0};
 	std::atomic<uint32_t> tg{0};
+	/* 1: of a task that is to commit itself; nothing else is taken from it. Writer: the kernel worker. */
+	std::atomic<uint32_t> unborn{0};
 	/* Which server has its request; see endpoint.cc. */
 	std::atomic<uint64_t> owner{0};
 	/* guest tid << 32 | host tid, a cache; 0 = not known. */

@@ -338,7 +338,20 @@ napi_value js_slotBind(napi_env env, napi_callback_info info)
 	b.owner.store(0, std::memory_order_release);
 	b.host_tid.store(0, std::memory_order_relaxed);
 	b.tg.store(args.u32(2), std::memory_order_relaxed);
+	b.unborn.store(0, std::memory_order_relaxed);
 	b.task.store(args.u32(1), std::memory_order_release);
+	return num(env, 0);
+}
+
+napi_value js_slotUnborn(napi_env env, napi_callback_info info)
+{
+	Args<2> args(env, info);
+	uint32_t id = args.u32(0);
+	Area *a = area_get(id >> CARRICK_SLOT_BITS);
+
+	if (a == nullptr)
+		return num(env, -EINVAL);
+	a->bind[id & (CARRICK_SLOT_MAX - 1)].unborn.store(args.u32(1) != 0 ? 1 : 0, std::memory_order_release);
 	return num(env, 0);
 }
 

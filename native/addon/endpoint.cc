@@ -176,6 +176,14 @@ static void take_owed(uint8_t *slot)
 		__atomic_store_n(reinterpret_cast<uint32_t *>(slot + SLOT_FIELD(owed) + 4 * i), 0, __ATOMIC_RELAXED);
 }
 
+/* An unborn task has nothing yet that a call could be about, nor descriptors to change. */
+static void only_commit(uint8_t *rec)
+{
+	if (rec32(rec, SLOT_FIELD(nr)) != CARRICK_NR_CLONE_COMMIT)
+		set_rec32(rec, SLOT_FIELD(nr), static_cast<uint32_t>(-1));
+	set_rec32(rec, SLOT_FIELD(owed), 0);
+}
+
 static void copy_request(Endpoint *ep, const SlotBind &b, uint8_t *slot, uint32_t id, uint32_t task)
 {
 	int32_t *lists = ep->lists;
@@ -188,6 +196,8 @@ static void copy_request(Endpoint *ep, const SlotBind &b, uint8_t *slot, uint32_
 	__asm__ volatile("" ::: "memory");
 	if (rec32(rec, SLOT_FIELD(owed)) != 0)
 		take_owed(slot);
+	if (b.unborn.load(std::memory_order_relaxed) != 0)
+		only_commit(rec);
 	uint32_t inlen = rec32(rec, SLOT_FIELD(inlen));
 
 	if (inlen > CARRICK_PAYLOAD_MAX) {
@@ -218,6 +228,8 @@ static bool accept(Endpoint *ep, uint32_t id, uint64_t from)
 
 	/* DEAD counts: exit is posted without waiting, so its thread may be gone before the word is read. */
 	if (task == 0 || (state != CARRICK_SLOT_POSTED && state != CARRICK_SLOT_DEAD))
+		return true;
+	if (ep->srv != CARRICK_SRV_KERNEL && b.unborn.load(std::memory_order_acquire) != 0)
 		return true;
 	/* A forwarded request names the server it was first posted to. */
 	if ((from & OWNER_FORWARD) == 0 && load32(slot + SLOT_FIELD(server)) != ep->srv)
@@ -471,6 +483,31 @@ napi_value js_flushReplies(napi_env env, napi_callback_info)
 	if (worker.endpoint == nullptr)
 		return num(env, -EINVAL);
 	flush_replies(worker.endpoint);
+	return num(env, 0);
+}
+
+napi_value js_expectSlot(napi_env env, napi_callback_info info)
+{
+	Args<1> args(env, info);
+
+	if (worker.endpoint == nullptr)
+		return num(env, -EINVAL);
+	spin_expect(worker.endpoint->spinner, args.u32(0));
+	return num(env, 0);
+}
+
+/* As if its doorbell word came. */
+napi_value js_revisitSlot(napi_env env, napi_callback_info info)
+{
+	Args<1> args(env, info);
+
+	if (worker.endpoint == nullptr)
+		return num(env, -EINVAL);
+	Doorbell &d = doorbells[worker.endpoint->srv];
+	std::lock_guard<std::mutex> hold(d.lock);
+
+	d.spill.push_back(args.u32(0));
+	d.spilled.store(1, std::memory_order_release);
 	return num(env, 0);
 }
 

@@ -21,8 +21,8 @@
 
 /* How long to watch, and how long a turn may take before the core counts as wanted. ns */
 static constexpr int64_t WATCH_NS = 50000;
-/* vfs is asked again and again by whoever starts or looks through files, and most of its answers come before a sleeper would have been woken. */
-static constexpr int64_t WATCH_VFS_NS = 200000;
+/* vfs is asked again and again by whoever starts or looks through files, and most of its answers come before a sleeper would have been woken. A child is made in less. */
+static constexpr int64_t WATCH_LONG_NS = 200000;
 static constexpr int64_t WANTED_NS = 20000;
 /* Looks between two yields. */
 static constexpr int LOOKS = 40;
@@ -82,11 +82,9 @@ static bool posted(uint32_t id, uint32_t srv)
 		&& load32(slot + offsetof(struct carrick_slot, server)) == srv && a->bind[s].owner.load(std::memory_order_relaxed) == 0;
 }
 
-void spin_note(Spinner &s, uint32_t slot_id, uint32_t nr)
+static void put_first(Spinner &s, uint32_t slot_id)
 {
 	int at = 0;
-
-	s.last = static_cast<int>((nr ^ nr >> 6) % Spinner::CALLS);
 
 	while (at < s.n && s.recent[at] != slot_id)
 		at++;
@@ -96,6 +94,18 @@ void spin_note(Spinner &s, uint32_t slot_id, uint32_t nr)
 		at--;
 	memmove(s.recent + 1, s.recent, static_cast<size_t>(at) * sizeof(s.recent[0]));
 	s.recent[0] = slot_id;
+}
+
+void spin_note(Spinner &s, uint32_t slot_id, uint32_t nr)
+{
+	s.last = static_cast<int>((nr ^ nr >> 6) % Spinner::CALLS);
+	put_first(s, slot_id);
+}
+
+void spin_expect(Spinner &s, uint32_t slot_id)
+{
+	put_first(s, slot_id);
+	s.expecting = true;
 }
 
 /* One look at every armed slot. */
@@ -151,7 +161,9 @@ static void arm(Spinner &s, uint32_t srv)
 
 bool spin_watch(Spinner &s, uint32_t srv, bool (*more)(void *), void *arg, int epfd)
 {
-	s.events = false;
+	bool expecting = s.expecting;
+
+	s.events = s.expecting = false;
 	if (s.n == 0 || !several_cores())
 		return false;
 	uint16_t &skip = s.skip[s.last];
@@ -165,7 +177,7 @@ bool spin_watch(Spinner &s, uint32_t srv, bool (*more)(void *), void *arg, int e
 	watcher.store(srv + 1, std::memory_order_relaxed);
 	bool found = false;
 	bool wanted = false;
-	int64_t limit = srv == CARRICK_SRV_VFS ? WATCH_VFS_NS : WATCH_NS;
+	int64_t limit = srv == CARRICK_SRV_VFS || expecting ? WATCH_LONG_NS : WATCH_NS;
 	int64_t begin = now_ns();
 	int64_t turn = begin;
 

@@ -25,7 +25,12 @@ struct Spinner {
 	uint16_t skip[CALLS] = {};
 	uint16_t backoff[CALLS] = {};
 	int last = 0;
+	/* A slot that was never answered is about to post. */
+	bool expecting = false;
 };
+
+/* A slot will post its first request soon. */
+void spin_expect(Spinner &s, uint32_t slot_id);
 
 /* Request `nr` of this slot was answered. */
 void spin_note(Spinner &s, uint32_t slot_id, uint32_t nr);

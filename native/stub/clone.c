@@ -10,7 +10,8 @@
  *                    vfork child differ in who commits: a vfork parent sleeps, so the child does.
  *   copied memory    the child goes on in the copy of the parent's stub stack, at the same slot index, after it has mapped its own area over
  *                    the parent's. Until then it must not write to the area, which is still the parent's. Dispositions and fd hints it takes along
- *                    on the stack: they are to be what they were at the clone, whatever the parent does next.
+ *                    on the stack: they are to be what they were at the clone, whatever the parent does next. It commits itself, and waits
+ *                    for that before its next request; so does the parent (slot.born), unless that is a wait for children.
  *
  * ctl_lock is held over a copying clone, so that the child inherits no fd that another thread is just receiving; the lock of rewriting, so that
  * it inherits no half-written code.
@@ -21,7 +22,6 @@
 #define CLONE_PIDFD_BIT 0x1000u
 #define CLONE_VFORK_BIT 0x4000u
 #define CLONE_UNTRACED_BIT 0x800000u
-#define CLONE_PARENT_SETTID_BIT 0x100000u
 #define CSIGNAL_MASK 0xffu
 /* CLONE_SETTLS, PARENT_SETTID, CHILD_CLEARTID, CHILD_SETTID: the host's business. */
 #define HOST_ONLY_BITS (0x80000u | 0x100000u | 0x200000u | 0x1000000u)
@@ -126,6 +126,19 @@ static void gate_open(u32 *gate)
 		host(__NR_futex, gate, 1, 1);
 }
 
+/* Send a pidfd of this process, and post its commit. */
+static void tell_birth(struct task *t, u32 embryo)
+{
+	long pid = t->pctx->tgid;
+	int fd = (int)host(__NR_pidfd_open, pid, 0);
+
+	if (fd < 0)
+		die();
+	ctl_send_fd(CTL_PIDFD, fd);
+	host(__NR_close, fd);
+	post_later(t, CARRICK_SRV_KERNEL, CARRICK_NR_CLONE_COMMIT, embryo, (u64)pid, OWING_OWN_BIRTH);
+}
+
 /* First code of a child that shares memory, on its own stub stack. Returns the frame to leave through. */
 u64 clone_child(struct task *t)
 {
@@ -139,13 +152,8 @@ u64 clone_child(struct task *t)
 		host(__NR_close, b->ctl);
 		pid = host(__NR_getpid);
 		t->pctx->tgid = (i32)pid;
-		int fd = (int)host(__NR_pidfd_open, pid, 0);
-		if (fd < 0)
-			die();
-		ctl_send_fd(CTL_PIDFD, fd);
-		host(__NR_close, fd);
-		if (commit(t, b->embryo, pid) < 0)
-			die();
+		tell_birth(t, b->embryo);
+		slot_claim(t);
 	} else {
 		gate_wait(&b->gate);
 	}
@@ -208,7 +216,7 @@ static long clone_shared(struct task *t, struct ucontext *uc, const struct carri
 	if (ctl >= 0)
 		host(__NR_close, ctl);
 	if (spare && pid >= 0) {
-		post_later(t, CARRICK_SRV_KERNEL, CARRICK_NR_CLONE_COMMIT, p->embryo, (u64)pid);
+		post_later(t, CARRICK_SRV_KERNEL, CARRICK_NR_CLONE_COMMIT, p->embryo, (u64)pid, OWING_REPLY);
 		gate_open(&b->gate);
 		return pid;
 	}
@@ -285,15 +293,14 @@ static void enter_new_area(const struct carrick_cloneplan *p, const int fds[2], 
 	fill_slot(t->slot, was->sigmask, was);
 	t->slot->insyscall = 1;
 	__atomic_store_n(&t->slot->state, CARRICK_SLOT_READY, __ATOMIC_RELEASE);
+	tell_birth(t, p->embryo);
 }
 
 static long clone_copied(struct task *t, struct ucontext *uc, const struct carrick_cloneplan *p, const struct clone_req *q, const int fds[2])
 {
-	u32 flags = (host_flags(p) & ~CLONE_PARENT_SETTID_BIT) | CLONE_PIDFD_BIT;
-	int pidfd = -1, own_pid;
 	struct inherited had;
 	slot_t was = *t->slot;
-	long pid, r;
+	long pid;
 
 	if (p->slot != t->index) {
 		commit(t, p->embryo, -EAGAIN);
@@ -303,26 +310,26 @@ static long clone_copied(struct task *t, struct ucontext *uc, const struct carri
 	lock(&t->pctx->ctl_lock);
 	rewrite_lock();
 	remember(&had, t->pctx);
-	/* The host's clone takes either a pidfd or a parent tid at this pointer; the tid is stored below. */
-	pid = host(__NR_clone, flags, 0, &pidfd, q->ctid, q->tls);
+	__atomic_store_n(&t->slot->born, 0, __ATOMIC_SEQ_CST);
+	pid = host(__NR_clone, host_flags(p), 0, q->ptid, q->ctid, q->tls);
 	if (pid == 0) {
 		enter_new_area(p, fds, &was, &had);
 		if (q->stack != 0)
 			uc_set_sp(uc, q->stack);
 		return 0;
 	}
-	if (pid > 0) {
-		ctl_send_fd(CTL_PIDFD, pidfd);
-		host(__NR_close, pidfd);
-	}
 	rewrite_unlock();
 	unlock(&t->pctx->ctl_lock);
-	own_pid = (int)pid;
-	if (pid > 0 && (p->flags & CLONE_PARENT_SETTID_BIT))
-		guest_write(q->ptid, &own_pid, 4);
-	r = commit(t, p->embryo, pid);
-	if (pid > 0 && r < 0)
-		pid = r;
+	if (pid < 0) {
+		__atomic_store_n(&t->slot->born, 1, __ATOMIC_SEQ_CST);
+		commit(t, p->embryo, pid);
+		goto out;
+	}
+	slot_claim(t);
+	t->owing = OWING_BIRTH;
+	/* A number that only the commit gives; a tracer that is told of the child. */
+	if ((q->flags & CLONE_PIDFD_BIT) || t->traced_call)
+		slot_claim(t);
 out:
 	host(__NR_close, fds[0]);
 	host(__NR_close, fds[1]);
@@ -345,8 +352,13 @@ static bool take_spare(struct task *t, const struct clone_req *q, struct carrick
 		p->slot = t->index;
 		p->new_area = NEW_AREA;
 		p->exit_signal = SIGCHLD;
-		*ctl_need = px->spare_ctl;
-		p->embryo = __atomic_exchange_n(&px->spare_fork, 0, __ATOMIC_SEQ_CST);
+		for (u32 i = 0; i < sizeof(px->spare_fork) / 4 && p->embryo == 0; i++) {
+			p->embryo = __atomic_exchange_n(&px->spare_fork[i], 0, __ATOMIC_SEQ_CST);
+			*ctl_need = px->spare_ctl[i];
+		}
+		/* It inherits what there is now; the kernel does that while the host clones. */
+		if (p->embryo != 0)
+			post_later(t, CARRICK_SRV_KERNEL, CARRICK_NR_CLONE_BEGIN, p->embryo, 0, OWING_REPLY);
 	} else if ((rest & ~(u64)SYSVSEM_BIT) == THREAD_BITS && q->exit_signal == 0 && q->stack != 0 && t->slot->owed[0] == 0) {
 		/* (What is owed must be done before the thread can make a call.) */
 		p->slot = px->spare_thread_slot;

@@ -116,7 +116,7 @@ void check_idle(const struct task *t)
 
 	HOLDS(t->self == t && s == slot_at(t->index) && t->stack == stack_at(t->index), "check: the task's record", t->index, 0);
 	HOLDS(t->owing || s->state == CARRICK_SLOT_READY, "check: the slot is not free", s->state, s->nr);
-	HOLDS(!(s->rflags & ~(CARRICK_RF_GRANT | CARRICK_RF_EXEC | CARRICK_RF_CLONE | CARRICK_RF_SIGNAL | CARRICK_RF_MMAP_FD | CARRICK_RF_REAP | CARRICK_RF_DIR_END)) || t->owing,
+	HOLDS(!(s->rflags & ~(CARRICK_RF_GRANT | CARRICK_RF_EXEC | CARRICK_RF_CLONE | CARRICK_RF_SIGNAL | CARRICK_RF_MMAP_FD | CARRICK_RF_REAP | CARRICK_RF_REAP_LIVE | CARRICK_RF_DIR_END)) || t->owing,
 	      "check: reply flags", s->rflags, s->nr);
 	for (u32 i = 0; i < CARRICK_OWED_MAX; i++) {
 		u32 op = s->owed[i] >> 30;

@@ -207,12 +207,10 @@ static void stepped_over(struct task *t, struct ucontext *uc)
 /* A child that its parent's tracer may trace: the kernel knows once it has heard of it. */
 void ptrace_newborn(struct task *t, struct ucontext *uc)
 {
-	u32 born;
-
-	while ((born = __atomic_load_n(&t->slot->born, __ATOMIC_ACQUIRE)) == 0)
-		host(__NR_futex, &t->slot->born, 0, 0, 0);
+	slot_claim(t);
+	born_wait(t);
 	t->forced = 0;
-	if (born != CARRICK_BORN_NEVER && t->slot->traced)
+	if (t->slot->traced)
 		ptrace_trap(t, uc);
 }
 

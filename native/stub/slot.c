@@ -79,21 +79,41 @@ static void store_posted(slot_t *s, u32 srv)
 	__atomic_store_n(&s->state, CARRICK_SLOT_POSTED, __ATOMIC_SEQ_CST);
 }
 
+/*
+ * A thread is unknown to the servers until the kernel has heard its maker's commit. The maker of a fork child may name it in a request: it waits until the
+ * kernel has heard the child's commit, or has given it up.
+ */
+void born_wait(struct task *t)
+{
+	u32 *born = &t->slot->born;
+
+	while (__atomic_load_n(born, __ATOMIC_ACQUIRE) == 0)
+		host(__NR_futex, born, 0, 0, 0);
+}
+
 void slot_post(struct task *t, u32 srv)
 {
 	slot_t *s = t->slot;
-	u32 born;
 
-	/* A child is unknown to the servers until its parent has committed it. */
-	while ((born = __atomic_load_n(&s->born, __ATOMIC_ACQUIRE)) == 0)
-		host(__NR_futex, &s->born, 0, 0, 0);
-	if (born == CARRICK_BORN_NEVER)
-		die();
 	store_posted(s, srv);
 	/* A server that watches the slot needs no bell; it looks once more after it has taken its bit back. */
 	t->seen = (__atomic_load_n(&s->watched, __ATOMIC_SEQ_CST) & 1u << srv) != 0;
 	if (!t->seen)
 		ring(srv, t->id);
+}
+
+/*
+ * Post a request to the kernel that need not wait for `born`: the kernel, when it has stored it, looks at the slot and rings by itself.
+ * Both store before they look, so one of the two rings, or both, which does no harm.
+ */
+void slot_post_unborn(struct task *t)
+{
+	slot_t *s = t->slot;
+
+	store_posted(s, CARRICK_SRV_KERNEL);
+	t->seen = false;
+	if (__atomic_load_n(&s->born, __ATOMIC_SEQ_CST) == 1 && !(__atomic_load_n(&s->watched, __ATOMIC_SEQ_CST) & 1u << CARRICK_SRV_KERNEL))
+		ring(CARRICK_SRV_KERNEL, t->id);
 }
 
 /* Processor cycles to look for a reply before sleeping, looks between two yields, and a yield's cycles that mean that the core is wanted. */
@@ -168,10 +188,18 @@ void slot_done(struct task *t)
 
 void slot_claim(struct task *t)
 {
-	if (!t->owing)
+	u32 owing = t->owing;
+
+	if (owing == OWING_NOTHING)
 		return;
-	t->owing = 0;
+	t->owing = OWING_NOTHING;
+	if (owing == OWING_BIRTH) {
+		born_wait(t);
+		return;
+	}
 	slot_wait(t, true);
+	if (owing == OWING_OWN_BIRTH && (long)t->slot->ret < 0)
+		die();
 	slot_done(t);
 }
 
@@ -191,29 +219,31 @@ static void fill_call(struct task *t, long nr, const u64 a[6])
 static void post_call(struct task *t, u32 srv, long nr, const u64 a[6])
 {
 	fill_call(t, nr, a);
+	born_wait(t);
 	slot_post(t, srv);
 }
 
-/*
- * A thread that the kernel has yet to hear of need not wait for that: the kernel, when it has stored `born`, looks at the slot and rings by itself.
- * Both store before they look, so one of the two rings, or both, which does no harm.
- */
 void post_exit(struct task *t, const u64 a[6])
 {
-	slot_t *s = t->slot;
-
 	fill_call(t, __NR_exit, a);
-	store_posted(s, CARRICK_SRV_KERNEL);
-	if (__atomic_load_n(&s->born, __ATOMIC_SEQ_CST) == 1 && !(__atomic_load_n(&s->watched, __ATOMIC_SEQ_CST) & 1u << CARRICK_SRV_KERNEL))
-		ring(CARRICK_SRV_KERNEL, t->id);
+	slot_post_unborn(t);
 }
 
-void post_later(struct task *t, u32 srv, i32 nr, u64 a0, u64 a1)
+void post_last(struct task *t, const u64 a[6])
+{
+	if (t->owing == OWING_BIRTH || __atomic_load_n(&t->slot->born, __ATOMIC_ACQUIRE) != 1 || __atomic_load_n(&t->slot->state, __ATOMIC_ACQUIRE) == CARRICK_SLOT_POSTED)
+		return;
+	t->owing = OWING_NOTHING;
+	fill_call(t, __NR_exit_group, a);
+	slot_post(t, CARRICK_SRV_KERNEL);
+}
+
+void post_later(struct task *t, u32 srv, i32 nr, u64 a0, u64 a1, u32 owing)
 {
 	const u64 a[6] = { a0, a1, 0, 0, 0, 0 };
 
 	post_call(t, srv, nr, a);
-	t->owing = 1;
+	t->owing = owing;
 }
 
 /* A request of the stub's own: no pointers, no cancelling. The reply's payload stays valid until the next post. */

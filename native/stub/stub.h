@@ -87,7 +87,7 @@ struct task {
 	u32 restart; /* ERESTART* of the call being answered; 0 = none */
 	u32 restart_nr; /* its number, for rax when it is restarted */
 	u32 fetch; /* the reply said RF_SIGNAL: a signal was sent before it, whose bit may not be visible yet */
-	u32 owing; /* the slot's last request was posted without waiting for its reply */
+	u32 owing; /* OWING_*: what has to be waited for before the next request */
 	u32 seen; /* the server watched the slot when it was posted */
 	u16 skip[CARRICK_SRV_COUNT], backoff[CARRICK_SRV_COUNT]; /* per server: replies not to look for; how many more after the next failure */
 	u32 bell; /* 1 + epoll fd whose bell came with other events: the server is asked first the next time */
@@ -106,6 +106,9 @@ struct task {
 	u32 traced_call; /* the call is being answered by ptrace_call */
 	u32 forced; /* the trap flag in the guest's frame is a tracer's */
 };
+
+/* The reply to the slot's last request, which was posted without waiting for it; the same of a fork child's own commit; a fork child of this task (slot.born). */
+enum { OWING_NOTHING, OWING_REPLY, OWING_OWN_BIRTH, OWING_BIRTH };
 
 #define TASK_SIZE 512
 _Static_assert(sizeof(struct task) <= TASK_SIZE, "task record");
@@ -230,13 +233,17 @@ pctx_t *pctx_at(u32 index);
 struct task *task_at(u32 index);
 u64 stack_at(u32 index);
 struct task *task_bind(u32 index);
+void born_wait(struct task *t);
 void slot_post(struct task *t, u32 srv);
+void slot_post_unborn(struct task *t);
 void slot_wait(struct task *t, bool deaf);
 void slot_done(struct task *t);
 /* Post exit(2); the caller goes away. */
 void post_exit(struct task *t, const u64 a[6]);
+/* Post exit_group(2), if nothing else is posted; the process goes away. */
+void post_last(struct task *t, const u64 a[6]);
 /* Post a request of the stub's own whose reply only the slot's next request waits for. */
-void post_later(struct task *t, u32 srv, i32 nr, u64 a0, u64 a1);
+void post_later(struct task *t, u32 srv, i32 nr, u64 a0, u64 a1, u32 owing);
 /* Before anything is written into the slot: wait until it is free. */
 void slot_claim(struct task *t);
 long post_own(struct task *t, u32 srv, i32 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);

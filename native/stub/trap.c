@@ -67,6 +67,19 @@ static const struct carrick_call *call_of(long nr)
 	return &carrick_calls[nr];
 }
 
+#define WNOHANG 1
+#define WALL 0x40000000
+
+/*
+ * Reap a child on the host. Mostly it is a zombie by now; if somebody else has reaped it, its number may be a living child's: do not wait for that. One that is
+ * about to end (`live`) only this answer speaks of.
+ */
+static void reap(i32 pid, bool live)
+{
+	while (host(__NR_wait4, pid, 0, live ? WALL : WALL | WNOHANG, 0) == -EINTR)
+		;
+}
+
 /**
  * call_server - post a call to the server that owns it and wait for its answer.
  * Return: the result; the slot's rflags, ctl_need and payload stay readable until the next post.
@@ -78,13 +91,22 @@ long call_server(struct task *t, long nr, const u64 a[6])
 	struct marshalled m;
 	long r;
 
-	slot_claim(t);
+	/* A wait for children is looked at again when they are known. */
+	bool early = t->owing == OWING_BIRTH && (nr == __NR_wait4 || nr == __NR_waitid);
+
+	if (!early) {
+		slot_claim(t);
+		born_wait(t);
+	}
 	s->nr = (i32)nr;
 	memcpy(s->args, a, sizeof(s->args));
 	marshal_in(c, s, payload_of(s), a, &m);
 	names_before(t, nr, a);
 	fds_before(t, nr, a);
-	slot_post(t, server_of(t, c, a));
+	if (early)
+		slot_post_unborn(t);
+	else
+		slot_post(t, server_of(t, c, a));
 	slot_wait(t, false);
 	r = (long)s->ret;
 	names_after(t, nr, a, r);
@@ -98,8 +120,7 @@ long call_server(struct task *t, long nr, const u64 a[6])
 	if (s->rflags & CARRICK_RF_SIGNAL)
 		t->fetch = 1;
 	if (s->rflags & CARRICK_RF_REAP)
-		/* It is a zombie by now. If somebody else has reaped it, its number may be a living child's: do not wait for that. */
-		host(__NR_wait4, s->rpid, 0, 0x40000000 | 1 /* __WALL | WNOHANG */, 0);
+		reap(s->rpid, s->rflags & CARRICK_RF_REAP_LIVE);
 	return r;
 }
 
@@ -115,7 +136,10 @@ static void do_exit(struct task *t, const u64 a[6])
 	stub_exit_thread(&t->slot->state, a[0]);
 }
 
-/* The status is left where the kernel looks for it when the process has ended; it need not be told before. The first thread's status counts. */
+/*
+ * The status is left where the kernel looks for it when the process has ended. The first thread's counts. That it is about to end the kernel is told if the slot is free:
+ * then its parent, if it waits, can be woken while the host takes the process apart.
+ */
 static _Noreturn void do_exit_group(struct task *t, const u64 a[6])
 {
 	u32 none = 0;
@@ -125,6 +149,7 @@ static _Noreturn void do_exit_group(struct task *t, const u64 a[6])
 	if (t->pctx->flags & CARRICK_PF_TRACE)
 		call_server(t, __NR_exit_group, a);
 	__atomic_compare_exchange_n(&t->pctx->exit_word, &none, 0x100 | ((u32)a[0] & 0xff), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	post_last(t, a);
 	for (;;)
 		host(__NR_exit_group, a[0]);
 }

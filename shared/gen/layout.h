@@ -52,6 +52,7 @@
 #define CARRICK_RF_SIGNAL 8
 #define CARRICK_RF_MMAP_FD 16
 #define CARRICK_RF_REAP 32
+#define CARRICK_RF_REAP_LIVE 128
 #define CARRICK_RF_DIR_END 64
 #define CARRICK_RF_PIECES 128
 #define CARRICK_ANSWER_FOUND 1
@@ -90,7 +91,6 @@
 #define CARRICK_SRV_IPC 3
 #define CARRICK_SRV_SIGNAL 4
 #define CARRICK_SRV_COUNT 5
-#define CARRICK_BORN_NEVER 2
 #define CARRICK_NR_CLONE_COMMIT 1000
 #define CARRICK_NR_SIG_FETCH 1001
 #define CARRICK_NR_SIG_RAISE 1002
@@ -100,7 +100,8 @@
 #define CARRICK_NR_SIG_ENACT 1006
 #define CARRICK_NR_PTRACE_STOP 1007
 #define CARRICK_NR_UMASK_GIVE 1008
-#define CARRICK_NR_OWN_LAST 1008
+#define CARRICK_NR_CLONE_BEGIN 1009
+#define CARRICK_NR_OWN_LAST 1009
 #define CARRICK_SIGACT_DELIVER 0
 #define CARRICK_SIGACT_NOTHING 1
 #define CARRICK_SIGACT_TRAP 2
@@ -324,12 +325,12 @@ struct carrick_pctx {
 	uint32_t rw_fixups;
 	/* Per RW_* reason: sites, for RW_NOT_TEXT and RW_FULL calls. @atomic. Writer: stub. */
 	uint32_t rw_declined[6];
-	/* Embryo of a fork child that is prepared in advance, 0 = none. @atomic: taken by exchange with 0. Writers: kernel, stub. */
-	uint32_t spare_fork;
-	/* Its slot index: only the task in the same slot of the parent may take it. Writer: kernel, before spare_fork. */
+	/* Embryos of fork children that are prepared in advance, 0 = none. @atomic: taken by exchange with 0. Writers: kernel, stub. */
+	uint32_t spare_fork[2];
+	/* Their slot index: only the task in the same slot of the parent may take it. Writer: kernel, before spare_fork. */
 	uint32_t spare_slot;
-	/* The control message that brings its area and control socket. Writer: kernel, before spare_fork. */
-	uint32_t spare_ctl;
+	/* The control message that brings the area and control socket of each. Writer: kernel, before spare_fork. */
+	uint32_t spare_ctl[2];
 	/* Embryo of a thread that is prepared in advance, 0 = none. @atomic, as spare_fork. */
 	uint32_t spare_thread;
 	/* Its slot index. Writer: kernel, before spare_thread. */
@@ -384,7 +385,7 @@ struct carrick_pctx {
 	uint32_t auxv_len;
 	/* 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. */
 	uint32_t exit_word;
-	uint8_t tail_[1480];
+	uint8_t tail_[1472];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_pctx) == 8192, "pctx");
 _Static_assert(offsetof(struct carrick_pctx, tgid) == 0, "pctx.tgid");
@@ -400,35 +401,35 @@ _Static_assert(offsetof(struct carrick_pctx, rw_sites) == 48, "pctx.rw_sites");
 _Static_assert(offsetof(struct carrick_pctx, rw_fixups) == 52, "pctx.rw_fixups");
 _Static_assert(offsetof(struct carrick_pctx, rw_declined) == 56, "pctx.rw_declined");
 _Static_assert(offsetof(struct carrick_pctx, spare_fork) == 80, "pctx.spare_fork");
-_Static_assert(offsetof(struct carrick_pctx, spare_slot) == 84, "pctx.spare_slot");
-_Static_assert(offsetof(struct carrick_pctx, spare_ctl) == 88, "pctx.spare_ctl");
-_Static_assert(offsetof(struct carrick_pctx, spare_thread) == 92, "pctx.spare_thread");
-_Static_assert(offsetof(struct carrick_pctx, spare_thread_slot) == 96, "pctx.spare_thread_slot");
-_Static_assert(offsetof(struct carrick_pctx, limits_seq) == 100, "pctx.limits_seq");
-_Static_assert(offsetof(struct carrick_pctx, ids_seq) == 104, "pctx.ids_seq");
-_Static_assert(offsetof(struct carrick_pctx, uid) == 108, "pctx.uid");
-_Static_assert(offsetof(struct carrick_pctx, euid) == 112, "pctx.euid");
-_Static_assert(offsetof(struct carrick_pctx, gid) == 116, "pctx.gid");
-_Static_assert(offsetof(struct carrick_pctx, egid) == 120, "pctx.egid");
-_Static_assert(offsetof(struct carrick_pctx, suid) == 124, "pctx.suid");
-_Static_assert(offsetof(struct carrick_pctx, sgid) == 128, "pctx.sgid");
-_Static_assert(offsetof(struct carrick_pctx, ngroups) == 132, "pctx.ngroups");
-_Static_assert(offsetof(struct carrick_pctx, groups) == 136, "pctx.groups");
-_Static_assert(offsetof(struct carrick_pctx, pgid) == 264, "pctx.pgid");
-_Static_assert(offsetof(struct carrick_pctx, sid) == 268, "pctx.sid");
-_Static_assert(offsetof(struct carrick_pctx, rlim) == 272, "pctx.rlim");
-_Static_assert(offsetof(struct carrick_pctx, sa_handler) == 528, "pctx.sa_handler");
-_Static_assert(offsetof(struct carrick_pctx, sa_flags) == 1040, "pctx.sa_flags");
-_Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1552, "pctx.sa_restorer");
-_Static_assert(offsetof(struct carrick_pctx, sa_mask) == 2064, "pctx.sa_mask");
-_Static_assert(offsetof(struct carrick_pctx, rw_after) == 2576, "pctx.rw_after");
-_Static_assert(offsetof(struct carrick_pctx, umask) == 2580, "pctx.umask");
-_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2584, "pctx.fdhint");
-_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6680, "pctx.brk_start");
-_Static_assert(offsetof(struct carrick_pctx, brk) == 6688, "pctx.brk");
-_Static_assert(offsetof(struct carrick_pctx, auxv) == 6696, "pctx.auxv");
-_Static_assert(offsetof(struct carrick_pctx, auxv_len) == 6704, "pctx.auxv_len");
-_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6708, "pctx.exit_word");
+_Static_assert(offsetof(struct carrick_pctx, spare_slot) == 88, "pctx.spare_slot");
+_Static_assert(offsetof(struct carrick_pctx, spare_ctl) == 92, "pctx.spare_ctl");
+_Static_assert(offsetof(struct carrick_pctx, spare_thread) == 100, "pctx.spare_thread");
+_Static_assert(offsetof(struct carrick_pctx, spare_thread_slot) == 104, "pctx.spare_thread_slot");
+_Static_assert(offsetof(struct carrick_pctx, limits_seq) == 108, "pctx.limits_seq");
+_Static_assert(offsetof(struct carrick_pctx, ids_seq) == 112, "pctx.ids_seq");
+_Static_assert(offsetof(struct carrick_pctx, uid) == 116, "pctx.uid");
+_Static_assert(offsetof(struct carrick_pctx, euid) == 120, "pctx.euid");
+_Static_assert(offsetof(struct carrick_pctx, gid) == 124, "pctx.gid");
+_Static_assert(offsetof(struct carrick_pctx, egid) == 128, "pctx.egid");
+_Static_assert(offsetof(struct carrick_pctx, suid) == 132, "pctx.suid");
+_Static_assert(offsetof(struct carrick_pctx, sgid) == 136, "pctx.sgid");
+_Static_assert(offsetof(struct carrick_pctx, ngroups) == 140, "pctx.ngroups");
+_Static_assert(offsetof(struct carrick_pctx, groups) == 144, "pctx.groups");
+_Static_assert(offsetof(struct carrick_pctx, pgid) == 272, "pctx.pgid");
+_Static_assert(offsetof(struct carrick_pctx, sid) == 276, "pctx.sid");
+_Static_assert(offsetof(struct carrick_pctx, rlim) == 280, "pctx.rlim");
+_Static_assert(offsetof(struct carrick_pctx, sa_handler) == 536, "pctx.sa_handler");
+_Static_assert(offsetof(struct carrick_pctx, sa_flags) == 1048, "pctx.sa_flags");
+_Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1560, "pctx.sa_restorer");
+_Static_assert(offsetof(struct carrick_pctx, sa_mask) == 2072, "pctx.sa_mask");
+_Static_assert(offsetof(struct carrick_pctx, rw_after) == 2584, "pctx.rw_after");
+_Static_assert(offsetof(struct carrick_pctx, umask) == 2588, "pctx.umask");
+_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2592, "pctx.fdhint");
+_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6688, "pctx.brk_start");
+_Static_assert(offsetof(struct carrick_pctx, brk) == 6696, "pctx.brk");
+_Static_assert(offsetof(struct carrick_pctx, auxv) == 6704, "pctx.auxv");
+_Static_assert(offsetof(struct carrick_pctx, auxv_len) == 6712, "pctx.auxv_len");
+_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6716, "pctx.exit_word");
 /* How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. */
 struct carrick_plan {
 	/* PLAN_MAGIC 0x4e414c50. */
@@ -607,7 +608,7 @@ struct carrick_slot {
 	uint32_t waiting;
 	/* PT_*: how a tracer has let the task go on, 0 = not traced. Writer: kernel. Reader: stub. */
 	uint32_t traced;
-	/* @futex. 0 in a fork child until the kernel has heard its parent's commit: its stub waits for 1 before its first post. Writer: kernel. */
+	/* @futex. 0 in a thread made from a spare until the kernel has heard its maker's commit, and in the maker of a fork child until the child is committed: the stub waits for 1 before it posts. Writers: kernel; stub: 0, before a fork. */
 	uint32_t born;
 	/* Changes of descriptors that the stub has made and the request brings along, done before it in this order; 0 = no more. Writers: stub while READY, native when it takes the request: 0. */
 	uint32_t owed[5];

@@ -45,6 +45,7 @@ export const RF_CLONE = 4;
 export const RF_SIGNAL = 8;
 export const RF_MMAP_FD = 16;
 export const RF_REAP = 32;
+export const RF_REAP_LIVE = 128;
 export const RF_DIR_END = 64;
 export const RF_PIECES = 128;
 export const ANSWER_FOUND = 1;
@@ -83,7 +84,6 @@ export const SRV_NET = 2;
 export const SRV_IPC = 3;
 export const SRV_SIGNAL = 4;
 export const SRV_COUNT = 5;
-export const BORN_NEVER = 2;
 export const NR_CLONE_COMMIT = 1000;
 export const NR_SIG_FETCH = 1001;
 export const NR_SIG_RAISE = 1002;
@@ -93,7 +93,8 @@ export const NR_SIG_FLUSH = 1005;
 export const NR_SIG_ENACT = 1006;
 export const NR_PTRACE_STOP = 1007;
 export const NR_UMASK_GIVE = 1008;
-export const NR_OWN_LAST = 1008;
+export const NR_CLONE_BEGIN = 1009;
+export const NR_OWN_LAST = 1009;
 export const SIGACT_DELIVER = 0;
 export const SIGACT_NOTHING = 1;
 export const SIGACT_TRAP = 2;
@@ -257,66 +258,66 @@ export const PCTX_RW_SITES = 48;
 export const PCTX_RW_FIXUPS = 52;
 /** Per RW_* reason: sites, for RW_NOT_TEXT and RW_FULL calls. @atomic. Writer: stub. (u32[6]) */
 export const PCTX_RW_DECLINED = 56;
-/** Embryo of a fork child that is prepared in advance, 0 = none. @atomic: taken by exchange with 0. Writers: kernel, stub. (u32) */
+/** Embryos of fork children that are prepared in advance, 0 = none. @atomic: taken by exchange with 0. Writers: kernel, stub. (u32[2]) */
 export const PCTX_SPARE_FORK = 80;
-/** Its slot index: only the task in the same slot of the parent may take it. Writer: kernel, before spare_fork. (u32) */
-export const PCTX_SPARE_SLOT = 84;
-/** The control message that brings its area and control socket. Writer: kernel, before spare_fork. (u32) */
-export const PCTX_SPARE_CTL = 88;
+/** Their slot index: only the task in the same slot of the parent may take it. Writer: kernel, before spare_fork. (u32) */
+export const PCTX_SPARE_SLOT = 88;
+/** The control message that brings the area and control socket of each. Writer: kernel, before spare_fork. (u32[2]) */
+export const PCTX_SPARE_CTL = 92;
 /** Embryo of a thread that is prepared in advance, 0 = none. @atomic, as spare_fork. (u32) */
-export const PCTX_SPARE_THREAD = 92;
+export const PCTX_SPARE_THREAD = 100;
 /** Its slot index. Writer: kernel, before spare_thread. (u32) */
-export const PCTX_SPARE_THREAD_SLOT = 96;
+export const PCTX_SPARE_THREAD_SLOT = 104;
 /** Even and not 0: rlim holds. Odd: it is being written. Writer: kernel. (u32) */
-export const PCTX_LIMITS_SEQ = 100;
+export const PCTX_LIMITS_SEQ = 108;
 /** The same of uid to groups: the credentials with which the program or the process began. The stub knows of later changes, which are its tasks' own. (u32) */
-export const PCTX_IDS_SEQ = 104;
+export const PCTX_IDS_SEQ = 112;
 /** Writer: kernel. Reader: stub. (u32) */
-export const PCTX_UID = 108;
+export const PCTX_UID = 116;
 /** Writer: kernel. (u32) */
-export const PCTX_EUID = 112;
+export const PCTX_EUID = 120;
 /** Writer: kernel. (u32) */
-export const PCTX_GID = 116;
+export const PCTX_GID = 124;
 /** Writer: kernel. (u32) */
-export const PCTX_EGID = 120;
+export const PCTX_EGID = 128;
 /** Writer: kernel. (u32) */
-export const PCTX_SUID = 124;
+export const PCTX_SUID = 132;
 /** Writer: kernel. (u32) */
-export const PCTX_SGID = 128;
+export const PCTX_SGID = 136;
 /** Supplementary groups. Writer: kernel. (u32) */
-export const PCTX_NGROUPS = 132;
+export const PCTX_NGROUPS = 140;
 /** The groups. Writer: kernel. (u32[32]) */
-export const PCTX_GROUPS = 136;
+export const PCTX_GROUPS = 144;
 /** Process group, plus 1; as ppid. (u32) */
-export const PCTX_PGID = 264;
+export const PCTX_PGID = 272;
 /** Session, plus 1; as ppid. (u32) */
-export const PCTX_SID = 268;
+export const PCTX_SID = 276;
 /** Soft and hard limit of each RLIMIT_*, bytes and the like, ~0 = none. Writer: kernel. (u64[32]) */
-export const PCTX_RLIM = 272;
+export const PCTX_RLIM = 280;
 /** Disposition of signal i-1: SIG_DFL 0, SIG_IGN 1 or address. Writer: stub. (u64[64]) */
-export const PCTX_SA_HANDLER = 528;
+export const PCTX_SA_HANDLER = 536;
 /** SA_*. Writer: stub. (u64[64]) */
-export const PCTX_SA_FLAGS = 1040;
+export const PCTX_SA_FLAGS = 1048;
 /** Guest restorer. Writer: stub. (u64[64]) */
-export const PCTX_SA_RESTORER = 1552;
+export const PCTX_SA_RESTORER = 1560;
 /** Mask while the handler runs. Writer: stub. (u64[64]) */
-export const PCTX_SA_MASK = 2064;
+export const PCTX_SA_MASK = 2072;
 /** Traps of a call site before it is rewritten; 0 = never. Among what children and new programs inherit. Writer: kernel, of a first process. Reader: stub. (u32) */
-export const PCTX_RW_AFTER = 2576;
+export const PCTX_RW_AFTER = 2584;
 /** UMASK_OWN | the umask of the process; 0 = it is shared in a way of its own, and vfs has it (servers/vfs/umask.ts). Inherited like what is above. @atomic. Writers: kernel, of a first process; stub; vfs, which takes it by exchange with 0. (u32) */
-export const PCTX_UMASK = 2580;
+export const PCTX_UMASK = 2588;
 /** Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never. (u8[4096]) */
-export const PCTX_FDHINT = 2584;
+export const PCTX_FDHINT = 2592;
 /** Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps. (u64) */
-export const PCTX_BRK_START = 6680;
+export const PCTX_BRK_START = 6688;
 /** The break. Writer: stub. (u64) */
-export const PCTX_BRK = 6688;
+export const PCTX_BRK = 6696;
 /** Where the stub keeps the auxiliary vector that the program began with. Writer: stub. Reader: vfs, for /proc/PID/auxv. (u64) */
-export const PCTX_AUXV = 6696;
+export const PCTX_AUXV = 6704;
 /** Its bytes, with AT_NULL. Writer: stub. (u32) */
-export const PCTX_AUXV_LEN = 6704;
+export const PCTX_AUXV_LEN = 6712;
 /** 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. (u32) */
-export const PCTX_EXIT_WORD = 6708;
+export const PCTX_EXIT_WORD = 6716;
 /** How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. Bytes. */
 export const PLAN_SIZE = 1024;
 /** PLAN_MAGIC 0x4e414c50. (u32) */
@@ -449,7 +450,7 @@ export const SLOT_WATCHED = 204;
 export const SLOT_WAITING = 208;
 /** PT_*: how a tracer has let the task go on, 0 = not traced. Writer: kernel. Reader: stub. (u32) */
 export const SLOT_TRACED = 212;
-/** @futex. 0 in a fork child until the kernel has heard its parent's commit: its stub waits for 1 before its first post. Writer: kernel. (u32) */
+/** @futex. 0 in a thread made from a spare until the kernel has heard its maker's commit, and in the maker of a fork child until the child is committed: the stub waits for 1 before it posts. Writers: kernel; stub: 0, before a fork. (u32) */
 export const SLOT_BORN = 216;
 /** Changes of descriptors that the stub has made and the request brings along, done before it in this order; 0 = no more. Writers: stub while READY, native when it takes the request: 0. (u32[5]) */
 export const SLOT_OWED = 220;
@@ -666,11 +667,11 @@ export const metaTopTg = (row: number): number => $meta.i32[row * 64 + 18] as nu
 export const setMetaTopTg = (row: number, v: number): void => { $meta.i32[row * 64 + 18] = v; };
 /** Index into metaI32() for Atomics. */
 export const META_TOP_TG_AT = (row: number): number => row * 64 + 18;
-/** 1 once a thread was made: a task of a number may be there that is not in the tables yet (Endpoint.dispatch). Writer: kernel. */
-export const metaThreaded = (row: number): number => $meta.i32[row * 64 + 19] as number;
-export const setMetaThreaded = (row: number, v: number): void => { $meta.i32[row * 64 + 19] = v; };
+/** 1 once a child was made: a task of a number may be there that is not in the tables yet (Endpoint.settle). Writer: kernel. */
+export const metaBirths = (row: number): number => $meta.i32[row * 64 + 19] as number;
+export const setMetaBirths = (row: number, v: number): void => { $meta.i32[row * 64 + 19] = v; };
 /** Index into metaI32() for Atomics. */
-export const META_THREADED_AT = (row: number): number => row * 64 + 19;
+export const META_BIRTHS_AT = (row: number): number => row * 64 + 19;
 /** uname(2) nodename, NUL terminated. Writer: kernel. */
 export const metaHostname = (row: number, ix: number): number => $meta.u8[row * 256 + 80 + ix] as number;
 export const setMetaHostname = (row: number, ix: number, v: number): void => { $meta.u8[row * 256 + 80 + ix] = v; };

@@ -77,6 +77,8 @@ export const CONSTANTS = {
   RF_SIGNAL: 8,
   RF_MMAP_FD: 16,
   RF_REAP: 32,
+  /** With RF_REAP: it is still ending; the stub waits for that. */
+  RF_REAP_LIVE: 128,
   RF_DIR_END: 64,
   RF_PIECES: 128,
 
@@ -132,9 +134,6 @@ export const CONSTANTS = {
   SRV_SIGNAL: 4,
   SRV_COUNT: 5,
 
-  /** slot.born of a fork child whose parent died before it could commit it: the child ends itself. */
-  BORN_NEVER: 2,
-
   /** Requests of the stub itself, above every Linux number. */
   NR_CLONE_COMMIT: 1000,
   NR_SIG_FETCH: 1001,
@@ -148,7 +147,9 @@ export const CONSTANTS = {
   NR_PTRACE_STOP: 1007,
   /** vfs shall have the umask: it is about to be shared in a way of its own. */
   NR_UMASK_GIVE: 1008,
-  NR_OWN_LAST: 1008,
+  /** A fork spare is taken: its parent makes the host's clone. */
+  NR_CLONE_BEGIN: 1009,
+  NR_OWN_LAST: 1009,
 
   /** sigdelivery.action. */
   SIGACT_DELIVER: 0,
@@ -215,9 +216,9 @@ export const pctx = struct('pctx', 'What the threads of one thread group share w
   rw_sites: u32('Call sites rewritten in this process. Writer: stub.'),
   rw_fixups: u32('Arrivals in the middle of a rewritten site, each a trap. Under the stub\'s lock of rewriting.'),
   rw_declined: u32('Per RW_* reason: sites, for RW_NOT_TEXT and RW_FULL calls. @atomic. Writer: stub.', 6),
-  spare_fork: u32('Embryo of a fork child that is prepared in advance, 0 = none. @atomic: taken by exchange with 0. Writers: kernel, stub.'),
-  spare_slot: u32('Its slot index: only the task in the same slot of the parent may take it. Writer: kernel, before spare_fork.'),
-  spare_ctl: u32('The control message that brings its area and control socket. Writer: kernel, before spare_fork.'),
+  spare_fork: u32('Embryos of fork children that are prepared in advance, 0 = none. @atomic: taken by exchange with 0. Writers: kernel, stub.', 2),
+  spare_slot: u32('Their slot index: only the task in the same slot of the parent may take it. Writer: kernel, before spare_fork.'),
+  spare_ctl: u32('The control message that brings the area and control socket of each. Writer: kernel, before spare_fork.', 2),
   spare_thread: u32('Embryo of a thread that is prepared in advance, 0 = none. @atomic, as spare_fork.'),
   spare_thread_slot: u32('Its slot index. Writer: kernel, before spare_thread.'),
   limits_seq: u32('Even and not 0: rlim holds. Odd: it is being written. Writer: kernel.'),
@@ -275,7 +276,7 @@ export const slot = struct('slot', 'A guest task\'s mailbox; the payload follows
   watched: u32('Bit SRV_*: that server looks at `state` right now, so a post to it needs no doorbell. @atomic. Writers: the servers. Reader: stub.'),
   waiting: u32('1 while the stub sleeps on `state`: a reply must wake it. Writer: stub. Reader: servers.'),
   traced: u32('PT_*: how a tracer has let the task go on, 0 = not traced. Writer: kernel. Reader: stub.'),
-  born: u32('@futex. 0 in a fork child until the kernel has heard its parent\'s commit: its stub waits for 1 before its first post. Writer: kernel.'),
+  born: u32('@futex. 0 in a thread made from a spare until the kernel has heard its maker\'s commit, and in the maker of a fork child until the child is committed: the stub waits for 1 before it posts. Writers: kernel; stub: 0, before a fork.'),
   owed: u32('Changes of descriptors that the stub has made and the request brings along, done before it in this order; 0 = no more. Writers: stub while READY, native when it takes the request: 0.', 5),
 });
 

@@ -138,7 +138,7 @@ export const meta = table('meta', 'One row of container-wide words (row 1).', 2,
   next_task: i32('Rotor for row allocation. Under lock_alloc.'),
   top_task: i32('No row of table task at or above this one was ever used. Writer: kernel.'),
   top_tg: i32('The same for table tg. Writer: kernel.'),
-  threaded: i32('1 once a thread was made: a task of a number may be there that is not in the tables yet (Endpoint.dispatch). Writer: kernel.'),
+  births: i32('1 once a child was made: a task of a number may be there that is not in the tables yet (Endpoint.settle). Writer: kernel.'),
   hostname: u8('uname(2) nodename, NUL terminated. Writer: kernel.', 65),
   domainname: u8('uname(2) domainname, NUL terminated. Writer: kernel.', 65),
 });
