@@ -94,6 +94,8 @@ export const enum Msg {
   UMASK_ASK = 78,
   /** The answer. [slot, umask] */
   UMASK_TOLD = 79,
+  /** ipc → vfs. A splice has read or written an open file that is not granted. [ofd, 1 = written] */
+  DATA_MOVED = 80,
   /** kernel → ipc. A process that may have System V segments attached has a child, which then has them, too. [tg, child's tg] */
   SHM_FORK = 76,
   /** kernel → ipc. Such a process is about to run another program, and has none attached any more. [tg, pid] */

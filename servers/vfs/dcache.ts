@@ -21,8 +21,12 @@ let hand = 0;
 /** For tests: how many dentries may stay. */
 export function setDentryLimit(n: number): void { limit = n; }
 
+/** Told of a watched inode that lost a user, or whose last dentry did: perhaps only its watches hold it any more. */
+let idle: (i: Inode) => void = () => undefined;
+export function setIdle(h: (i: Inode) => void): void { idle = h; }
+
 function inodePut(i: Inode): void {
-  if (--i.users === 0) i.evict();
+  if (--i.users === 0) i.evict(); else if (i.marks !== undefined) idle(i);
 }
 
 function hash(d: Dentry): void {
@@ -42,7 +46,7 @@ function unhash(d: Dentry): void {
   nhashed--;
   const kids = (d.parent as Dentry).children;
   if (kids?.get(d.name) === d) kids.delete(d.name);
-  if (d.inode !== undefined && d.count === 0) inodePut(d.inode);
+  if (d.inode !== undefined && d.count === 0) inodePut(d.inode); else if (d.inode?.marks !== undefined) idle(d.inode);
 }
 
 /** Move the hand over a few dentries: more than are born, so that the cache shrinks back to its limit. */
@@ -63,7 +67,7 @@ export function dget(d: Dentry): void {
 }
 
 export function dput(d: Dentry): void {
-  if (--d.count === 0 && !d.hashed && d.inode !== undefined) inodePut(d.inode);
+  if (--d.count === 0 && !d.hashed && d.inode !== undefined) inodePut(d.inode); else if (d.inode?.marks !== undefined) idle(d.inode);
 }
 
 export function pathGet(p: Path): void { dget(p.dentry); p.mnt.count++; }

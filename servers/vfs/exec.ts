@@ -16,6 +16,7 @@ import { fileOf, O_RDONLY } from './file.js';
 import { fsGet } from './fs-struct.js';
 import type { Path} from './inode.js';
 import { type Caller, MAY_EXEC, MNT_NOEXEC, MNT_NOSUID, S_ISGID, S_ISUID } from './inode.js';
+import { IN_ACCESS, IN_CLOSE_NOWRITE, IN_OPEN, tellDentry } from './inotify/watch.js';
 import { rememberMapped } from './mapped.js';
 import { Nameidata, walk, Walk } from './namei.js';
 
@@ -52,6 +53,7 @@ function forget(id: number): void {
   const x = byId.get(id);
   if (x === undefined || x.users > 0) return;
   byId.delete(id);
+  tellDentry(x.path.dentry, IN_CLOSE_NOWRITE);
   pathPut(x.path);
 }
 
@@ -101,6 +103,8 @@ function openProgram(c: Caller, start: Path | undefined, path: string, flags: nu
   if (inode.writers > 0) return -E.ETXTBSY;
   const file = inode.open(c, $nd.path, O_RDONLY);
   if (typeof file === 'number') return file;
+  tellDentry($nd.dentry, IN_OPEN);
+  tellDentry($nd.dentry, IN_ACCESS);
   const fd = file.hostFd;
   // The kernel gets the host fd; the file itself was never installed.
   file.release();

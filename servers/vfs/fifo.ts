@@ -19,6 +19,7 @@ import { pathGet, pathPut } from './dcache.js';
 import { vfsEndpoint } from './file.js';
 import { rememberFifo } from './foreign.js';
 import type { Path } from './inode.js';
+import { IN_OPEN, tellDentry } from './inotify/watch.js';
 import { installOfd } from './open-file.js';
 
 const FIFO_OPEN = 1, FIFO_CANCEL = 2;
@@ -53,7 +54,10 @@ export function fifoResume(f: Frame): number {
   if (w.reply < 0) return w.reply;
   rememberFifo(w.reply, w.path);
   const fd = installOfd(f, w.reply, w.cloexec);
-  if (fd >= 0) grantFds(f, [fd], [w.reply], w.cloexec);
+  if (fd >= 0) {
+    tellDentry(w.path.dentry, IN_OPEN);
+    grantFds(f, [fd], [w.reply], w.cloexec);
+  }
   return fd;
 }
 

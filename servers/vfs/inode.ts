@@ -16,6 +16,7 @@
 import { E } from '../../shared/errno.js';
 import type { File } from './file.js';
 import type { FsStruct } from './fs-struct.js';
+import type { Marks } from './inotify/watch.js';
 
 /** File types in st_mode. inode(7). */
 export const S_IFMT = 0o170000, S_IFSOCK = 0o140000, S_IFLNK = 0o120000, S_IFREG = 0o100000, S_IFBLK = 0o060000, S_IFDIR = 0o040000, S_IFCHR = 0o020000, S_IFIFO = 0o010000;
@@ -160,6 +161,8 @@ export abstract class Inode {
   get key(): number { return this.keyNo !== 0 ? this.keyNo : (this.keyNo = nextKey++); }
   /** Locks (flock, POSIX, OFD) on this inode; locks.ts. */
   locks: object | undefined = undefined;
+  /** Watches on it; inotify/watch.ts. */
+  marks: Marks | undefined = undefined;
 
   constructor(readonly sb: SuperBlock, public mode: number) {}
 

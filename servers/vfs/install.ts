@@ -12,6 +12,7 @@ import { releaseFile } from './open-file.js';
 import { installAttr } from './syscalls/attr.js';
 import { installCopy } from './syscalls/copy.js';
 import { installDir } from './syscalls/dir.js';
+import { installInotify } from './syscalls/inotify.js';
 import { fcntlExtra, installLock } from './syscalls/lock.js';
 import { installMmap } from './syscalls/mmap.js';
 import { installMount } from './syscalls/mount.js';
@@ -58,4 +59,5 @@ export function installVfs(ep: Endpoint): void {
   installCopy(ep);
   installMmap(ep);
   installMount(ep);
+  installInotify(ep);
 }

@@ -6,6 +6,7 @@ import { E } from '../../shared/errno.js';
 import { waysChanged } from './answers.js';
 import { dget, dput, rootDentry } from './dcache.js';
 import { type Dentry, type Inode, Mount, Path, type SuperBlock } from './inode.js';
+import { tellUnmounted } from './inotify/watch.js';
 
 const all = new Set<Mount>();
 
@@ -67,6 +68,7 @@ export function unmount(at: Path, detach: boolean): number {
   dput(mnt.root);
   all.delete(mnt);
   mountsChanged();
+  if (![...all].some((other) => other.sb === mnt.sb)) tellUnmounted(mnt.sb);
   return 0;
 }
 

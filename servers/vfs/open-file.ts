@@ -11,6 +11,7 @@ import { announceFd, grantFds, mayGrant } from '../../shared/grant.js';
 import { native } from '../../shared/native.js';
 import { pathGet, pathPut } from './dcache.js';
 import { type File, fileAdd, fileDrop, fileOf, O_CLOEXEC, O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC, vfsEndpoint } from './file.js';
+import { grantableOf, IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, tellDentry } from './inotify/watch.js';
 import { dropFileLocks } from './locks.js';
 
 /** Flags that do not last beyond open(2). */
@@ -37,7 +38,7 @@ export function makeOfd(file: File): number {
   }
   file.ofd = row;
   L.setOfdReady(row, file.ready);
-  L.setOfdGrantable(row, file.grantable);
+  L.setOfdGrantable(row, grantableOf(file));
   L.setOfdPollable(row, file.pollable);
   if (file.kind === Ofd.DIR) L.setOfdProcPid(row, file.inode.procPid);
   pathGet(file.path);
@@ -65,6 +66,7 @@ export function releaseFile(row: number): void {
   const file = fileOf(row);
   if (file === undefined) return;
   dropFileLocks(file);
+  if (file.kind !== Ofd.PATH) tellDentry(file.path.dentry, file.writable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
   file.release();
   if (countsAsWriter(file)) file.inode.writers--;
   if (file.kind === Ofd.REGULAR) {

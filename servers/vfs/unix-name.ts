@@ -7,6 +7,7 @@ import { permission } from './dac.js';
 import { dinstantiate } from './dcache.js';
 import { fsGet } from './fs-struct.js';
 import { type Caller, MAY_WRITE, S_IFMT, S_IFSOCK } from './inode.js';
+import { tellCreated } from './inotify/watch.js';
 import { Nameidata, Walk, walk } from './namei.js';
 import { newLast } from './syscalls/names.js';
 import { umaskOf } from './umask.js';
@@ -23,6 +24,7 @@ function makeName(c: Caller, path: string): number {
   const n = $nd.inode.mknod(c, $nd.last, S_IFSOCK | (0o777 & ~umaskOf(c)), 0);
   if (typeof n === 'number') return n;
   dinstantiate(d, n);
+  tellCreated(d);
   n.pin();
   r = n.key;
   return r;

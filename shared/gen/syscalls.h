@@ -652,9 +652,9 @@ static const struct carrick_call carrick_calls[CARRICK_NR_MAX] __attribute__((un
 	[250] = { 0, 0, 5, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* keyctl */
 	[251] = { 0, 0, 3, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* ioprio_set */
 	[252] = { 0, 0, 2, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* ioprio_get */
-	[253] = { 1, 0, 0, 0, { { 0 } } }, /* inotify_init */
-	[254] = { 1, 0, 3, 0, { { CK_VAL, 0, 0 }, { CK_STR, 0, 0 }, { CK_VAL, 0, 0 } } }, /* inotify_add_watch */
-	[255] = { 1, 0, 2, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* inotify_rm_watch */
+	[253] = { 1, 1, 0, 0, { { 0 } } }, /* inotify_init */
+	[254] = { 1, 1, 3, 0, { { CK_VAL, 0, 0 }, { CK_STR, 0, 0 }, { CK_VAL, 0, 0 } } }, /* inotify_add_watch */
+	[255] = { 1, 1, 2, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* inotify_rm_watch */
 	[256] = { 0, 0, 4, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* migrate_pages */
 	[257] = { 1, 5, 4, 0, { { CK_VAL, 0, 0 }, { CK_STR, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* openat */
 	[258] = { 1, 1, 3, 0, { { CK_VAL, 0, 0 }, { CK_STR, 0, 0 }, { CK_VAL, 0, 0 } } }, /* mkdirat */
@@ -693,7 +693,7 @@ static const struct carrick_call carrick_calls[CARRICK_NR_MAX] __attribute__((un
 	[291] = { 3, 1, 1, 0, { { CK_VAL, 0, 0 } } }, /* epoll_create1 */
 	[292] = { 1, 3, 3, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* dup3 */
 	[293] = { 3, 1, 2, 0, { { CK_OUT, 0, 8 }, { CK_VAL, 0, 0 } } }, /* pipe2 */
-	[294] = { 1, 0, 1, 0, { { CK_VAL, 0, 0 } } }, /* inotify_init1 */
+	[294] = { 1, 1, 1, 0, { { CK_VAL, 0, 0 } } }, /* inotify_init1 */
 	[295] = { 1, 7, 5, 0, { { CK_VAL, 0, 0 }, { CK_INBUF, 2, 16 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* preadv */
 	[296] = { 1, 7, 5, 0, { { CK_VAL, 0, 0 }, { CK_INBUF, 2, 16 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* pwritev */
 	[297] = { 4, 1, 4, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_IN, 0, 128 } } }, /* rt_tgsigqueueinfo */

@@ -9,6 +9,7 @@ import * as NR from '../../../shared/gen/syscalls.js';
 import * as host from '../../../shared/host.js';
 import { EPOLLIN, EPOLLOUT } from '../../../shared/hostwatch.js';
 import { structAt } from '../../../shared/iobuf.js';
+import { Msg } from '../../../shared/messages.js';
 import { Why } from '../../../shared/wait.js';
 import { O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY } from '../abi.js';
 import { splice as hostSplice, SPLICE_F_NONBLOCK, tee as hostTee } from '../hostcalls.js';
@@ -25,6 +26,8 @@ const POS_OUT = host.STRUCT + 72;
 /** Frame.p: rows of the two OFDs while parked. */
 const P_IN = 0;
 const P_OUT = 1;
+/** Its result while vfs is being told of it. */
+const P_DONE = 2;
 
 const isPipe = (row: number): boolean => { const k = L.ofdKind(row); return k === Ofd.PIPE_R || k === Ofd.PIPE_W || k === Ofd.FIFO; };
 /** Objects whose host fd does not block a splice with SPLICE_F_NONBLOCK. */
@@ -69,7 +72,8 @@ function splice(ep: Endpoint, ready: Readiness, f: Frame): number {
   if (from < 0) return from;
   const to = (f.p[P_OUT] as number) || lookup(f, f.argInt(2), O_RDONLY);
   if (to < 0) return to;
-  return settle(ep, f, from, to, spliceOn(ep, ready, f, from, to, Math.min(len, CHUNK), flags));
+  const done = f.p[P_DONE] as number;
+  return settle(ep, f, from, to, done > 0 ? done : spliceOn(ep, ready, f, from, to, Math.min(len, CHUNK), flags));
 }
 
 function spliceOn(ep: Endpoint, ready: Readiness, f: Frame, from: number, to: number, len: number, flags: number): number {
@@ -84,7 +88,24 @@ function spliceOn(ep: Endpoint, ready: Readiness, f: Frame, from: number, to: nu
   if (n < 0) return n;
   if (posIn >= 0) giveOffset(f, 1, posIn);
   if (posOut >= 0) giveOffset(f, 3, posOut);
-  return n;
+  return n > 0 && tellMoved(ep, f, from, to) ? tellFirst(f, n) : n;
+}
+
+/** Is it a file that is not granted, perhaps because somebody watches it? */
+const maybeWatched = (row: number): boolean => L.ofdOwner(row) === L.SRV_VFS && L.ofdKind(row) === Ofd.REGULAR && L.ofdGrantable(row) === 0;
+
+/** Tell vfs of data that were moved from or to such a file; the request goes on when it knows. False: neither is one. */
+function tellMoved(ep: Endpoint, f: Frame, from: number, to: number): boolean {
+  if (maybeWatched(from)) ep.send(L.SRV_VFS, Msg.DATA_MOVED, [from, 0]);
+  else if (maybeWatched(to)) ep.send(L.SRV_VFS, Msg.DATA_MOVED, [to, 1]);
+  else return false;
+  ep.fence(1 << L.SRV_VFS, () => { if (f.p[P_DONE] !== 0) ep.wake(f); });
+  return true;
+}
+
+function tellFirst(f: Frame, n: number): number {
+  f.p[P_DONE] = n;
+  return Ret.BLOCKED;
 }
 
 function giveOffset(f: Frame, arg: number, place: number): void {

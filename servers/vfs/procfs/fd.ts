@@ -13,6 +13,7 @@ import { absolutePath } from '../dpath.js';
 import { type File, O_ACCMODE, O_CLOEXEC, O_PATH, O_RDONLY, O_WRONLY, fileOf } from '../file.js';
 import type { Caller, DirList, Inode, LinkTarget, Path, SuperBlock } from '../inode.js';
 import { fifoPath } from '../foreign.js';
+import { Inotify } from '../inotify/instance.js';
 import { guestName } from './maps.js';
 import { LinkInode, LiveDir, TextInode } from './node.js';
 import { type Target, alive, fsOf, mayInspect } from './target.js';
@@ -31,7 +32,7 @@ const ANON: ReadonlyMap<number, string> = new Map([
 
 /** A file of this server that has a place in the tree of mounts. */
 function placed(ofd: number): File | undefined {
-  if (L.ofdOwner(ofd) !== L.SRV_VFS || L.ofdKind(ofd) === Ofd.STDIO) return undefined;
+  if (L.ofdOwner(ofd) !== L.SRV_VFS || L.ofdKind(ofd) === Ofd.STDIO || L.ofdKind(ofd) === Ofd.INOTIFY) return undefined;
   return fileOf(ofd);
 }
 
@@ -92,6 +93,13 @@ function linkMode(ofd: number): number {
   return 0o100 | (acc !== O_WRONLY ? 0o400 : 0) | (acc !== O_RDONLY ? 0o200 : 0);
 }
 
+/** The watches of an inotify instance, one a line. */
+function watchesText(ofd: number): string {
+  const file = L.ofdKind(ofd) === Ofd.INOTIFY && L.ofdOwner(ofd) === L.SRV_VFS ? fileOf(ofd) : undefined;
+  if (!(file instanceof Inotify)) return '';
+  return file.list.map((w) => `inotify wd:${w.wd.toString(16)} ino:${w.inode.ino.toString(16)} sdev:${w.inode.dev.toString(16)} mask:${(w.mask >>> 0).toString(16)} ignored_mask:0 \n`).join('');
+}
+
 function infoText(t: Target, fd: number): string | number {
   const files = L.taskFiles(t.task);
   const o = alive(t) ? fdSeen(t.task, fd) : -E.ENOENT;
@@ -100,7 +108,7 @@ function infoText(t: Target, fd: number): string | number {
   const hostFd = L.ofdHostFd(o);
   const off = hostFd >= 0 ? host.lseek(hostFd, 0, SEEK_CUR) : file?.pos ?? 0;
   const flags = L.ofdFlags(o) | ((fdFlags(files, fd) & FD_CLOEXEC) !== 0 ? O_CLOEXEC : 0);
-  return `pos:\t${Math.max(0, off)}\nflags:\t0${flags.toString(8)}\nmnt_id:\t${file?.path.mnt.id ?? 15}\nino:\t${file?.inode.ino ?? objectIno(o)}\n`;
+  return `pos:\t${Math.max(0, off)}\nflags:\t0${flags.toString(8)}\nmnt_id:\t${file?.path.mnt.id ?? 15}\nino:\t${file?.inode.ino ?? objectIno(o)}\n${watchesText(o)}`;
 }
 
 /** fd number from a name as Linux accepts it: decimal without leading zeros; -1 = none. */

@@ -7,6 +7,7 @@ import { fileOf } from '../file.js';
 import { changeableOfd, pathOfOfd } from '../foreign.js';
 import { fsGet } from '../fs-struct.js';
 import type { Caller, Inode, Mount, Path } from '../inode.js';
+import { tellChange } from '../inotify/watch.js';
 import { Nameidata, walk, Walk } from '../namei.js';
 
 export const AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_REMOVEDIR = 0x200, AT_EACCESS = 0x200, AT_SYMLINK_FOLLOW = 0x400, AT_NO_AUTOMOUNT = 0x800, AT_EMPTY_PATH = 0x1000,
@@ -71,14 +72,17 @@ export function walkInode(f: Frame, c: Caller, nd: Nameidata, dirfd: number, arg
   return 0;
 }
 
-/** Handler of an fd call on attributes, for OFDs of any server. -EBADF: not open, or O_PATH. */
-export function onInode(h: (f: Frame, c: Caller, mnt: Mount, inode: Inode) => number): (f: Frame) => number {
+/** Handler of an fd call on attributes, for OFDs of any server. -EBADF: not open, or O_PATH. event: IN_* to tell when it succeeds, 0 = none. */
+export function onInode(h: (f: Frame, c: Caller, mnt: Mount, inode: Inode) => number, event = 0): (f: Frame) => number {
   return (f) => {
     const o = fdLookup(L.taskFiles(f.task), f.argInt(0));
     if (o < 0) return o;
     const c = callerOf(f);
     const p = changeableOfd(o, c.cred);
-    return typeof p === 'number' ? p : h(f, c, p.mnt, p.inode);
+    if (typeof p === 'number') return p;
+    // The place is borrowed; the dentry is not.
+    const d = p.dentry, r = h(f, c, p.mnt, p.inode);
+    return event === 0 ? r : tellChange(r, d, event);
   };
 }
 

@@ -11,7 +11,8 @@ import { CAP_CHOWN, CAP_FSETID, fsuidOf, hasCap, inGroup, isOwner, killPriv, may
 import { fileOf, vfsEndpoint } from '../file.js';
 import { changeableOfd, mayChange } from '../foreign.js';
 import { readClock, UTIME_NOW, UTIME_OMIT } from '../host/times.js';
-import { type Caller, type Inode, MAY_WRITE, type Mount, S_ISGID, type SetAttr } from '../inode.js';
+import { type Caller, type Dentry, type Inode, MAY_WRITE, type Mount, S_ISGID, type SetAttr } from '../inode.js';
+import { IN_ACCESS, IN_ATTRIB, IN_MODIFY, tellChange } from '../inotify/watch.js';
 import { Walk } from '../namei.js';
 import { $nd, AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, atWalk, callerOf, onInode, walkInode } from './args.js';
 
@@ -42,7 +43,7 @@ function chmodAt(f: Frame, dirfd: number, arg: number, mode: number, flags: numb
   const c = callerOf(f);
   const r = walkInode(f, c, $nd, dirfd, arg, atWalk(flags));
   if (r < 0) return r;
-  return $nd.inode.isLink ? -E.EOPNOTSUPP : chmodInode(c, $nd.mnt, $nd.inode, mode);
+  return $nd.inode.isLink ? -E.EOPNOTSUPP : tellChange(chmodInode(c, $nd.mnt, $nd.inode, mode), $nd.dentry, IN_ATTRIB);
 }
 
 // ---- owner ----
@@ -69,7 +70,7 @@ function chownAt(f: Frame, dirfd: number, arg: number, flags: number): number {
   if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -E.EINVAL;
   const c = callerOf(f);
   const r = walkInode(f, c, $nd, dirfd, arg, atWalk(flags));
-  return r < 0 ? r : chownInode(c, $nd.mnt, $nd.inode, f.argU32(arg + 1), f.argU32(arg + 2));
+  return r < 0 ? r : tellChange(chownInode(c, $nd.mnt, $nd.inode, f.argU32(arg + 1), f.argU32(arg + 2)), $nd.dentry, IN_ATTRIB);
 }
 
 // ---- times ----
@@ -127,6 +128,12 @@ function setTimes(c: Caller, mnt: Mount, inode: Inode): number {
   return inode.setattr(c, a);
 }
 
+/** The times in $times were set, if r is 0: one of them alone counts as an access or a change. */
+function tellTimes(r: number, d: Dentry): number {
+  const a = $times.ansec !== UTIME_OMIT, m = $times.mnsec !== UTIME_OMIT;
+  return a || m ? tellChange(r, d, a && m ? IN_ATTRIB : a ? IN_ACCESS : IN_MODIFY) : r;
+}
+
 /** The path forms; a NULL path means the fd itself (utimensat, futimesat). */
 function timesAt(f: Frame, dirfd: number, arg: number, flags: number): number {
   const c = callerOf(f);
@@ -135,10 +142,10 @@ function timesAt(f: Frame, dirfd: number, arg: number, flags: number): number {
     const o = fdLookup(L.taskFiles(f.task), dirfd);
     if (o < 0) return o;
     const p = changeableOfd(o, c.cred);
-    return typeof p === 'number' ? p : setTimes(c, p.mnt, p.inode);
+    return typeof p === 'number' ? p : tellTimes(setTimes(c, p.mnt, p.inode), p.dentry);
   }
   const r = walkInode(f, c, $nd, dirfd, arg, atWalk(flags));
-  return r < 0 ? r : setTimes(c, $nd.mnt, $nd.inode);
+  return r < 0 ? r : tellTimes(setTimes(c, $nd.mnt, $nd.inode), $nd.dentry);
 }
 
 function sys_utimensat(f: Frame): number {
@@ -212,7 +219,7 @@ function sys_truncate(f: Frame): number {
   if (r < 0) return r;
   r = permission(c, inode, MAY_WRITE);
   if (r < 0) return r;
-  return inode.execs > 0 ? -E.ETXTBSY : setSize(f, c, inode, length);
+  return inode.execs > 0 ? -E.ETXTBSY : tellChange(setSize(f, c, inode, length), $nd.dentry, IN_MODIFY);
 }
 
 /** ftruncate(2): -EINVAL negative, not regular, or not open for writing. */
@@ -222,7 +229,7 @@ function sys_ftruncate(f: Frame, ofd: number): number {
   const file = fileOf(ofd);
   if (file === undefined || (file.openFlags & 0o10000000) !== 0) return -E.EBADF;
   if (!file.writable || !file.inode.isReg) return -E.EINVAL;
-  return setSize(f, callerOf(f), file.inode, length);
+  return tellChange(setSize(f, callerOf(f), file.inode, length), file.path.dentry, IN_MODIFY);
 }
 
 /** fallocate(2): -EBADF; -EINVAL range; -EFBIG; -ENODEV not regular; what the host's file system says of the mode (-EOPNOTSUPP). */
@@ -240,18 +247,18 @@ function sys_fallocate(f: Frame, ofd: number): number {
     const r = checkFsize(f, off + len);
     if (r < 0) return r;
   }
-  return file.fallocate(mode, off, len);
+  return tellChange(file.fallocate(mode, off, len), file.path.dentry, IN_MODIFY);
 }
 
 export function installAttr(ep: Endpoint): void {
   ep.handle(NR.NR_chmod, (f) => chmodAt(f, AT_FDCWD, 0, f.argU32(1), 0));
   ep.handle(NR.NR_fchmodat, (f) => chmodAt(f, f.argInt(0), 1, f.argU32(2), 0));
   ep.handle(NR.NR_fchmodat2, (f) => chmodAt(f, f.argInt(0), 1, f.argU32(2), f.argInt(3)));
-  ep.handle(NR.NR_fchmod, onInode((f, c, mnt, i) => chmodInode(c, mnt, i, f.argU32(1))));
+  ep.handle(NR.NR_fchmod, onInode((f, c, mnt, i) => chmodInode(c, mnt, i, f.argU32(1)), IN_ATTRIB));
   ep.handle(NR.NR_chown, (f) => chownAt(f, AT_FDCWD, 0, 0));
   ep.handle(NR.NR_lchown, (f) => chownAt(f, AT_FDCWD, 0, AT_SYMLINK_NOFOLLOW));
   ep.handle(NR.NR_fchownat, (f) => chownAt(f, f.argInt(0), 1, f.argInt(4)));
-  ep.handle(NR.NR_fchown, onInode((f, c, mnt, i) => chownInode(c, mnt, i, f.argU32(1), f.argU32(2))));
+  ep.handle(NR.NR_fchown, onInode((f, c, mnt, i) => chownInode(c, mnt, i, f.argU32(1), f.argU32(2)), IN_ATTRIB));
   ep.handle(NR.NR_utimensat, sys_utimensat);
   ep.handle(NR.NR_utime, sys_utime);
   ep.handle(NR.NR_utimes, (f) => timevals(f, AT_FDCWD, 0));

@@ -15,6 +15,7 @@ import { Msg } from '../../../shared/messages.js';
 import { Why } from '../../../shared/wait.js';
 import { hostWatches } from '../anon.js';
 import { EPOLLOUT, type File, fileOf, O_ACCMODE, O_APPEND, O_NONBLOCK, vfsEndpoint } from '../file.js';
+import { IN_ACCESS, IN_MODIFY, tellMoved } from '../inotify/watch.js';
 import { tryWrite } from '../host/try-io.js';
 
 const PIECE = 1 << 20;
@@ -95,6 +96,8 @@ function sys_sendfile(f: Frame): number {
     f.setReplyFlag(L.RF_SIGNAL);
   }
   if (n <= 0) return n;
+  tellMoved(from, n, IN_ACCESS);
+  if (to !== undefined) tellMoved(to, n, IN_MODIFY);
   if (offset === undefined) from.seek(start + n, SEEK_SET);
   else putOff(f, 2, start + n);
   return n;
@@ -122,6 +125,8 @@ function sys_copy_file_range(f: Frame): number {
   if (from.inode === to.inode && a < b + len && b < a + len) return -E.EINVAL;
   const n = pump(f, from, a, (off, k, done) => to.write(f, off, k, b + done), len);
   if (n <= 0) return n;
+  tellMoved(from, n, IN_ACCESS);
+  tellMoved(to, n, IN_MODIFY);
   if (inOff === undefined) from.seek(a + n, SEEK_SET); else putOff(f, 1, a + n);
   if (outOff === undefined) to.seek(b + n, SEEK_SET); else putOff(f, 3, b + n);
   return n;

@@ -10,6 +10,7 @@ import { CAP_SYS_CHROOT, hasCap, permission } from '../dac.js';
 import { absolutePath, isDeleted, lastReach, Reach } from '../dpath.js';
 import { fileOf } from '../file.js';
 import { MAY_EXEC } from '../inode.js';
+import { IN_ACCESS, tellDentry } from '../inotify/watch.js';
 import { Walk } from '../namei.js';
 import { DirFile } from '../path-file.js';
 import { noteListing } from '../siblings.js';
@@ -63,6 +64,7 @@ function getdents(f: Frame, ofd: number, wide: boolean): number {
   }
   if (start === 0) noteListing(f, file.path.dentry, file.names);
   if (e === undefined) f.setReplyFlag(L.RF_DIR_END);
+  tellDentry(file.path.dentry, IN_ACCESS);
   if (elsewhere) {
     const r = f.copyOut(f.argU64(1), DATA, n);
     // What did not arrive is there to be read again.

@@ -9,6 +9,7 @@ import { CAP_DAC_READ_SEARCH, CAP_MKNOD, hasCap, isOwner, mayCreate, mayDelete, 
 import { ddelete, dinstantiate } from '../dcache.js';
 import { fileOf } from '../file.js';
 import { type Caller, type Dentry, type Inode, MAY_READ, MAY_WRITE, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, S_ISGID, S_ISUID, S_ISVTX } from '../inode.js';
+import { IN_ATTRIB, IN_DELETE, tellCreated, tellInode, tellName } from '../inotify/watch.js';
 import { Last, lookupLast, type Nameidata, PATH_MAX, Walk } from '../namei.js';
 import { $nd, $nd2, AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, callerOf, walkArg, walkAt } from './args.js';
 import { umaskOf } from '../umask.js';
@@ -38,6 +39,7 @@ export function newLast(c: Caller, nd: Nameidata, isDir: boolean): Dentry | numb
 function settle(d: Dentry, n: Inode | number): number {
   if (typeof n === 'number') return n;
   dinstantiate(d, n);
+  tellCreated(d);
   return 0;
 }
 
@@ -113,6 +115,8 @@ function linkAt(f: Frame, olddirfd: number, oldArg: number, newdirfd: number, ne
   const n = $nd2.inode.link(c, $nd2.last, target);
   if (n < 0) return n;
   dinstantiate(d, target);
+  tellInode(target, IN_ATTRIB);
+  tellCreated(d);
   return 0;
 }
 
@@ -154,7 +158,10 @@ function removeAt(f: Frame, dirfd: number, arg: number, dir: boolean): number {
   if (d.mounted > 0) return -E.EBUSY;
   r = dir ? $nd.inode.rmdir(c, $nd.last, victim) : $nd.inode.unlink(c, $nd.last, victim);
   if (r < 0) return r;
+  if (!dir) tellInode(victim, IN_ATTRIB);
+  const parent = $nd.inode, name = d.name;
   ddelete(d);
+  tellName(parent, name, IN_DELETE, dir);
   return 0;
 }
 

@@ -19,6 +19,7 @@ import { fifoOpen, fifoResume, isFifoOpen } from '../fifo.js';
 import { readClock } from '../host/times.js';
 import type { Path} from '../inode.js';
 import { type Caller, Dentry, type Inode, MAY_EXEC, MAY_READ, MAY_WRITE, MNT_NODEV, S_IFBLK, S_IFCHR, S_IFIFO, S_IFREG, S_IFSOCK } from '../inode.js';
+import { IN_MODIFY, IN_OPEN, isOpeningWatched, tellCreated, tellDentry } from '../inotify/watch.js';
 import { crossMounts } from '../mounts.js';
 import { followLast, Last, lookupLast, type Nameidata, Walk } from '../namei.js';
 import { grantOpened, installFile, installOfd } from '../open-file.js';
@@ -99,6 +100,7 @@ function createAt(f: Frame, c: Caller, nd: Nameidata, d: Dentry, flags: number, 
   const n = dir.create(c, nd.last, S_IFREG | (mode & S_IALLUGO & ~umaskOf(c)));
   if (typeof n === 'number') return n;
   dinstantiate(d, n);
+  tellCreated(d);
   nd.dentry = d;
   return openFound(f, c, nd, flags & ~O_TRUNC, true);
 }
@@ -165,7 +167,10 @@ function openFound(f: Frame, c: Caller, nd: Nameidata, flags: number, created: b
     if (r < 0) return r;
   }
   const file: File | number = inode.open(c, path, flags);
-  return typeof file === 'number' ? file : opened(f, path, installFile(f, file, cloexec), cloexec);
+  if (typeof file === 'number') return file;
+  const fd = opened(f, path, installFile(f, file, cloexec), cloexec);
+  if (fd >= 0 && (flags & O_TRUNC) !== 0 && inode.isReg) tellDentry(path.dentry, IN_MODIFY);
+  return fd;
 }
 
 /**
@@ -175,7 +180,7 @@ function openFound(f: Frame, c: Caller, nd: Nameidata, flags: number, created: b
 function openedBits(path: Path, file: number, cloexec: boolean): number {
   const kind = L.ofdKind(file);
   if (kind !== Ofd.REGULAR && kind !== Ofd.DIR) return 0;
-  const late = (L.ofdFlags(file) & O_ACCMODE) === O_RDONLY && path.mnt.parent === undefined && path.inode.locks === undefined;
+  const late = (L.ofdFlags(file) & O_ACCMODE) === O_RDONLY && path.mnt.parent === undefined && path.inode.locks === undefined && !isOpeningWatched(path.dentry);
   return L.OPENED_NEW | (cloexec ? L.OPENED_CLOEXEC : 0) | (late ? L.OPENED_LATE : 0);
 }
 
@@ -184,6 +189,7 @@ function opened(f: Frame, path: Path, fd: number, cloexec: boolean): number {
   if (fd < 0) return fd;
   const file = fdLookup(L.taskFiles(f.task), fd);
   if (file <= 0) return fd;
+  if (L.ofdKind(file) !== Ofd.PATH) tellDentry(path.dentry, IN_OPEN);
   const open = fileOf(file), bits = openedBits(path, file, cloexec);
   if ((bits & L.OPENED_LATE) !== 0) L.setOfdLate(file, 1);
   answerOpen(f, fd, path.inode, path.mnt.id, open?.live === true, bits, L.ofdFlags(file));

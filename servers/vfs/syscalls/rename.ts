@@ -10,8 +10,9 @@ import type { Endpoint } from '../../../shared/endpoint.js';
 import type { Frame } from '../../../shared/frame.js';
 import * as NR from '../../../shared/gen/syscalls.js';
 import { mayCreate, mayDelete, mayWriteMount, permission } from '../dac.js';
-import { dexchange, dmove } from '../dcache.js';
+import { dexchange, dget, dmove, dput } from '../dcache.js';
 import { type Caller, type Dentry, type Inode, MAY_WRITE } from '../inode.js';
+import { IN_ATTRIB, IN_MOVED_FROM, IN_MOVED_TO, IN_MOVE_SELF, nextCookie, tellInode, tellName } from '../inotify/watch.js';
 import { Last, lookupLast, type Nameidata, Walk } from '../namei.js';
 import { $nd, $nd2, AT_FDCWD, callerOf, walkArg } from './args.js';
 
@@ -58,9 +59,28 @@ function renameNames(c: Caller, from: Nameidata, to: Nameidata, flags: number): 
   if (old.mounted > 0 || target.mounted > 0) return -E.EBUSY;
   const n = from.inode.rename(c, from.last, old.inode, to.inode, to.last, over, exchange);
   if (n < 0) return n;
+  // What is replaced is told of before it is gone.
+  dget(target);
   if (exchange) dexchange(old, target);
   else dmove(old, to.dentry, to.last, target);
+  tellRenamed(from, old, to, over, exchange);
+  dput(target);
   return 0;
+}
+
+/** One name became another; with `exchange` the other way round, too. */
+function tellRenamed(from: Nameidata, old: Dentry, to: Nameidata, over: Inode | undefined, exchange: boolean): void {
+  const inode = old.inode as Inode;
+  tellMove(from.inode, from.last, to.inode, to.last, inode, exchange ? undefined : over);
+  if (exchange && over !== undefined) tellMove(to.inode, to.last, from.inode, from.last, over, undefined);
+}
+
+function tellMove(dir: Inode, name: string, newDir: Inode, newName: string, inode: Inode, over: Inode | undefined): void {
+  const cookie = nextCookie();
+  tellName(dir, name, IN_MOVED_FROM, inode.isDir, cookie);
+  tellName(newDir, newName, IN_MOVED_TO, inode.isDir, cookie);
+  if (over !== undefined) tellInode(over, IN_ATTRIB);
+  tellInode(inode, IN_MOVE_SELF);
 }
 
 function mayRename(c: Caller, dir: Inode, old: Inode, newDir: Inode, over: Inode | undefined, exchange: boolean): number {

@@ -19,6 +19,7 @@ import { CAP_FSETID, hasCap, killPriv } from '../dac.js';
 import { type File, fileOf, O_APPEND, vfsEndpoint } from '../file.js';
 import { readClock } from '../host/times.js';
 import { S_ISGID, S_ISUID } from '../inode.js';
+import { IN_ACCESS, IN_MODIFY, tellMoved } from '../inotify/watch.js';
 import { countUse } from '../open-file.js';
 import { callerOf } from './args.js';
 
@@ -94,7 +95,7 @@ function stripSetId(f: Frame, file: File): void {
   if (mode !== inode.mode) inode.setattr(c, { mode, ctime: t.sec, ctimeNsec: t.nsec });
 }
 
-function doWrite(f: Frame, file: File, len: number, pos: number): number {
+function putBytes(f: Frame, file: File, len: number, pos: number): number {
   if (!file.writable) return -E.EBADF;
   if (interrupted(f, file)) return -E.ERESTARTSYS;
   // Devices hear of empty writes too: /dev/full refuses even those.
@@ -116,6 +117,9 @@ function doWrite(f: Frame, file: File, len: number, pos: number): number {
   return done;
 }
 
+/** Write `len` planned bytes. */
+const doWrite = (f: Frame, file: File, len: number, pos: number): number => tellMoved(file, putBytes(f, file, len, pos), IN_MODIFY);
+
 function withFile(ep: Endpoint, h: (f: Frame, file: File) => number, weight = 1): (f: Frame) => number {
   return onOfd(ep, (f, ofd) => {
     const file = fileOf(ofd);
@@ -134,7 +138,7 @@ function checkPos(file: File, pos: number): number {
 
 function readAt(f: Frame, file: File, pos: number, plan: number, single: number): number {
   if (!file.readable) return -E.EBADF;
-  return plan < 0 ? plan : doRead(f, file, plan, pos, single);
+  return plan < 0 ? plan : tellMoved(file, doRead(f, file, plan, pos, single), IN_ACCESS);
 }
 
 /** preadv2, pwritev2: -1 means the file's own offset; flags are checked before anything moves. */

@@ -12,6 +12,7 @@ import * as NR from '../../../shared/gen/syscalls.js';
 import { DATA, scratch } from '../../../shared/host.js';
 import { CAP_SETFCAP, CAP_SYS_ADMIN, hasCap, isOwner, mayWriteMount, permission } from '../dac.js';
 import { type Caller, type Inode, MAY_READ, MAY_WRITE, type Mount, S_ISVTX } from '../inode.js';
+import { IN_ATTRIB, tellChange } from '../inotify/watch.js';
 import { Walk } from '../namei.js';
 import { $nd, AT_FDCWD, callerOf, onInode, walkInode } from './args.js';
 import { writeOut } from './stat.js';
@@ -114,25 +115,27 @@ function remove(f: Frame, c: Caller, mnt: Mount, inode: Inode): number {
 
 type Op = (f: Frame, c: Caller, mnt: Mount, inode: Inode) => number;
 
-function byPath(op: Op, flags: number): (f: Frame) => number {
+function byPath(op: Op, flags: number, event = 0): (f: Frame) => number {
   return (f) => {
     const c = callerOf(f);
     const r = walkInode(f, c, $nd, AT_FDCWD, 0, flags);
-    return r < 0 ? r : op(f, c, $nd.mnt, $nd.inode);
+    if (r < 0) return r;
+    const d = $nd.dentry, n = op(f, c, $nd.mnt, $nd.inode);
+    return event === 0 ? n : tellChange(n, d, event);
   };
 }
 
 export function installXattr(ep: Endpoint): void {
-  ep.handle(NR.NR_setxattr, byPath(set, Walk.FOLLOW));
-  ep.handle(NR.NR_lsetxattr, byPath(set, 0));
-  ep.handle(NR.NR_fsetxattr, onInode(set));
+  ep.handle(NR.NR_setxattr, byPath(set, Walk.FOLLOW, IN_ATTRIB));
+  ep.handle(NR.NR_lsetxattr, byPath(set, 0, IN_ATTRIB));
+  ep.handle(NR.NR_fsetxattr, onInode(set, IN_ATTRIB));
   ep.handle(NR.NR_getxattr, byPath(get, Walk.FOLLOW));
   ep.handle(NR.NR_lgetxattr, byPath(get, 0));
   ep.handle(NR.NR_fgetxattr, onInode(get));
   ep.handle(NR.NR_listxattr, byPath(list, Walk.FOLLOW));
   ep.handle(NR.NR_llistxattr, byPath(list, 0));
   ep.handle(NR.NR_flistxattr, onInode(list));
-  ep.handle(NR.NR_removexattr, byPath(remove, Walk.FOLLOW));
-  ep.handle(NR.NR_lremovexattr, byPath(remove, 0));
-  ep.handle(NR.NR_fremovexattr, onInode(remove));
+  ep.handle(NR.NR_removexattr, byPath(remove, Walk.FOLLOW, IN_ATTRIB));
+  ep.handle(NR.NR_lremovexattr, byPath(remove, 0, IN_ATTRIB));
+  ep.handle(NR.NR_fremovexattr, onInode(remove, IN_ATTRIB));
 }
