@@ -66,7 +66,7 @@ export const MECHANISMS: readonly Mechanism[] = [
     claims: [kselftest(/^ipc\/msgque$/), kselftest(/^futex\/functional\/futex_waitv?$/, /^(?!.* private)/), ltp(/^syscalls\/msg[a-z]+\d+$/)],
   },
   {
-    what: 'calls that are absent: kcmp(2), asynchronous I/O, keys, Landlock, process_vm_readv(2), remap_file_pages(2), inotify, fanotify, userfaultfd, perf events, io_uring, bpf, mounts by descriptor',
+    what: 'calls that are absent: kcmp(2), asynchronous I/O, keys, Landlock, process_vm_readv(2), remap_file_pages(2), fanotify, userfaultfd, perf events, io_uring, bpf, mounts by descriptor',
     mend: 'each by itself; the report of a program says which it uses (carrick compat-report)',
     claims: [kselftest(/^pidfd\/pidfd_getfd_test$/), ltp(/^syscalls\/(io_submit01|request_key03|landlock01|listmount03|process_vm_readv01|shmctl05|epoll_pwait06|splice07)$/)],
   },

@@ -59,6 +59,7 @@ case ${1:-} in
 	need lsof lsof
 	need vim vim
 	need less less
+	need inotifywait inotify-tools
 	need script bsdutils
 	need bzip2 bzip2
 	need stress-ng stress-ng
