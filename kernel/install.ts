@@ -13,6 +13,7 @@ import { installSched } from './calls/sched.js';
 import { installSlowPath } from './calls/slow-path.js';
 import { installSystem } from './calls/system.js';
 import { installTraceCall } from './calls/trace.js';
+import { installVm } from './calls/vm.js';
 import { installWait } from './calls/wait.js';
 import { installExec } from './exec/call.js';
 import type { Kernel } from './proc.js';
@@ -34,5 +35,6 @@ export function installCalls(k: Kernel, traceFd: number): void {
   installRusage(k);
   installSystem(k);
   installSlowPath(k);
+  installVm(k);
   installTraceCall(k, traceFd);
 }

@@ -66,9 +66,9 @@ export const MECHANISMS: readonly Mechanism[] = [
     claims: [kselftest(/^ipc\/msgque$/), kselftest(/^futex\/functional\/futex_waitv?$/, /^(?!.* private)/), ltp(/^syscalls\/msg[a-z]+\d+$/)],
   },
   {
-    what: 'calls that are absent: kcmp(2), asynchronous I/O, keys, Landlock, process_vm_readv(2), remap_file_pages(2), fanotify, userfaultfd, perf events, io_uring, bpf, mounts by descriptor',
+    what: 'calls that are absent: asynchronous I/O, keys, Landlock, remap_file_pages(2), fanotify, userfaultfd, perf events, io_uring, bpf, mounts by descriptor',
     mend: 'each by itself; the report of a program says which it uses (carrick compat-report)',
-    claims: [kselftest(/^pidfd\/pidfd_getfd_test$/), ltp(/^syscalls\/(io_submit01|request_key03|landlock01|listmount03|process_vm_readv01|shmctl05|epoll_pwait06|splice07)$/)],
+    claims: [ltp(/^syscalls\/(io_submit01|request_key03|landlock01|listmount03|shmctl05|epoll_pwait06|splice07)$/)],
   },
   {
     what: 'no block devices: the test formats one and mounts it', mend: 'loop devices and file systems on them; not planned', claims: [ltp(/^syscalls\/(fanotify19|getxattr03|utime03)$/)],
@@ -77,7 +77,7 @@ export const MECHANISMS: readonly Mechanism[] = [
     what: 'files of /proc/sys that are not there or cannot be written: vm/drop_caches, net/ipv4/conf, fs/inotify', mend: 'more of vfs\'s procfs', claims: [ltp(/^syscalls\/(cachestat03|clone09|inotify06)$/)],
   },
   {
-    what: 'mended since it was measured: seals of a memfd opened by its name, the offset that sendfile(2) stores back, POSIX message queues', mend: 'measure again', claims: [kselftest(/^mqueue\//), ltp(/^syscalls\/(memfd_create01|mq_notify03|sendfile04_64)$/)],
+    what: 'mended since it was measured: seals of a memfd opened by its name, the offset that sendfile(2) stores back, POSIX message queues, process_vm_readv(2), kcmp(2)', mend: 'measure again', claims: [kselftest(/^pidfd\/pidfd_getfd_test$/), kselftest(/^mqueue\//), ltp(/^syscalls\/(memfd_create01|mq_notify03|process_vm_readv01|sendfile04_64)$/)],
   },
   {
     what: 'too slow for fixed sleeps and limits of the test: measured four programs at a time on two processors with other work on them', mend: 'measure again, one at a time; then look at what stays',

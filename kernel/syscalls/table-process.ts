@@ -46,7 +46,7 @@ export const PROCESS_CALLS: readonly SyscallRow[] = [
   row(302, 261, 'prlimit64', 'kernel', 'partial', 'fast', 'pid:pid resource:rlimit new_limit:in:16 old_limit:out:16'),
   row(308, 268, 'setns', 'kernel', 'partial', '', 'fd:fd nstype:cloneflags', 'no namespaces: EPERM'),
   row(309, 168, 'getcpu', 'stub', 'partial', 'fast', 'cpu:ptr node:ptr tcache:ptr'),
-  row(312, 272, 'kcmp', 'kernel', 'absent', '', 'pid1:pid pid2:pid type:int idx1:ulong idx2:ulong'),
+  row(312, 272, 'kcmp', 'kernel', 'partial', '', 'pid1:pid pid2:pid type:int idx1:ulong idx2:ulong', 'KCMP_EPOLL_TFD is EOPNOTSUPP'),
   row(314, 274, 'sched_setattr', 'kernel', 'partial', '', 'pid:pid attr:ptr flags:hex'),
   row(315, 275, 'sched_getattr', 'kernel', 'partial', '', 'pid:pid attr:outbuf:1:2 size:uint flags:hex'),
   row(317, 277, 'seccomp', 'kernel', 'absent', '', 'operation:uint flags:hex args:ptr'),

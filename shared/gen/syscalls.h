@@ -709,9 +709,9 @@ static const struct carrick_call carrick_calls[CARRICK_NR_MAX] __attribute__((un
 	[307] = { 2, 3, 4, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* sendmmsg */
 	[308] = { 0, 1, 2, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* setns */
 	[309] = { 0, 5, 3, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* getcpu */
-	[310] = { 0, 0, 6, 0, { { CK_VAL, 0, 0 }, { CK_INBUF, 2, 16 }, { CK_VAL, 0, 0 }, { CK_INBUF, 4, 16 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* process_vm_readv */
-	[311] = { 0, 0, 6, 0, { { CK_VAL, 0, 0 }, { CK_INBUF, 2, 16 }, { CK_VAL, 0, 0 }, { CK_INBUF, 4, 16 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* process_vm_writev */
-	[312] = { 0, 0, 5, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* kcmp */
+	[310] = { 0, 1, 6, 0, { { CK_VAL, 0, 0 }, { CK_INBUF, 2, 16 }, { CK_VAL, 0, 0 }, { CK_INBUF, 4, 16 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* process_vm_readv */
+	[311] = { 0, 1, 6, 0, { { CK_VAL, 0, 0 }, { CK_INBUF, 2, 16 }, { CK_VAL, 0, 0 }, { CK_INBUF, 4, 16 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* process_vm_writev */
+	[312] = { 0, 1, 5, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* kcmp */
 	[313] = { 0, 1, 3, 0, { { CK_VAL, 0, 0 }, { CK_STR, 0, 0 }, { CK_VAL, 0, 0 } } }, /* finit_module */
 	[314] = { 0, 1, 3, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* sched_setattr */
 	[315] = { 0, 1, 4, 0, { { CK_VAL, 0, 0 }, { CK_OUTBUF, 2, 1 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* sched_getattr */
