@@ -144,6 +144,8 @@ export function fileDrop(file: File): void {
 
 /** File of an OFD row that vfs owns; undefined only if the row is being released. */
 export function fileOf(ofd: number): File | undefined { return table[L.ofdObj(ofd)]; }
+/** Every open file. */
+export function eachFile(fn: (file: File) => void): void { for (const file of table) if (file !== undefined) fn(file); }
 
 let endpoint: Endpoint | undefined;
 /** This worker's endpoint: parking, timers, messages. Set once by main.ts before anything is opened. */
