@@ -105,6 +105,7 @@ function addRunCommands(parent: Command, way: Way, finish: Finish): void {
     .addOption(new Option('--ulimit <NAME=SOFT[:HARD]>', 'a limit of getrlimit(2): nofile, nproc, core, stack, cpu, ...').argParser(collect))
     .option('--shm-size <SIZE>', 'most that /dev/shm holds: N[k|m|g]')
     .option('--entrypoint <PROGRAM>', 'program to run; COMMAND becomes its arguments')
+    .option('--detach-keys <KEYS>', 'with -it: what to type to leave it running in the background, for example ctrl-p,ctrl-q; see attach')
     .passThroughOptions()
     .action(async (rootfs: string, operands: string[], flags: RunFlags) => {
       const image = rootfs === 'host' || rootfs.startsWith('rootfs:') ? undefined : await (await import('./images.js')).imageForRun(toText(rootfs));
@@ -112,8 +113,11 @@ function addRunCommands(parent: Command, way: Way, finish: Finish): void {
       if (flags.stopSignal !== undefined) spec = { ...spec, stopSignal: String((await import('./life/lookup.js')).signalNumber(flags.stopSignal)) };
       if (flags.cidfile !== undefined) writeIdFile(flags.cidfile, spec.id);
       if (flags.init === true) spec = (await import('./life/init.js')).withInit(spec);
-      if (flags.detach !== true) await run(spec);
+      const keys = flags.detachKeys;
+      if (keys !== undefined && (flags.tty !== true || flags.interactive !== true || flags.detach === true)) throw new Failure('--detach-keys are typed at a terminal: they need -it, and no -d');
+      if (flags.detach !== true && keys === undefined) await run(spec);
       else if (way !== PLAIN) throw new Failure('a container that is watched stays in the foreground; leave -d out');
+      else if (keys !== undefined) finish(await (await import('./life/detach.js')).runAttached(spec, toText(keys)));
       else finish(await (await import('./life/detach.js')).runDetached({ ...spec, interactive: flags.interactive === true }));
     });
   addRunFlags(parent.command('run-elf'))

@@ -38,6 +38,7 @@ export interface RunFlags extends NetworkFlags, EnvFlags {
   readonly mount?: readonly string[];
   readonly shmSize?: string;
   readonly cidfile?: string;
+  readonly detachKeys?: string;
 }
 
 /** What the caller of the command brings along. */

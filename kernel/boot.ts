@@ -32,7 +32,8 @@ export class Boot {
       tty: spec.tty ? Tty.CONSOLE : Tty.NONE, stdio: [spec.interactive ? input : -1, output, error],
     }, {
       spawned: (hostPid) => { if (spec.profileHz > 0) this.tell({ carrick: 'sampling', result: native.perfOpen(hostPid, spec.profileHz) }); },
-      started: () => { this.tell({ carrick: 'started' }); this.onStarted(); },
+      // In this order: who is told that it runs may ask for it at once.
+      started: () => { this.onStarted(); this.tell({ carrick: 'started' }); },
       failed,
       ended: (status) => { this.tell({ carrick: 'exited', status }); },
     }).start();

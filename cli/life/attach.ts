@@ -20,12 +20,14 @@ import { exitStatus } from '../container.js';
 import { EXIT_SIGNAL, Failure, complain } from '../failure.js';
 import { RawTerminal, windowSize } from '../terminal.js';
 import { Client } from './client.js';
-import { STDIN } from './detach.js';
 import { FORWARDED } from './exec.js';
 import { LogReader } from './logs.js';
 import { find, findRunning } from './lookup.js';
 
 export interface AttachFlags { readonly sigProxy: boolean; readonly stdin: boolean; readonly detachKeys: string }
+
+/** A FIFO of the directory: the container's standard input, with -i. */
+export const STDIN = 'stdin';
 
 const NAMED_KEYS: Readonly<Record<string, number>> = { '@': 0, '[': 27, '\\': 28, ']': 29, '^': 30, '_': 31 };
 
@@ -70,11 +72,17 @@ function openInput(state: State): number {
   }
 }
 
-/** Our input to the container's, when that has one. */
-function handInput(state: State, keys: Buffer, detach: () => void): void {
+/** Our input to the container's, when that has one; lenient: or has had one, and has ended. */
+function handInput(state: State, keys: Buffer, lenient: boolean, detach: () => void): void {
   if (state.config?.interactive !== true) return;
-  const fifo = new Socket({ fd: openInput(state), readable: false, writable: true });
-  // EPIPE: the container has ended, as its own socket is about to tell us. What nobody reads any more is lost.
+  let fd: number;
+  try {
+    fd = openInput(state);
+  } catch (error) {
+    if (lenient && error instanceof Failure) return;
+    throw error;
+  }
+  const fifo = new Socket({ fd, readable: false, writable: true });
   fifo.on('error', () => undefined);
   const source = keys.length === 0 ? process.stdin : process.stdin.pipe(new DetachKeys(keys, detach));
   source.pipe(fifo, { end: false });
@@ -82,28 +90,40 @@ function handInput(state: State, keys: Buffer, detach: () => void): void {
 
 /** Its exit status, or 0 when the detach keys ended the watching. */
 export async function attachCommand(ref: string, flags: AttachFlags): Promise<number> {
-  const state = findRunning(ref), tty = state.config?.tty === true, keys = parseKeys(flags.detachKeys);
-  const log = new LogReader(state);
+  const state = findRunning(ref), log = new LogReader(state);
   // Before the container knows of us: what it writes from then on is shown.
   log.more();
-  const client = Client.open(state, { op: 'wait' });
+  return beAt(state, log, flags);
+}
+
+/**
+ * Be at a container, and show what its log has from here on. Its exit status, or 0 when the detach keys ended the watching. ended: it was just started by us, and this is the status of the process that
+ * runs it; it may have ended, and be gone, by now.
+ */
+export async function beAt(state: State, log: LogReader, flags: AttachFlags, ended?: () => Promise<number>): Promise<number> {
+  const tty = state.config?.tty === true, keys = parseKeys(flags.detachKeys);
+  const client = ended === undefined ? Client.open(state, { op: 'wait' }) : Client.tryOpen(state, { op: 'wait' });
   const terminal = new RawTerminal(), ownKeys = tty && isatty(0);
   let detached = false;
-  if (flags.sigProxy) for (const signal of FORWARDED) process.on(signal, () => { client.send({ op: 'signal', signo: constants.signals[signal] }); });
-  if (flags.stdin) handInput(state, ownKeys ? keys : Buffer.alloc(0), () => { detached = true; client.close(); });
+  if (flags.sigProxy) for (const signal of FORWARDED) process.on(signal, () => { client?.send({ op: 'signal', signo: constants.signals[signal] }); });
+  if (flags.stdin) handInput(state, ownKeys ? keys : Buffer.alloc(0), ended !== undefined, () => { detached = true; client?.close(); });
   if (ownKeys) {
-    process.on('SIGWINCH', () => { client.send({ op: 'resize', ...windowSize() }); });
+    process.on('SIGWINCH', () => { client?.send({ op: 'resize', ...windowSize() }); });
     process.on('exit', () => { terminal.restore(); });
     terminal.enter(flags.stdin && state.config.interactive);
     const { rows, cols } = windowSize();
-    // A program that draws draws anew for a new size, so it is given one in any case.
-    client.send({ op: 'resize', rows: rows + 1, cols });
-    client.send({ op: 'resize', rows, cols });
+    // A program that draws draws anew for a new size, so it is given one in any case, unless it has just been started with this one.
+    if (ended === undefined) client?.send({ op: 'resize', rows: rows + 1, cols });
+    client?.send({ op: 'resize', rows, cols });
   }
-  const replies = await log.follow(client);
+  const replies = client === undefined ? [] : await log.follow(client);
+  // Not reached: it has ended, or is about to.
+  const status = client === undefined ? await ended?.() : undefined;
+  log.show(log.more());
   log.close();
   terminal.restore();
   if (detached) { complain('read escape sequence\n'); return 0; }
   const last = replies.findLast((reply) => reply.event === 'exited');
-  return last?.event === 'exited' ? exitStatus(last.status) : find(state.id).exitStatus ?? EXIT_SIGNAL + constants.signals.SIGKILL;
+  if (last?.event === 'exited') return exitStatus(last.status);
+  return status ?? await ended?.() ?? find(state.id).exitStatus ?? EXIT_SIGNAL + constants.signals.SIGKILL;
 }

@@ -7,42 +7,70 @@
  *
  * `carrick start` (start.ts) does the same with the directory of a container that has ended.
  *
+ * `run -it --detach-keys` is `run -d -it` and `attach` in one (attach.ts): what ends by the keys is only the watching.
+ *
  * With -i the first program reads a FIFO of the directory, which this process has open for writing as well, so that it never ends; `carrick attach` (attach.ts) writes to it.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunSpec } from '../../shared/spec.js';
 import * as host from '../../shared/host.js';
 import { commandBundle, loadAddon } from '../addon.js';
 import { toBytes } from '../bytes.js';
 import { createDir, runContainer } from '../container.js';
-import { ContainerDir, readState, removeContainer } from '../container-dir.js';
+import { ContainerDir, type State, readState, removeContainer } from '../container-dir.js';
 import { EXIT_CARRICK, Failure, complain } from '../failure.js';
-import { LOGS, LogClock } from './log-times.js';
+import { STDIN, beAt, parseKeys } from './attach.js';
+import { LOGS, LogClock, makeLogs } from './log-times.js';
+import { LogReader } from './logs.js';
 
-/** Its standard input, with -i. */
-export const STDIN = 'stdin';
 const REPORT_FD = 3;
 const S_IFIFO = 0o010000, EEXIST = 17;
 
 /** Start it; the exit status of the command. */
 export async function runDetached(spec: RunSpec): Promise<number> {
-  const config: RunSpec = { ...spec, stdio: [-1, 1, 2] };
-  const dir = createDir(config, { detached: true, keep: spec.keep, config });
-  const status = await launch(spec.id, dir.path);
-  if (status === 0) { process.stdout.write(`${spec.id}\n`); return 0; }
-  const state = readState(dir.path);
-  if (state !== undefined) removeContainer(state);
+  const { dir, status } = await begin(spec);
+  if (status === 0) process.stdout.write(`${spec.id}\n`);
+  else discard(dir);
   return status;
 }
 
-/** Start the process that stays; 0 once the first program runs, else the exit status that says why not, with its words on standard error. */
-export async function launch(id: string, dir: string): Promise<number> {
-  const [out, err] = LOGS.map((name) => openSync(join(dir, name), 'a', 0o600)) as [number, number], begin = fstatSync(err).size;
+/** `run -it --detach-keys`: start it, and be at it until it ends or the keys come; the exit status of the command. */
+export async function runAttached(spec: RunSpec, detachKeys: string): Promise<number> {
+  parseKeys(detachKeys);
+  let log: LogReader | undefined;
+  const { dir, state, status, ended } = await begin(spec, (made) => { log = new LogReader(made); });
+  if (status !== 0 || log === undefined) { discard(dir); return status; }
+  return beAt(state, log, { sigProxy: true, stdin: true, detachKeys }, () => ended);
+}
+
+function discard(dir: string): void {
+  const state = readState(dir);
+  if (state !== undefined) removeContainer(state);
+}
+
+/** Make its directory, and start it there. status: of launch; ended: the exit status of the process that stays. */
+async function begin(spec: RunSpec, made: (state: State) => void = () => undefined): Promise<{ readonly dir: string; readonly state: State; readonly status: number; readonly ended: Promise<number> }> {
+  const config: RunSpec = { ...spec, stdio: [-1, 1, 2] };
+  const { path: dir } = createDir(config, { detached: true, keep: spec.keep, config });
+  makeLogs(dir);
+  const state = readState(dir);
+  if (state === undefined) throw new Failure(`container ${spec.id} has just been removed`);
+  made(state);
+  let ended = Promise.resolve(0);
+  const status = await launch(spec.id, dir, (end) => { ended = end; });
+  return { dir, state, status, ended };
+}
+
+/** Start the process that stays; 0 once the first program runs, else the exit status that says why not, with its words on standard error. ending: its exit status. */
+export async function launch(id: string, dir: string, ending: (status: Promise<number>) => void = () => undefined): Promise<number> {
+  makeLogs(dir);
+  const [out, err] = LOGS.map((name) => openSync(join(dir, name), 'a+', 0o600)) as [number, number], begin = fstatSync(err).size;
   const child = spawn(process.execPath, [...process.execArgv, commandBundle, 'run-detached', id], { detached: true, stdio: ['ignore', out, err, 'pipe'] });
   closeSync(out);
-  closeSync(err);
+  const ended = new Promise<number>((done) => { child.on('exit', (code) => { done(code ?? EXIT_CARRICK); }); child.on('error', () => { done(EXIT_CARRICK); }); });
+  ending(ended);
   const started = await new Promise<boolean>((done) => {
     child.on('error', () => { done(false); });
     const report = child.stdio[REPORT_FD];
@@ -50,13 +78,14 @@ export async function launch(id: string, dir: string): Promise<number> {
     report?.on('error', () => { done(false); });
     report?.on('close', () => { done(false); });
   });
-  if (started) return 0;
-  const status = child.exitCode ?? await new Promise<number>((done) => { child.on('exit', (code) => { done(code ?? EXIT_CARRICK); }); child.on('error', () => { done(EXIT_CARRICK); }); });
-  try {
-    complain(readFileSync(join(dir, LOGS[1])).subarray(begin).toString('utf8'));
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) throw error; // --rm: the log has gone with the rest
+  const status = started ? 0 : await ended;
+  if (!started) {
+    // By its descriptor: with --rm the log has gone with the rest.
+    const said = Buffer.alloc(fstatSync(err).size - begin);
+    complain(said.subarray(0, readSync(err, said, 0, said.length, begin)).toString('utf8'));
   }
+  closeSync(err);
+  if (started) return 0;
   return status === 0 ? EXIT_CARRICK : status;
 }
 

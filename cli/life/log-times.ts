@@ -18,6 +18,9 @@ const RECORD_BYTES = 24;
 /** Shortest time between two looks, and so the precision of what is noted. ms. */
 const TICK_MS = 5;
 
+/** The files are there, empty or as they were. */
+export function makeLogs(dir: string): void { for (const name of [...LOGS, INDEX]) closeSync(openSync(join(dir, name), 'a', 0o600)); }
+
 /** Bytes of one of the files, [begin, end), that were written by `ms`. */
 export interface Piece { readonly stream: number; readonly begin: number; readonly end: number; readonly ms: number }
 

@@ -1,5 +1,5 @@
 /** `carrick logs`: what a container of `run -d` has written, and writes: its standard output to ours, its standard error to ours. */
-import { existsSync, watch, writeSync } from 'node:fs';
+import { type FSWatcher, existsSync, watch, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ControlReply } from '../../shared/control-wire.js';
 import { toText } from '../bytes.js';
@@ -124,7 +124,7 @@ export class LogReader {
   /** Show what is written until the container, which the client waits for, has ended, or the clock shows `lastMs`; what it said. */
   async follow(client: Client, lastMs = Infinity): Promise<ControlReply[]> {
     const show = (): void => { this.show(this.more().filter((p) => p.ms < lastMs + 1)); };
-    const watchers = LOGS.map((name) => watch(join(this.dir, name), show));
+    const watchers = LOGS.flatMap((name) => this.watched(join(this.dir, name), show));
     // What came before the watch began to watch.
     show();
     let timer: NodeJS.Timeout | undefined;
@@ -139,6 +139,16 @@ export class LogReader {
     for (const watcher of watchers) watcher.close();
     show();
     return replies ?? [];
+  }
+
+  /** Nothing to watch is no failure: with --rm the container's directory may be gone by now, and all that was written is in the open files. */
+  private watched(path: string, show: () => void): FSWatcher[] {
+    try {
+      return [watch(path, show)];
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+      return [];
+    }
   }
 
   close(): void { this.files.close(); }

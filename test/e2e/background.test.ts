@@ -5,6 +5,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { CARRICK, carrick, carrickCommand, eventually, Footprint, listing, pause, type Result, testEnv } from './harness.js';
+import { NO_TMUX, PROMPT, SHELL, Screen } from './screen.js';
 import { ownDir } from './servers.js';
 
 const amRoot = process.getuid?.() === 0;
@@ -88,6 +89,9 @@ for (const ordinary of [false, true]) {
       assert.ok(eventually(() => run('exec', 'host', 'cat', '/opt/out').out === '1 a b\n'));
       assert.match(run('exec', 'host', 'ps', 'ax').out, /sleep 4711/);
       assert.equal(run('exec', '-d', 'host', 'no-such-program').status, 127);
+      const missing = run('run', '-d', '--rm', 'host', '--', 'no-such-program');
+      assert.deepEqual([missing.status, missing.out], [127, '']);
+      assert.match(missing.err, /^carrick: no-such-program: command not found/);
       run('rm', '-f', 'host');
     });
 
@@ -186,4 +190,33 @@ test('run -dit: its terminal is attached to, left by the detach keys, and attach
   }
   assert.deepEqual(footprint.left(), []);
   assert.deepEqual(listing(join(footprint.home, 'containers')), []);
+});
+
+test('run -it --detach-keys: left by the keys it goes on, and is attached to; one that ends at once says all it said', { skip: NO_TMUX }, () => {
+  const footprint = new Footprint();
+  const started = (argv: readonly string[]): Screen => new Screen([...carrickCommand(false), ...argv], footprint.options);
+  const screens = [started(['run', '-it', '--rm', '--name', 'd', '--detach-keys', 'ctrl-p,ctrl-q', '-e', `PS1=${PROMPT}`, ...SHELL])];
+  try {
+    const [s] = screens as [Screen];
+    s.until(/^ready>/m);
+    assert.match(s.run('tty; stty size; mark=here'), /\/dev\/pts\/0\n30 100/);
+    s.press('C-p', 'C-q').until(/read escape sequence\n\(status 0\)/);
+    assert.match(carrick(['ps'], footprint.options).out, /Up .* d\n/);
+    const again = started(['attach', 'd']);
+    screens.push(again);
+    again.press('Enter').until(/ready>/);
+    again.line('echo mark=$mark').until(/^mark=here$/m);
+    again.line('exit 5').until(/\(status 5\)/);
+    const short = started(['run', '-it', '--rm', '--detach-keys', 'a,b', 'host', '--', 'sh', '-c', 'echo said; exit 3']);
+    screens.push(short);
+    short.until(/^said\n\(status 3\)/m);
+    const missing = started(['run', '-it', '--rm', '--detach-keys', 'a,b', 'host', '--', 'no-such-program']);
+    screens.push(missing);
+    missing.until(/command not found[^]*\(status 127\)/m);
+  } finally {
+    for (const s of screens) s.close();
+    carrick(['rm', '-f', 'd'], footprint.options);
+  }
+  for (const flags of [['-t'], ['-dit']]) assert.match(carrick(['run', '--rm', ...flags, '--detach-keys', 'a', 'host', '--', 'true'], footprint.options).err, /^carrick: --detach-keys are typed at a terminal: they need -it, and no -d\n$/);
+  assert.deepEqual(footprint.left(), []);
 });
