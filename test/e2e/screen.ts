@@ -14,7 +14,7 @@ export const NO_TMUX: string | false = existsSync('/usr/bin/tmux') ? false : 'no
 /** Longest wait for what must come; it only bounds a failure. ms. */
 const PATIENCE_MS = 20000;
 /** The prompt of SHELL. */
-const PROMPT = 'ready> ';
+export const PROMPT = 'ready> ';
 /** Arguments of carrick run, after the flags: an interactive bash without anybody's configuration. */
 export const SHELL: readonly string[] = ['host', '--', 'bash', '--norc', '--noprofile'];
 
