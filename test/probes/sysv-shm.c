@@ -176,6 +176,8 @@ int main(void)
 	say("max=%lu min=%lu mni=%lu seg=%lu all=%lu", si.shmmax, si.shmmin, si.shmmni, si.shmseg, si.shmall);
 	struct shm_info use;
 	VAL("used", shmctl(0, SHM_INFO, (void *)&use) >= 0 && use.used_ids >= 1);
+	OK("huge-odd", shmget(IPC_PRIVATE, 4096, 0600 | SHM_HUGETLB | 17 << 26));
+	OK("huge-much", shmget(IPC_PRIVATE, 1L << 40, 0600 | SHM_HUGETLB));
 	OK("bad-cmd", shmctl(id2, 77, NULL));
 	OK("negative", shmctl(-1, IPC_STAT, &ds));
 	OK("fault", shmctl(id2, IPC_STAT, (void *)8));

@@ -28,8 +28,8 @@ const v = host.scratchView;
  *
  * Errors, in Linux's order of checks:
  *   -EEXIST  it exists, IPC_CREAT and IPC_EXCL; -EINVAL it is smaller; -EACCES
- *   -ENOENT  it does not exist, no IPC_CREAT; -EINVAL size; -ENOSPC limits; -ENOMEM; SHM_HUGETLB: what the host says
- * Source: man-pages 6.9 shmget(2), ipc/shm.c. Deviations: SHM_HUGETLB asks for carrick's right to huge pages, not the caller's.
+ *   -ENOENT  it does not exist, no IPC_CREAT; -EINVAL size; -ENOSPC limits; -ENOMEM; SHM_HUGETLB: -EINVAL no such size of pages, -EPERM, -ENOMEM
+ * Source: man-pages 6.9 shmget(2), ipc/shm.c. Deviations: none.
  */
 function shmget(shms: Shms, f: Frame): number {
   const key = f.argInt(0), size = f.argU64(1), flags = f.argInt(2);

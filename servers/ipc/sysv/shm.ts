@@ -9,6 +9,7 @@
  * dtime. A removed segment (SHM_DEST) that nobody has attached goes: looked for when a user of it ends or detaches, and whenever it is asked for.
  * Sources: shmop(2), shmctl(2), shmget(2), ipc/shm.c behaviour.
  */
+import { Cap, capable, inGroup } from '../../../shared/creds.js';
 import { E } from '../../../shared/errno.js';
 import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
@@ -28,7 +29,7 @@ const HUGE_SHIFT = 26, HUGE_MASK = 0x3f;
 const F_ADD_SEALS = 1033, F_SEAL_SEAL = 1, F_SEAL_SHRINK = 2, F_SEAL_GROW = 4;
 const O_RDONLY = 0;
 /** Offsets in struct statx. */
-const STX_INO = 32, STX_BLOCKS = 48;
+const STX_BLKSIZE = 4, STX_INO = 32, STX_BLOCKS = 48;
 const NR_HOST_sysinfo = 99;
 
 export class Segment extends IpcPerm {
@@ -38,13 +39,11 @@ export class Segment extends IpcPerm {
   readonly cpid: number;
   /** tg rows. */
   readonly users = new Set<number>();
-  /** ino: of the memfd, on the host. */
-  constructor(f: Frame, key: number, flags: number, readonly size: number, readonly hostFd: number, readonly ino: number) {
+  /** size: as asked for; bytes: whole pages. ino: of the memfd, on the host. */
+  constructor(f: Frame, key: number, flags: number, readonly size: number, readonly bytes: number, readonly hostFd: number, readonly ino: number) {
     super(f, key, flags);
     this.cpid = L.tgTgid(f.tg);
   }
-
-  get bytes(): number { return Math.ceil(this.size / PAGE) * PAGE; }
 
   detached(pid: number): void {
     this.lpid = pid;
@@ -83,6 +82,15 @@ export function attachmentsOf(tg: number): Attachment[] {
   return typeof text === 'number' ? [] : attachmentsIn(text);
 }
 
+/** May the caller have huge pages? CAP_IPC_LOCK, or the group of /proc/sys/vm/hugetlb_shm_group. */
+function mayHuge(f: Frame): boolean {
+  const group = host.readSmallFile(host.AT_FDCWD, '/proc/sys/vm/hugetlb_shm_group');
+  return capable(f.task, Cap.IPC_LOCK) || inGroup(L.taskCred(f.task), typeof group === 'string' ? Number(group) : 0);
+}
+
+/** Bytes of a page of a huge memfd: st_blksize. */
+const hugeUnit = (fd: number): number => (host.statx(fd, '', host.AT_EMPTY_PATH) < 0 ? PAGE : host.scratchView.getUint32(host.STRUCT + STX_BLKSIZE, true));
+
 /** Pages of the machine and its swap: what Linux gives at most to a segment that is accounted for. */
 function machineBytes(): number {
   if (native.sys(NR_HOST_sysinfo, 0b1, host.STRUCT) < 0) return Infinity;
@@ -108,12 +116,19 @@ export class Shms {
     const huge = (flags & SHM_HUGETLB) !== 0;
     if ((flags & SHM_NORESERVE) === 0 && !huge && size > machineBytes()) return -E.ENOMEM;
     const fd = host.memfdCreate(`sysv-${(key >>> 0).toString(16).padStart(8, '0')}-${id}`, MFD_ALLOW_SEALING | (huge ? MFD_HUGETLB | ((flags >>> HUGE_SHIFT) & HUGE_MASK) << HUGE_SHIFT : 0));
+    // No such size of huge pages.
+    if (huge && fd === -E.ENODEV) return -E.EINVAL;
     if (fd < 0) return fd === -E.EMFILE ? -E.ENOSPC : fd;
-    let r = host.ftruncate(fd, pages * PAGE);
+    if (huge && !mayHuge(f)) { host.close(fd); return -E.EPERM; }
+    const unit = huge ? hugeUnit(fd) : PAGE;
+    const bytes = Math.ceil(size / unit) * unit;
+    let r = host.ftruncate(fd, bytes);
+    // Linux reserves huge pages when the segment is made, the host those of a memfd when it is mapped.
+    if (r >= 0 && huge && host.fallocate(fd, 0, 0, bytes) < 0) r = -E.ENOMEM;
     if (r >= 0) r = host.fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW);
     if (r >= 0) r = host.statx(fd, '', host.AT_EMPTY_PATH);
     if (r < 0) { host.close(fd); return r === -E.EFBIG ? -E.ENOMEM : r; }
-    const seg = new Segment(f, key, flags, size, fd, host.scratchView.getUint32(host.STRUCT + STX_INO, true));
+    const seg = new Segment(f, key, flags, size, bytes, fd, host.scratchView.getUint32(host.STRUCT + STX_INO, true));
     this.ids.add(seg);
     this.pages += pages;
     return seg;
@@ -180,7 +195,7 @@ export class Shms {
 
   private destroy(seg: Segment): void {
     this.ids.remove(seg);
-    this.pages -= seg.bytes / PAGE;
+    this.pages -= Math.ceil(seg.size / PAGE);
     host.close(seg.hostFd);
   }
 
