@@ -68,8 +68,6 @@ export interface Embryo {
   armed: boolean;
   /** It has what it inherits. */
   filled: boolean;
-  /** Of a fork spare: which of the pctx's. */
-  readonly place: number;
   /** Its own commit, taken before its parent's NR_CLONE_BEGIN, which was posted earlier: two slots that are watched have no order. */
   early?: Frame;
 }
@@ -131,9 +129,6 @@ function makerOf(e: Embryo): number {
   return L.tgState(tg) !== TgState.FREE && L.taskTg(task) === tg && L.taskState(task) === TaskState.RUNNING ? task : 0;
 }
 
-/** Where in the pctx a spare's number is while it is armed. */
-export function spareWord(e: Embryo): number { return e.proc === undefined ? L.PCTX_SPARE_THREAD : L.PCTX_SPARE_FORK + 4 * e.place; }
-
 /** May the process have a child that is not known yet? */
 export function expecting(p: Proc): boolean {
   for (const e of embryos.values()) if (e.proc !== undefined && e.filled && e.parent === p) return true;
@@ -184,7 +179,7 @@ export function allocChild(k: Kernel, creator: Proc, shared: Mm | undefined, slo
     return -E.EAGAIN;
   }
   const ctlNeed = bindPlace(creator, proc, task, shared === undefined ? slot : -1);
-  if (ctlNeed < 0) { undo(k, { task, proc, creator, parent: creator, parentTask: 0, flags: 0, pidfdAddr: 0, token: -1, armed: false, filled: false, place: 0 }); return ctlNeed; }
+  if (ctlNeed < 0) { undo(k, { task, proc, creator, parent: creator, parentTask: 0, flags: 0, pidfdAddr: 0, token: -1, armed: false, filled: false }); return ctlNeed; }
   L.setTgLeader(proc.tg, task);
   return { proc, task, ctlNeed };
 }
@@ -307,6 +302,8 @@ export function begin(k: Kernel, f: Frame): number {
   const e = embryos.get(f.argU32(0));
   if (e?.proc === undefined || e.parentTask !== 0 || e.creator.tg !== f.tg || !e.armed || e.filled) return -E.EINVAL;
   fill(k, e, f.task, SIGCHLD);
+  e.creator.spareFork = undefined;
+  k.onBegin(e.creator, f.task);
   if (e.early !== undefined) k.ep.wake(e.early); else native.expectSlot(L.taskSlot(e.task));
   return 0;
 }
@@ -344,8 +341,7 @@ export function countSpare(k: Kernel, e: Embryo, n: number): void {
 /** A spare is one no more. */
 function forgetSpare(k: Kernel, e: Embryo): void {
   if (e.armed) countSpare(k, e, -1);
-  const { spareForks } = e.creator;
-  if (spareForks.includes(e)) spareForks.splice(spareForks.indexOf(e), 1);
+  if (e.creator.spareFork === e) e.creator.spareFork = undefined;
   if (e.creator.spareThread === e) e.creator.spareThread = undefined;
 }
 

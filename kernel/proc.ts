@@ -89,8 +89,8 @@ export class Proc {
   /** It has ended for its parent before it has for the host: what is to be done then. */
   remains: (() => void) | undefined;
   personality = 0;
-  /** Fork children and a thread that are prepared for it, in its pctx (armed) or not; see spares.ts. */
-  readonly spareForks: Embryo[] = [];
+  /** A fork child and a thread that are prepared for it, in its pctx (armed) or not; see spares.ts. */
+  spareFork: Embryo | undefined;
   spareThread: Embryo | undefined;
   /** carrick's end of its control socket; native owns it once bound. */
   ctl = -1;
@@ -124,6 +124,8 @@ export class Kernel {
   onOrphans: (p: Proc, heir: Proc) => void = () => undefined;
   /** Told when a child has been committed, before its parent is. Set by spares. */
   onBirth: (e: Embryo, task: number) => void = () => undefined;
+  /** Told when a process makes the host's clone for a fork spare. Set by spares. */
+  onBegin: (p: Proc, task: number) => void = () => undefined;
   /** Told when RLIMIT_NPROC, or the user that it counts for, has changed. Set by spares. */
   onNproc: (tg: number) => void = () => undefined;
 

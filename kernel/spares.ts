@@ -4,8 +4,8 @@
  *   a process has forked, or made a thread ─► a spare is made ─► its number is stored in the pctx (armed)
  *   the stub takes it (exchange with 0), says so if it is a fork child (NR_CLONE_BEGIN), makes the host clone; the commit comes as for any other embryo ─► the next spare is made
  *
- * Made when a child has been committed, so a process that makes none never has one; a fork child when nobody waits for an answer. One of each kind per process, two fork children once
- * a spare has been used.
+ * Made when a child has been committed, so a process that makes none never has one; a fork child when nobody waits for an answer, and the next while the host makes the clone for which the last was
+ * taken. One of each kind per process, besides a fork child that is on its way.
  *
  * A taken spare cannot be refused, so what may refuse a clone is settled before. RLIMIT_NPROC: tasks and spares together stay below the limit; whoever finds
  * that they do not takes the spares back first (reclaimSpares), and a new limit or user takes back those of the process. A fork spare is
@@ -19,13 +19,11 @@ import { filesAlloc } from '../shared/fdtable.js';
 import * as L from '../shared/gen/layout.js';
 import { native } from '../shared/native.js';
 import { TgState } from '../shared/tasks.js';
-import { Clone, type Embryo, addEmbryo, allocChild, allocThread, countSpare, spareWord } from './embryos.js';
+import { Clone, type Embryo, addEmbryo, allocChild, allocThread, countSpare } from './embryos.js';
 import type { Kernel, Proc } from './proc.js';
 
 export const RLIMIT_NPROC = 6;
 const THREAD_FLAGS = Clone.VM | Clone.FS | Clone.FILES | Clone.SIGHAND | Clone.THREAD;
-/** Fork spares of a process that has used one: it may fork again before the next is ready. */
-const FORKS_MAX = 2;
 /** Most spares at a time, so that they never are what fills the tables. */
 const SPARES_MAX = L.TG_ROWS / 8;
 
@@ -44,23 +42,22 @@ export function nprocFull(k: Kernel, task: number): boolean {
 
 const swap = (p: Proc, off: number, value: number): number => native.pctxSwap(p.mm.area, L.tgPctx(p.tg), off, value);
 
-/** The stub shall not take it. Counted as long as it could still be taken, or has been. */
-function disarm(k: Kernel, p: Proc, e: Embryo): void {
-  if (!e.armed || swap(p, spareWord(e), 0) !== e.task) return;
+/** The stub shall not take them. Counted as long as one could still be taken, or has been. */
+function disarm(k: Kernel, p: Proc, off: number): void {
+  const e = off === L.PCTX_SPARE_FORK ? p.spareFork : p.spareThread;
+  if (e === undefined || !e.armed || swap(p, off, 0) !== e.task) return;
   countSpare(k, e, -1);
 }
 
-function arm(k: Kernel, p: Proc, e: Embryo): void {
+function arm(k: Kernel, p: Proc, e: Embryo, off: number): void {
   countSpare(k, e, 1);
-  swap(p, spareWord(e), e.task);
+  swap(p, off, e.task);
 }
-
-function disarmForks(k: Kernel, p: Proc): void { for (const e of p.spareForks) disarm(k, p, e); }
 
 /** Take back what is armed for a process. */
 function disarmAll(k: Kernel, p: Proc): void {
-  disarmForks(k, p);
-  if (p.spareThread !== undefined) disarm(k, p, p.spareThread);
+  disarm(k, p, L.PCTX_SPARE_FORK);
+  disarm(k, p, L.PCTX_SPARE_THREAD);
 }
 
 /** Take back every spare that was not taken yet. */
@@ -69,32 +66,35 @@ function reclaimSpares(k: Kernel): void {
   for (const p of k.byPid.values()) if (L.tgState(p.tg) === TgState.RUNNING) disarmAll(k, p);
 }
 
-/** One fork spare more, up to `most`, or one armed again. */
-function prepareFork(k: Kernel, p: Proc, parentTask: number, most: number): void {
+/** A fork spare, unless there is one that was not taken; or one armed again. */
+function prepareFork(k: Kernel, p: Proc, parentTask: number): void {
   if (L.tgState(p.tg) !== TgState.RUNNING || k.procs[p.tg] !== p || L.tgNtasks(p.tg) !== 1 || p.mm.users !== 1) return;
   const task = L.tgLeader(p.tg);
   if (task !== parentTask || k.spares >= SPARES_MAX || !roomFor(k, task, k.spares + 1)) return;
   const slot = L.taskSlot(task) % L.SLOT_MAX;
-  for (const e of p.spareForks) if (!e.armed && L.taskSlot(e.task) % L.SLOT_MAX === slot) { arm(k, p, e); return; }
-  if (p.spareForks.length >= most) return;
+  const e = p.spareFork;
+  if (e !== undefined) {
+    if (!e.armed && L.taskSlot(e.task) % L.SLOT_MAX === slot) arm(k, p, e, L.PCTX_SPARE_FORK);
+    return;
+  }
   const files = filesAlloc();
   if (files === 0) return;
   const child = allocChild(k, p, undefined, slot);
   if (typeof child === 'number') { L.clearFiles(files); return; }
   L.setTaskFiles(child.task, files);
-  const fresh: Embryo = { task: child.task, proc: child.proc, creator: p, parent: p, parentTask: 0, flags: 0, pidfdAddr: 0, token: -1, armed: false, filled: false, place: p.spareForks.some((e) => e.place === 0) ? 1 : 0 };
+  const fresh: Embryo = { task: child.task, proc: child.proc, creator: p, parent: p, parentTask: 0, flags: 0, pidfdAddr: 0, token: -1, armed: false, filled: false };
   if (!addEmbryo(k, fresh)) return;
-  p.spareForks.push(fresh);
+  p.spareFork = fresh;
   const { area } = p.mm;
   native.pctxStore(area, L.tgPctx(p.tg), L.PCTX_SPARE_SLOT, slot);
-  native.pctxStore(area, L.tgPctx(p.tg), L.PCTX_SPARE_CTL + 4 * fresh.place, child.ctlNeed);
-  arm(k, p, fresh);
+  native.pctxStore(area, L.tgPctx(p.tg), L.PCTX_SPARE_CTL, child.ctlNeed);
+  arm(k, p, fresh, L.PCTX_SPARE_FORK);
 }
 
 function prepareThread(k: Kernel, p: Proc, parentTask: number): void {
   if (k.spares >= SPARES_MAX || !roomFor(k, parentTask, k.spares + 1)) return;
   if (p.spareThread !== undefined) {
-    if (!p.spareThread.armed) arm(k, p, p.spareThread);
+    if (!p.spareThread.armed) arm(k, p, p.spareThread, L.PCTX_SPARE_THREAD);
     return;
   }
   const { area } = p.mm;
@@ -104,11 +104,11 @@ function prepareThread(k: Kernel, p: Proc, parentTask: number): void {
   native.slotStore(L.taskSlot(task), L.SLOT_PCTX, pctx);
   // Its maker does not wait for the commit; it waits before its first request.
   native.slotStore(L.taskSlot(task), L.SLOT_BORN, 0);
-  const fresh: Embryo = { task, proc: undefined, creator: p, parent: p, parentTask: 0, flags: THREAD_FLAGS, pidfdAddr: 0, token: -1, armed: false, filled: false, place: 0 };
+  const fresh: Embryo = { task, proc: undefined, creator: p, parent: p, parentTask: 0, flags: THREAD_FLAGS, pidfdAddr: 0, token: -1, armed: false, filled: false };
   addEmbryo(k, fresh);
   p.spareThread = fresh;
   native.pctxStore(area, pctx, L.PCTX_SPARE_THREAD_SLOT, L.taskSlot(task) % L.SLOT_MAX);
-  arm(k, p, fresh);
+  arm(k, p, fresh, L.PCTX_SPARE_THREAD);
 }
 
 /** A child that thread `task` has made has been committed: prepare the next of its kind. */
@@ -116,15 +116,15 @@ function onBirth(k: Kernel, e: Embryo, task: number): void {
   if (L.metaTrace(1) !== 0 || L.metaNofast(1) !== 0) return;
   const p = e.creator;
   if (e.proc === undefined) {
-    disarmForks(k, p);
+    disarm(k, p, L.PCTX_SPARE_FORK);
     prepareThread(k, p, task);
   } else if ((e.flags & (Clone.VM | Clone.FILES | Clone.FS | Clone.PARENT)) === 0) {
-    k.ep.whenIdle(() => { prepareFork(k, p, task, 1); });
-    if (e.parentTask === 0) k.ep.whenIdle(() => { prepareFork(k, p, task, FORKS_MAX); });
+    k.ep.whenIdle(() => { prepareFork(k, p, task); });
   }
 }
 
 export function installSpares(k: Kernel): void {
   k.onBirth = (e, task): void => { onBirth(k, e, task); };
+  k.onBegin = (p, task): void => { k.ep.later(() => { prepareFork(k, p, task); }); };
   k.onNproc = (tg): void => { disarmAll(k, k.procOf(tg)); };
 }

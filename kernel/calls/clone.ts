@@ -133,7 +133,7 @@ function makeThread(k: Kernel, f: Frame, a: CloneArgs): number {
   const p = k.procOf(f.tg);
   const task = allocThread(k, f.tg, p.mm.area);
   if (task === 0) return -E.EAGAIN;
-  const e: Embryo = { task, proc: undefined, parent: p, parentTask: f.task, flags: a.flags, pidfdAddr: 0, creator: p, token: -1, armed: false, filled: false, place: 0 };
+  const e: Embryo = { task, proc: undefined, parent: p, parentTask: f.task, flags: a.flags, pidfdAddr: 0, creator: p, token: -1, armed: false, filled: false };
   if (!fill(k, e, f.task, 0)) { undo(k, e); return -E.EAGAIN; }
   native.slotStore(L.taskSlot(task), L.SLOT_PCTX, L.tgPctx(f.tg));
   addEmbryo(k, e);
@@ -148,7 +148,7 @@ function makeProcess(k: Kernel, f: Frame, a: CloneArgs): number {
   const { proc, task, ctlNeed } = child;
   const parent = (a.flags & Clone.PARENT) !== 0 ? caller.parent ?? caller : caller;
   const exitSignal = (a.flags & Clone.PARENT) !== 0 ? L.tgExitSignal(caller.tg) : a.exitSignal;
-  const e: Embryo = { task, proc, parent, parentTask: f.task, flags: a.flags, pidfdAddr: a.pidfdAddr, creator: caller, token: -1, armed: false, filled: false, place: 0 };
+  const e: Embryo = { task, proc, parent, parentTask: f.task, flags: a.flags, pidfdAddr: a.pidfdAddr, creator: caller, token: -1, armed: false, filled: false };
   if (!fill(k, e, f.task, exitSignal)) { undo(k, e); return -E.ENOMEM; }
   if (!addEmbryo(k, e)) return -E.EAGAIN;
   f.setCtlNeed(ctlNeed);

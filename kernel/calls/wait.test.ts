@@ -120,7 +120,7 @@ test('a child that is on its way keeps wait from saying ECHILD, its maker and wh
   const middle = addProc(w, { pid: 5, parent: init });
   const proc = w.k.allocProc(new Mm(1));
   assert.ok(proc);
-  const e = { task: w.k.allocTask(proc.tg), proc, creator: middle, parent: middle, parentTask: L.tgLeader(middle.tg), flags: 0, pidfdAddr: 0, token: -1, armed: false, filled: true, place: 0 };
+  const e = { task: w.k.allocTask(proc.tg), proc, creator: middle, parent: middle, parentTask: L.tgLeader(middle.tg), flags: 0, pidfdAddr: 0, token: -1, armed: false, filled: true };
   assert.ok(addEmbryo(w.k, e));
   assert.equal(wait4(middle, -1, 0).ret, Ret.BLOCKED);
   w.k.onOrphans = adoptEmbryos;

@@ -352,10 +352,8 @@ static bool take_spare(struct task *t, const struct clone_req *q, struct carrick
 		p->slot = t->index;
 		p->new_area = NEW_AREA;
 		p->exit_signal = SIGCHLD;
-		for (u32 i = 0; i < sizeof(px->spare_fork) / 4 && p->embryo == 0; i++) {
-			p->embryo = __atomic_exchange_n(&px->spare_fork[i], 0, __ATOMIC_SEQ_CST);
-			*ctl_need = px->spare_ctl[i];
-		}
+		p->embryo = __atomic_exchange_n(&px->spare_fork, 0, __ATOMIC_SEQ_CST);
+		*ctl_need = px->spare_ctl;
 		/* It inherits what there is now; the kernel does that while the host clones. */
 		if (p->embryo != 0)
 			post_later(t, CARRICK_SRV_KERNEL, CARRICK_NR_CLONE_BEGIN, p->embryo, 0, OWING_REPLY);

@@ -325,12 +325,12 @@ struct carrick_pctx {
 	uint32_t rw_fixups;
 	/* Per RW_* reason: sites, for RW_NOT_TEXT and RW_FULL calls. @atomic. Writer: stub. */
 	uint32_t rw_declined[6];
-	/* Embryos of fork children that are prepared in advance, 0 = none. @atomic: taken by exchange with 0. Writers: kernel, stub. */
-	uint32_t spare_fork[2];
-	/* Their slot index: only the task in the same slot of the parent may take it. Writer: kernel, before spare_fork. */
+	/* Embryo of a fork child that is prepared in advance, 0 = none. @atomic: taken by exchange with 0. Writers: kernel, stub. */
+	uint32_t spare_fork;
+	/* Its slot index: only the task in the same slot of the parent may take it. Writer: kernel, before spare_fork. */
 	uint32_t spare_slot;
-	/* The control message that brings the area and control socket of each. Writer: kernel, before spare_fork. */
-	uint32_t spare_ctl[2];
+	/* The control message that brings its area and control socket. Writer: kernel, before spare_fork; the next not before NR_CLONE_BEGIN of this one. */
+	uint32_t spare_ctl;
 	/* Embryo of a thread that is prepared in advance, 0 = none. @atomic, as spare_fork. */
 	uint32_t spare_thread;
 	/* Its slot index. Writer: kernel, before spare_thread. */
@@ -385,7 +385,7 @@ struct carrick_pctx {
 	uint32_t auxv_len;
 	/* 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. */
 	uint32_t exit_word;
-	uint8_t tail_[1472];
+	uint8_t tail_[1480];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_pctx) == 8192, "pctx");
 _Static_assert(offsetof(struct carrick_pctx, tgid) == 0, "pctx.tgid");
@@ -401,35 +401,35 @@ _Static_assert(offsetof(struct carrick_pctx, rw_sites) == 48, "pctx.rw_sites");
 _Static_assert(offsetof(struct carrick_pctx, rw_fixups) == 52, "pctx.rw_fixups");
 _Static_assert(offsetof(struct carrick_pctx, rw_declined) == 56, "pctx.rw_declined");
 _Static_assert(offsetof(struct carrick_pctx, spare_fork) == 80, "pctx.spare_fork");
-_Static_assert(offsetof(struct carrick_pctx, spare_slot) == 88, "pctx.spare_slot");
-_Static_assert(offsetof(struct carrick_pctx, spare_ctl) == 92, "pctx.spare_ctl");
-_Static_assert(offsetof(struct carrick_pctx, spare_thread) == 100, "pctx.spare_thread");
-_Static_assert(offsetof(struct carrick_pctx, spare_thread_slot) == 104, "pctx.spare_thread_slot");
-_Static_assert(offsetof(struct carrick_pctx, limits_seq) == 108, "pctx.limits_seq");
-_Static_assert(offsetof(struct carrick_pctx, ids_seq) == 112, "pctx.ids_seq");
-_Static_assert(offsetof(struct carrick_pctx, uid) == 116, "pctx.uid");
-_Static_assert(offsetof(struct carrick_pctx, euid) == 120, "pctx.euid");
-_Static_assert(offsetof(struct carrick_pctx, gid) == 124, "pctx.gid");
-_Static_assert(offsetof(struct carrick_pctx, egid) == 128, "pctx.egid");
-_Static_assert(offsetof(struct carrick_pctx, suid) == 132, "pctx.suid");
-_Static_assert(offsetof(struct carrick_pctx, sgid) == 136, "pctx.sgid");
-_Static_assert(offsetof(struct carrick_pctx, ngroups) == 140, "pctx.ngroups");
-_Static_assert(offsetof(struct carrick_pctx, groups) == 144, "pctx.groups");
-_Static_assert(offsetof(struct carrick_pctx, pgid) == 272, "pctx.pgid");
-_Static_assert(offsetof(struct carrick_pctx, sid) == 276, "pctx.sid");
-_Static_assert(offsetof(struct carrick_pctx, rlim) == 280, "pctx.rlim");
-_Static_assert(offsetof(struct carrick_pctx, sa_handler) == 536, "pctx.sa_handler");
-_Static_assert(offsetof(struct carrick_pctx, sa_flags) == 1048, "pctx.sa_flags");
-_Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1560, "pctx.sa_restorer");
-_Static_assert(offsetof(struct carrick_pctx, sa_mask) == 2072, "pctx.sa_mask");
-_Static_assert(offsetof(struct carrick_pctx, rw_after) == 2584, "pctx.rw_after");
-_Static_assert(offsetof(struct carrick_pctx, umask) == 2588, "pctx.umask");
-_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2592, "pctx.fdhint");
-_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6688, "pctx.brk_start");
-_Static_assert(offsetof(struct carrick_pctx, brk) == 6696, "pctx.brk");
-_Static_assert(offsetof(struct carrick_pctx, auxv) == 6704, "pctx.auxv");
-_Static_assert(offsetof(struct carrick_pctx, auxv_len) == 6712, "pctx.auxv_len");
-_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6716, "pctx.exit_word");
+_Static_assert(offsetof(struct carrick_pctx, spare_slot) == 84, "pctx.spare_slot");
+_Static_assert(offsetof(struct carrick_pctx, spare_ctl) == 88, "pctx.spare_ctl");
+_Static_assert(offsetof(struct carrick_pctx, spare_thread) == 92, "pctx.spare_thread");
+_Static_assert(offsetof(struct carrick_pctx, spare_thread_slot) == 96, "pctx.spare_thread_slot");
+_Static_assert(offsetof(struct carrick_pctx, limits_seq) == 100, "pctx.limits_seq");
+_Static_assert(offsetof(struct carrick_pctx, ids_seq) == 104, "pctx.ids_seq");
+_Static_assert(offsetof(struct carrick_pctx, uid) == 108, "pctx.uid");
+_Static_assert(offsetof(struct carrick_pctx, euid) == 112, "pctx.euid");
+_Static_assert(offsetof(struct carrick_pctx, gid) == 116, "pctx.gid");
+_Static_assert(offsetof(struct carrick_pctx, egid) == 120, "pctx.egid");
+_Static_assert(offsetof(struct carrick_pctx, suid) == 124, "pctx.suid");
+_Static_assert(offsetof(struct carrick_pctx, sgid) == 128, "pctx.sgid");
+_Static_assert(offsetof(struct carrick_pctx, ngroups) == 132, "pctx.ngroups");
+_Static_assert(offsetof(struct carrick_pctx, groups) == 136, "pctx.groups");
+_Static_assert(offsetof(struct carrick_pctx, pgid) == 264, "pctx.pgid");
+_Static_assert(offsetof(struct carrick_pctx, sid) == 268, "pctx.sid");
+_Static_assert(offsetof(struct carrick_pctx, rlim) == 272, "pctx.rlim");
+_Static_assert(offsetof(struct carrick_pctx, sa_handler) == 528, "pctx.sa_handler");
+_Static_assert(offsetof(struct carrick_pctx, sa_flags) == 1040, "pctx.sa_flags");
+_Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1552, "pctx.sa_restorer");
+_Static_assert(offsetof(struct carrick_pctx, sa_mask) == 2064, "pctx.sa_mask");
+_Static_assert(offsetof(struct carrick_pctx, rw_after) == 2576, "pctx.rw_after");
+_Static_assert(offsetof(struct carrick_pctx, umask) == 2580, "pctx.umask");
+_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2584, "pctx.fdhint");
+_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6680, "pctx.brk_start");
+_Static_assert(offsetof(struct carrick_pctx, brk) == 6688, "pctx.brk");
+_Static_assert(offsetof(struct carrick_pctx, auxv) == 6696, "pctx.auxv");
+_Static_assert(offsetof(struct carrick_pctx, auxv_len) == 6704, "pctx.auxv_len");
+_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6708, "pctx.exit_word");
 /* How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. */
 struct carrick_plan {
 	/* PLAN_MAGIC 0x4e414c50. */

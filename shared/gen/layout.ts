@@ -258,66 +258,66 @@ export const PCTX_RW_SITES = 48;
 export const PCTX_RW_FIXUPS = 52;
 /** Per RW_* reason: sites, for RW_NOT_TEXT and RW_FULL calls. @atomic. Writer: stub. (u32[6]) */
 export const PCTX_RW_DECLINED = 56;
-/** Embryos of fork children that are prepared in advance, 0 = none. @atomic: taken by exchange with 0. Writers: kernel, stub. (u32[2]) */
+/** Embryo of a fork child that is prepared in advance, 0 = none. @atomic: taken by exchange with 0. Writers: kernel, stub. (u32) */
 export const PCTX_SPARE_FORK = 80;
-/** Their slot index: only the task in the same slot of the parent may take it. Writer: kernel, before spare_fork. (u32) */
-export const PCTX_SPARE_SLOT = 88;
-/** The control message that brings the area and control socket of each. Writer: kernel, before spare_fork. (u32[2]) */
-export const PCTX_SPARE_CTL = 92;
+/** Its slot index: only the task in the same slot of the parent may take it. Writer: kernel, before spare_fork. (u32) */
+export const PCTX_SPARE_SLOT = 84;
+/** The control message that brings its area and control socket. Writer: kernel, before spare_fork; the next not before NR_CLONE_BEGIN of this one. (u32) */
+export const PCTX_SPARE_CTL = 88;
 /** Embryo of a thread that is prepared in advance, 0 = none. @atomic, as spare_fork. (u32) */
-export const PCTX_SPARE_THREAD = 100;
+export const PCTX_SPARE_THREAD = 92;
 /** Its slot index. Writer: kernel, before spare_thread. (u32) */
-export const PCTX_SPARE_THREAD_SLOT = 104;
+export const PCTX_SPARE_THREAD_SLOT = 96;
 /** Even and not 0: rlim holds. Odd: it is being written. Writer: kernel. (u32) */
-export const PCTX_LIMITS_SEQ = 108;
+export const PCTX_LIMITS_SEQ = 100;
 /** The same of uid to groups: the credentials with which the program or the process began. The stub knows of later changes, which are its tasks' own. (u32) */
-export const PCTX_IDS_SEQ = 112;
+export const PCTX_IDS_SEQ = 104;
 /** Writer: kernel. Reader: stub. (u32) */
-export const PCTX_UID = 116;
+export const PCTX_UID = 108;
 /** Writer: kernel. (u32) */
-export const PCTX_EUID = 120;
+export const PCTX_EUID = 112;
 /** Writer: kernel. (u32) */
-export const PCTX_GID = 124;
+export const PCTX_GID = 116;
 /** Writer: kernel. (u32) */
-export const PCTX_EGID = 128;
+export const PCTX_EGID = 120;
 /** Writer: kernel. (u32) */
-export const PCTX_SUID = 132;
+export const PCTX_SUID = 124;
 /** Writer: kernel. (u32) */
-export const PCTX_SGID = 136;
+export const PCTX_SGID = 128;
 /** Supplementary groups. Writer: kernel. (u32) */
-export const PCTX_NGROUPS = 140;
+export const PCTX_NGROUPS = 132;
 /** The groups. Writer: kernel. (u32[32]) */
-export const PCTX_GROUPS = 144;
+export const PCTX_GROUPS = 136;
 /** Process group, plus 1; as ppid. (u32) */
-export const PCTX_PGID = 272;
+export const PCTX_PGID = 264;
 /** Session, plus 1; as ppid. (u32) */
-export const PCTX_SID = 276;
+export const PCTX_SID = 268;
 /** Soft and hard limit of each RLIMIT_*, bytes and the like, ~0 = none. Writer: kernel. (u64[32]) */
-export const PCTX_RLIM = 280;
+export const PCTX_RLIM = 272;
 /** Disposition of signal i-1: SIG_DFL 0, SIG_IGN 1 or address. Writer: stub. (u64[64]) */
-export const PCTX_SA_HANDLER = 536;
+export const PCTX_SA_HANDLER = 528;
 /** SA_*. Writer: stub. (u64[64]) */
-export const PCTX_SA_FLAGS = 1048;
+export const PCTX_SA_FLAGS = 1040;
 /** Guest restorer. Writer: stub. (u64[64]) */
-export const PCTX_SA_RESTORER = 1560;
+export const PCTX_SA_RESTORER = 1552;
 /** Mask while the handler runs. Writer: stub. (u64[64]) */
-export const PCTX_SA_MASK = 2072;
+export const PCTX_SA_MASK = 2064;
 /** Traps of a call site before it is rewritten; 0 = never. Among what children and new programs inherit. Writer: kernel, of a first process. Reader: stub. (u32) */
-export const PCTX_RW_AFTER = 2584;
+export const PCTX_RW_AFTER = 2576;
 /** UMASK_OWN | the umask of the process; 0 = it is shared in a way of its own, and vfs has it (servers/vfs/umask.ts). Inherited like what is above. @atomic. Writers: kernel, of a first process; stub; vfs, which takes it by exchange with 0. (u32) */
-export const PCTX_UMASK = 2588;
+export const PCTX_UMASK = 2580;
 /** Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never. (u8[4096]) */
-export const PCTX_FDHINT = 2592;
+export const PCTX_FDHINT = 2584;
 /** Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps. (u64) */
-export const PCTX_BRK_START = 6688;
+export const PCTX_BRK_START = 6680;
 /** The break. Writer: stub. (u64) */
-export const PCTX_BRK = 6696;
+export const PCTX_BRK = 6688;
 /** Where the stub keeps the auxiliary vector that the program began with. Writer: stub. Reader: vfs, for /proc/PID/auxv. (u64) */
-export const PCTX_AUXV = 6704;
+export const PCTX_AUXV = 6696;
 /** Its bytes, with AT_NULL. Writer: stub. (u32) */
-export const PCTX_AUXV_LEN = 6712;
+export const PCTX_AUXV_LEN = 6704;
 /** 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. (u32) */
-export const PCTX_EXIT_WORD = 6716;
+export const PCTX_EXIT_WORD = 6708;
 /** How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. Bytes. */
 export const PLAN_SIZE = 1024;
 /** PLAN_MAGIC 0x4e414c50. (u32) */
