@@ -332,7 +332,7 @@ export class Launch {
     tellIds(p.tg, this.task);
     const r = writePlan(p.mm.area, {
       first: true, slot: L.taskSlot(this.task) & (L.SLOT_MAX - 1), sigmaskLo: 0, sigmaskHi: 0, program: images.program, interpreter: images.interpreter,
-      argv: x.argv, envp: x.envp, execfn: x.filename, comm: x.comm, stackLimit: L.tgRlimCur(p.tg, RLIMIT_STACK), ids: auxIds(creds.row, creds.secure),
+      argv: x.argv, envp: x.envp, execfn: x.filename, comm: x.comm, exePath: x.exePath, exeName: x.exeName, stackLimit: L.tgRlimCur(p.tg, RLIMIT_STACK), ids: auxIds(creds.row, creds.secure),
     });
     if (r < 0) { this.execFailed(r); return; }
     this.spawn(p, x);

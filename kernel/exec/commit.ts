@@ -102,7 +102,7 @@ export function commitExec(k: Kernel, f: Frame, x: Exec): number {
   if (creds.row === 0) { undo(mm, x); return -E.ENOMEM; }
   const r = writePlan(area, {
     first: false, slot, sigmaskLo: native.slotLoad(f.slot, L.SLOT_SIGMASK), sigmaskHi: native.slotLoad(f.slot, L.SLOT_SIGMASK + 4),
-    program: images.program, interpreter: images.interpreter, argv: x.argv, envp: x.envp, execfn: x.filename, comm: x.comm,
+    program: images.program, interpreter: images.interpreter, argv: x.argv, envp: x.envp, execfn: x.filename, comm: x.comm, exePath: x.exePath, exeName: x.exeName,
     stackLimit: L.tgRlimCur(p.tg, RLIMIT_STACK), ids: auxIds(creds.row, creds.secure),
   });
   if (r < 0) { k.creds.unref(creds.row); undo(mm, x); return r; }

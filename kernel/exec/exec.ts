@@ -127,8 +127,9 @@ export class Exec {
   uid = 0;
   gid = 0;
   exe = 0;
-  /** Its absolute path in the container. */
+  /** Its absolute path in the container, and while which cells have which values /proc/self/exe leads there (cell 0 = not known). */
   exePath = '';
+  readonly exeName = { gen: 0, cell: 0, value: 0 };
   /** bprm->filename: AT_EXECFN, and the task's name by its last component. */
   readonly filename: string;
   comm: string;
@@ -254,6 +255,9 @@ export class Exec {
     this.gid = m.w[5] as number;
     this.exe = m.w[6] as number;
     this.exePath = m.text;
+    this.exeName.gen = m.w[7] as number;
+    this.exeName.cell = m.w[8] as number;
+    this.exeName.value = m.w[9] as number;
     if (this.depth === 0 && this.req.fd >= 0 && this.req.path === '') this.comm = m.text.slice(m.text.lastIndexOf('/') + 1);
     if ((this.req.flags & AT_EXECVE_CHECK) !== 0) { this.closeFiles(); this.finish(0); return; }
     const r = this.haveArgs ? 0 : this.readArgs();

@@ -25,11 +25,16 @@ export interface PlanSpec {
   readonly envp: Strings;
   readonly execfn: string;
   readonly comm: string;
+  /** What /proc/self/exe leads to, while these cells have these values; cell 0 = not to be told. */
+  readonly exePath: string;
+  readonly exeName: { readonly gen: number; readonly cell: number; readonly value: number };
   readonly stackLimit: number;
   readonly ids: { readonly uid: number; readonly euid: number; readonly gid: number; readonly egid: number; readonly secure: boolean };
 }
 
 const PLAN_MAGIC = 0x4e414c50;
+/** Room for what /proc/self/exe leads to. A longer path the program asks for. */
+const EXE_MAX = 112;
 const IMAGES = 1024;
 const SEGMENTS = IMAGES + 2 * L.IMAGE_SIZE;
 const ET_EXEC = 2;
@@ -104,6 +109,13 @@ function encodePlan(s: PlanSpec): Buffer {
   if (Number.isFinite(s.stackLimit)) put64(b, L.PLAN_STACK_LIMIT, s.stackLimit);
   else { b.writeUInt32LE(RLIM_INFINITY_WORD, L.PLAN_STACK_LIMIT); b.writeUInt32LE(RLIM_INFINITY_WORD, L.PLAN_STACK_LIMIT + 4); }
   b.writeUInt32LE(s.argv.count + s.envp.count, L.PLAN_EXECFN_INDEX);
+  if (s.exeName.cell !== 0 && s.exePath.length <= EXE_MAX) {
+    b.writeUInt32LE(s.exePath.length, L.PLAN_EXE_LEN);
+    b.writeUInt32LE(s.exeName.gen, L.PLAN_EXE_GEN);
+    b.writeUInt32LE(s.exeName.cell, L.PLAN_EXE_CELL);
+    b.writeUInt32LE(s.exeName.value, L.PLAN_EXE_VAL);
+    b.latin1Write(s.exePath, L.PLAN_EXE);
+  }
   putImage(b, 0, s.program, 0);
   if (s.interpreter !== undefined) putImage(b, 1, s.interpreter, s.program.map.segments.length);
   return b;

@@ -85,12 +85,34 @@ static inline struct memory *memory(void) { return (struct memory *)CARRICK_ANSW
 
 static inline u32 cell(u32 i) { return __atomic_load_n((const u32 *)CARRICK_NAMES_ADDR + (i & (CARRICK_NAMES_CELLS - 1)), __ATOMIC_ACQUIRE); }
 
+/*
+ * What /proc/self/exe leads to, told with the program: every static one asks, and so do many others. It holds as any other answer; the child of a fork runs the
+ * same program.
+ */
+static struct {
+	struct carrick_answer ans;
+	u32 epoch, len;
+	u8 text[sizeof(((struct carrick_plan *)NULL)->exe)];
+} exe;
+
+static const char exe_name[] = "/proc/self/exe";
+
 /* Map the cells. Without them nothing is remembered. */
-void names_start(int fd)
+void names_start(int fd, const struct carrick_plan *p)
 {
 	u64 len = CARRICK_NAMES_WORDS * 4ull;
 
 	mm.names = (u64)host(__NR_mmap, CARRICK_NAMES_ADDR, len, 1 /* PROT_READ */, 0x100001 /* SHARED|FIXED_NOREPLACE */, fd, 0) == CARRICK_NAMES_ADDR;
+	if (p->exe_len == 0 || p->exe_len > sizeof(exe.text))
+		return;
+	exe.ans.kind = CARRICK_ANSWER_FOUND;
+	exe.ans.mode = MODE_LINK;
+	exe.ans.gen = p->exe_gen;
+	exe.ans.name_cell = p->exe_cell;
+	exe.ans.name_val = p->exe_val;
+	exe.epoch = mm.names_epoch;
+	exe.len = p->exe_len;
+	memcpy(exe.text, p->exe, sizeof(exe.text));
 }
 
 /* The memory; false when it cannot be had. */
@@ -294,6 +316,20 @@ static bool look(const struct task *t, const struct ask *q, struct carrick_answe
 	return look_at(t, e, q, out, target, target_len) || look_at(t, e + 1, q, out, target, target_len);
 }
 
+/* The same for /proc/self/exe. Who may read it does not depend on anything. */
+static bool look_exe(const struct ask *q, struct carrick_answer *out, u8 *target, u32 *target_len)
+{
+	if (q->form != AS_LINK || exe.len == 0 || q->len != sizeof(exe_name) - 1 || exe.epoch != __atomic_load_n(&mm.names_epoch, __ATOMIC_ACQUIRE) || !holds(&exe.ans, NOFOLLOW))
+		return false;
+	for (u32 i = 0; i < q->len; i++)
+		if (q->text[i] != (u8)exe_name[i])
+			return false;
+	*out = exe.ans;
+	*target_len = exe.len;
+	memcpy(target, exe.text, exe.len);
+	return true;
+}
+
 /* struct stat; asm/stat.h. time: atime, mtime, ctime, seconds and nanoseconds. */
 struct stat_buf {
 	u64 dev, ino, nlink;
@@ -432,7 +468,7 @@ long names_call(struct task *t, long nr, const u64 a[6])
 	t->ask = 1;
 	if (q.kind == NOTHING || !read_path(&q, (const void *)a[q.arg]))
 		return R_SLOW;
-	if (look(t, &q, &ans, target, &target_len) && (ans.kind != CARRICK_ANSWER_LIVE || refresh(t, q.dirfd, &ans)))
+	if ((look_exe(&q, &ans, target, &target_len) || look(t, &q, &ans, target, &target_len)) && (ans.kind != CARRICK_ANSWER_LIVE || refresh(t, q.dirfd, &ans)))
 		r = tell(t, &q, &ans, target, target_len);
 	if (r == R_SLOW && q.kind >= ACCESS) {
 		/* A name that is not there is not there for any mode. */

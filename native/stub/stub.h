@@ -301,7 +301,7 @@ long do_nanosleep(struct task *t, struct ucontext *uc, int clock, bool absolute,
 long names_call(struct task *t, long nr, const u64 a[6]);
 void umask_share(struct task *t, u32 flags);
 u64 nofile_limit(const struct task *t);
-void names_start(int fd);
+void names_start(int fd, const struct carrick_plan *p);
 void names_before(struct task *t, long nr, const u64 a[6]);
 void names_after(struct task *t, long nr, const u64 a[6], long r);
 void names_share(u32 flags);

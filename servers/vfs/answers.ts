@@ -77,6 +77,12 @@ function putCells(f: Frame, o: number, kind: number, name: Dentry | undefined, i
   v.setInt32(o + L.ANSWER_FD, fd, true);
 }
 
+/** What an answer about a name depends on: value of cell 0, the name's cell and its value; behind what `words` holds. */
+export function pushCells(words: number[], name: Dentry): void {
+  if (name.cell === 0) name.cell = deal();
+  words.push(values[0] as number, name.cell, values[name.cell] as number);
+}
+
 function putAttributes(v: DataView, o: number, i: Inode, mask: number, mntId: number): void {
   v.setUint32(o + L.ANSWER_MASK, mask, true);
   v.setUint32(o + L.ANSWER_BLKSIZE, i.blksize, true);

@@ -9,6 +9,7 @@ import type { Endpoint } from '../../shared/endpoint.js';
 import * as L from '../../shared/gen/layout.js';
 import { Msg } from '../../shared/messages.js';
 import type { Message } from '../../shared/rings.js';
+import { pushCells } from './answers.js';
 import { permission } from './dac.js';
 import { pathGet, pathPut } from './dcache.js';
 import { absolutePath } from './dpath.js';
@@ -76,6 +77,13 @@ function exeSet(tg: number, id: number): void {
 }
 
 const $nd = new Nameidata();
+const $proc = new Nameidata();
+
+/** Is /proc the file system of that name to a process with this root? */
+function hasProc(c: Caller): boolean {
+  $proc.links = 0;
+  return walk($proc, c, undefined, '/proc', 0) === 0 && $proc.ofd === 0 && $proc.inode === $proc.mnt.sb.root && $proc.mnt.sb.fstype === 'proc';
+}
 
 /** The task that a slot id belongs to, for names below /proc/self; 0 = none. */
 function taskOfSlot(slot: number): number {
@@ -114,9 +122,7 @@ function openProgram(c: Caller, start: Path | undefined, path: string, flags: nu
 function onExecOpen(ep: Endpoint, m: Message): void {
   const slot = m.w[0] as number, fs = fsGet(m.w[1] as number), cred = m.w[2] as number, dirOfd = m.w[3] as number, flags = m.w[4] as number, serial = m.w[5] as number;
   const text = m.text;
-  const answer = (ret: number, mode = 0, uid = 0, gid = 0, id = 0, name = ''): void => {
-    ep.send(L.SRV_KERNEL, Msg.EXEC_OPENED, [slot, ret, serial, mode, uid, gid, id], name);
-  };
+  const answer = (ret: number, more: readonly number[] = [], name = ''): void => { ep.send(L.SRV_KERNEL, Msg.EXEC_OPENED, [slot, ret, serial, ...more], name); };
   if (fs === undefined) { answer(-E.ENOENT); return; }
   let start: Path | undefined;
   if (dirOfd > 0 && !text.startsWith('/')) {
@@ -133,7 +139,9 @@ function onExecOpen(ep: Endpoint, m: Message): void {
   inode.refresh();
   rememberMapped(fd, path);
   const nosuid = (path.mnt.flags & MNT_NOSUID) !== 0;
-  answer(fd, nosuid ? inode.mode & ~(S_ISUID | S_ISGID) : inode.mode, inode.uid, inode.gid, newId(path), absolutePath(path, fs.root));
+  const words = [nosuid ? inode.mode & ~(S_ISUID | S_ISGID) : inode.mode, inode.uid, inode.gid, newId(path)];
+  if ($nd.settled && hasProc(c)) pushCells(words, path.dentry);
+  answer(fd, words, absolutePath(path, fs.root));
 }
 
 export function installExec(ep: Endpoint): void {

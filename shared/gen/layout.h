@@ -470,9 +470,17 @@ struct carrick_plan {
 	uint64_t stack_limit;
 	/* Index of the string that is AT_EXECFN, counted from argv[0]: argc + envc or more. */
 	uint32_t execfn_index;
-	/* Reserved. */
-	uint32_t exe_range;
-	uint8_t tail_[536];
+	/* Bytes of exe; 0: the program is not told. */
+	uint32_t exe_len;
+	/* Value of cell 0 for which exe holds. */
+	uint32_t exe_gen;
+	/* Cell of the program's name. */
+	uint32_t exe_cell;
+	/* Its value for which exe holds. */
+	uint32_t exe_val;
+	/* What /proc/self/exe leads to, without NUL. */
+	uint8_t exe[112];
+	uint8_t tail_[412];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_plan) == 1024, "plan");
 _Static_assert(offsetof(struct carrick_plan, magic) == 0, "plan.magic");
@@ -494,7 +502,11 @@ _Static_assert(offsetof(struct carrick_plan, brk_random) == 452, "plan.brk_rando
 _Static_assert(offsetof(struct carrick_plan, comm) == 456, "plan.comm");
 _Static_assert(offsetof(struct carrick_plan, stack_limit) == 472, "plan.stack_limit");
 _Static_assert(offsetof(struct carrick_plan, execfn_index) == 480, "plan.execfn_index");
-_Static_assert(offsetof(struct carrick_plan, exe_range) == 484, "plan.exe_range");
+_Static_assert(offsetof(struct carrick_plan, exe_len) == 484, "plan.exe_len");
+_Static_assert(offsetof(struct carrick_plan, exe_gen) == 488, "plan.exe_gen");
+_Static_assert(offsetof(struct carrick_plan, exe_cell) == 492, "plan.exe_cell");
+_Static_assert(offsetof(struct carrick_plan, exe_val) == 496, "plan.exe_val");
+_Static_assert(offsetof(struct carrick_plan, exe) == 500, "plan.exe");
 /* A stop of a traced task. */
 struct carrick_ptstop {
 	/* struct user_regs_struct: r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs eflags rsp ss fs_base gs_base ds es fs gs. */

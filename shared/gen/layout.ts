@@ -358,8 +358,16 @@ export const PLAN_COMM = 456;
 export const PLAN_STACK_LIMIT = 472;
 /** Index of the string that is AT_EXECFN, counted from argv[0]: argc + envc or more. (u32) */
 export const PLAN_EXECFN_INDEX = 480;
-/** Reserved. (u32) */
-export const PLAN_EXE_RANGE = 484;
+/** Bytes of exe; 0: the program is not told. (u32) */
+export const PLAN_EXE_LEN = 484;
+/** Value of cell 0 for which exe holds. (u32) */
+export const PLAN_EXE_GEN = 488;
+/** Cell of the program's name. (u32) */
+export const PLAN_EXE_CELL = 492;
+/** Its value for which exe holds. (u32) */
+export const PLAN_EXE_VAL = 496;
+/** What /proc/self/exe leads to, without NUL. (u8[112]) */
+export const PLAN_EXE = 500;
 /** A stop of a traced task. Bytes. */
 export const PTSTOP_SIZE = 368;
 /** struct user_regs_struct: r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs eflags rsp ss fs_base gs_base ds es fs gs. (u64[27]) */

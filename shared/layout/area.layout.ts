@@ -306,7 +306,11 @@ export const plan = struct('plan', 'How the stub builds a new program; at PLAN_O
   comm: u8('Task name for the host\'s process list.', 16),
   stack_limit: u64('RLIMIT_STACK soft limit, bytes.'),
   execfn_index: u32('Index of the string that is AT_EXECFN, counted from argv[0]: argc + envc or more.'),
-  exe_range: u32('Reserved.'),
+  exe_len: u32('Bytes of exe; 0: the program is not told.'),
+  exe_gen: u32('Value of cell 0 for which exe holds.'),
+  exe_cell: u32('Cell of the program\'s name.'),
+  exe_val: u32('Its value for which exe holds.'),
+  exe: u8('What /proc/self/exe leads to, without NUL.', 112),
 });
 
 export const image = struct('image', 'One ELF file of a plan; array after the plan header at PLAN_OFF + 1024.', 64, {
