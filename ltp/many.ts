@@ -18,7 +18,8 @@ export interface Runs {
 }
 
 const AS: As = process.getuid?.() === 0 ? 'root' : 'user';
-const captures = (program: Program): string => join(place('captures', 'many'), `${program.name.replace(/\W+/g, '_')}-${process.pid}`);
+/** The last runs' stay to be looked at, like those of a conformance run. */
+const captures = (program: Program): string => join(place('captures', 'many'), program.name.replace(/\W+/g, '_'));
 
 /** The host's run, kept for the machine as a conformance run keeps it. */
 async function onHost(suite: string, program: Program, job: number): Promise<Outcome> {
