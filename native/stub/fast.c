@@ -30,6 +30,29 @@ static long do_arch_prctl(const u64 a[6])
 	}
 }
 
+#define MEMBARRIER_SYNC_CORE 32
+#define MEMBARRIER_REGISTER_PRIVATE 16
+#define MEMBARRIER_REGISTER_SYNC_CORE 64
+#define MEMBARRIER_GET_REGISTRATIONS 512
+
+/* membarrier(2): what the stub has registered for (rewrite.c) is not the guest's. The second registration is told as both. */
+static long do_membarrier(const u64 a[6])
+{
+	i32 cmd = (i32)a[0];
+	long r;
+
+	if (cmd == MEMBARRIER_SYNC_CORE && (u32)a[1] == 0 && !(mm.membarrier & MEMBARRIER_REGISTER_SYNC_CORE))
+		return -EPERM;
+	r = host(__NR_membarrier, a[0], a[1], a[2]);
+	if (r == 0 && cmd == MEMBARRIER_REGISTER_SYNC_CORE)
+		mm.membarrier |= MEMBARRIER_REGISTER_SYNC_CORE | MEMBARRIER_REGISTER_PRIVATE;
+	if (r == 0 && cmd == MEMBARRIER_REGISTER_PRIVATE)
+		mm.membarrier |= MEMBARRIER_REGISTER_PRIVATE;
+	if (r > 0 && cmd == MEMBARRIER_GET_REGISTRATIONS)
+		r &= mm.membarrier | ~(long)(MEMBARRIER_REGISTER_SYNC_CORE | MEMBARRIER_REGISTER_PRIVATE);
+	return r;
+}
+
 static inline bool is_self(const struct task *t, u64 pid) { return (i32)pid == 0 || (i32)pid == t->slot->tid; }
 
 static inline long plain(long nr, const u64 a[6]) { return host(nr, a[0], a[1], a[2], a[3], a[4], a[5]); }
@@ -60,6 +83,7 @@ static long own_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6
 	case CARRICK_NR_futex_wake:
 	case CARRICK_NR_futex_requeue:
 	case __NR_membarrier:
+		return do_membarrier(a);
 	case __NR_rseq:
 	case __NR_set_robust_list:
 		return plain(nr, a);
