@@ -6,7 +6,7 @@
  */
 import { E } from '../../shared/errno.js';
 import * as L from '../../shared/gen/layout.js';
-import { DATA, DATA_BYTES, scratch } from '../../shared/host.js';
+import { DATA, DATA_BYTES, scratch, scratchView } from '../../shared/host.js';
 import { native } from '../../shared/native.js';
 import type { ElfFile, ElfMap } from './elf.js';
 import type { Strings } from './strings.js';
@@ -51,14 +51,17 @@ function put64(b: Buffer, off: number, v: number): void {
   b.writeUInt32LE(Math.floor(v / 4294967296) >>> 0, off + 4);
 }
 
-/** In Linux's order; a value of 0 is a place that the stub fills. */
-function auxv(s: PlanSpec): ReadonlyArray<readonly [At, number]> {
+/** In Linux's order. 0: the stub fills it, or it is the process's own (VARYING). */
+function auxv(program: Program): ReadonlyArray<readonly [At, number]> {
   return [
-    [At.SYSINFO_EHDR, 0], [At.MINSIGSTKSZ, 0], [At.HWCAP, 0], [At.PAGESZ, 4096], [At.CLKTCK, 100], [At.PHDR, 0], [At.PHENT, 56], [At.PHNUM, s.program.elf.phnum], [At.BASE, 0],
-    [At.FLAGS, 0], [At.ENTRY, 0], [At.UID, s.ids.uid], [At.EUID, s.ids.euid], [At.GID, s.ids.gid], [At.EGID, s.ids.egid], [At.SECURE, s.ids.secure ? 1 : 0],
+    [At.SYSINFO_EHDR, 0], [At.MINSIGSTKSZ, 0], [At.HWCAP, 0], [At.PAGESZ, 4096], [At.CLKTCK, 100], [At.PHDR, 0], [At.PHENT, 56], [At.PHNUM, program.elf.phnum], [At.BASE, 0],
+    [At.FLAGS, 0], [At.ENTRY, 0], [At.UID, 0], [At.EUID, 0], [At.GID, 0], [At.EGID, 0], [At.SECURE, 0],
     [At.RANDOM, 0], [At.HWCAP2, 0], [At.EXECFN, 0], [At.PLATFORM, 0],
   ];
 }
+
+/** Offset of the first of UID, EUID, GID, EGID, SECURE, which follow each other, 16 bytes each. */
+const VARYING = L.PLAN_AUXV + 16 * 11 + 8;
 
 function putImage(b: Buffer, ix: number, p: Program, firstSeg: number): void {
   const o = IMAGES + ix * L.IMAGE_SIZE;
@@ -82,43 +85,65 @@ function putImage(b: Buffer, ix: number, p: Program, firstSeg: number): void {
   });
 }
 
-/** The header, images and segments of a plan whose strings follow at the returned buffer's end. Exported for tests. */
-function encodePlan(s: PlanSpec): Buffer {
-  const nseg = s.program.map.segments.length + (s.interpreter?.map.segments.length ?? 0);
+/** The header, images and segments of every plan for this program; strings follow. */
+function encode(program: Program, interpreter: Program | undefined): Buffer {
+  const nseg = program.map.segments.length + (interpreter?.map.segments.length ?? 0);
   const b = Buffer.alloc(Math.ceil((SEGMENTS + nseg * L.SEGMENT_SIZE) / 16) * 16);
   b.writeUInt32LE(PLAN_MAGIC, L.PLAN_MAGIC);
-  b.writeUInt32LE(s.first ? L.PLAN_FIRST : 0, L.PLAN_FLAGS);
   b.writeUInt32LE(L.metaFdrBase(1), L.PLAN_FDR_BASE);
-  b.writeUInt32LE(s.slot, L.PLAN_SLOT);
-  const images = s.interpreter === undefined ? 1 : 2;
+  const images = interpreter === undefined ? 1 : 2;
   b.writeUInt32LE(images, L.PLAN_NIMAGE);
   b.writeUInt32LE(images, L.PLAN_NFD);
   b.writeUInt32LE(nseg, L.PLAN_NSEG);
-  b.writeUInt32LE(s.argv.count, L.PLAN_ARGC);
-  b.writeUInt32LE(s.envp.count, L.PLAN_ENVC);
-  b.writeUInt32LE(s.sigmaskLo, L.PLAN_SIGMASK);
-  b.writeUInt32LE(s.sigmaskHi, L.PLAN_SIGMASK + 4);
   put64(b, L.PLAN_STACK_OFF, b.length);
-  put64(b, L.PLAN_STACK_LEN, s.argv.len + s.envp.len + s.execfn.length + 1);
-  b.writeUInt32LE(s.program.elf.execStack ? 1 : 0, L.PLAN_EXEC_STACK);
+  b.writeUInt32LE(program.elf.execStack ? 1 : 0, L.PLAN_EXEC_STACK);
   b.writeUInt32LE(1, L.PLAN_BRK_RANDOM);
-  const pairs = auxv(s);
+  const pairs = auxv(program);
   pairs.forEach(([type, value], i) => { put64(b, L.PLAN_AUXV + 16 * i, type); put64(b, L.PLAN_AUXV + 16 * i + 8, value); });
   b.writeUInt32LE(pairs.length, L.PLAN_NAUXV);
-  b.latin1Write(s.comm.slice(0, 15), L.PLAN_COMM);
-  if (Number.isFinite(s.stackLimit)) put64(b, L.PLAN_STACK_LIMIT, s.stackLimit);
-  else { b.writeUInt32LE(RLIM_INFINITY_WORD, L.PLAN_STACK_LIMIT); b.writeUInt32LE(RLIM_INFINITY_WORD, L.PLAN_STACK_LIMIT + 4); }
-  b.writeUInt32LE(s.argv.count + s.envp.count, L.PLAN_EXECFN_INDEX);
-  if (s.exeName.cell !== 0 && s.exePath.length <= EXE_MAX) {
-    b.writeUInt32LE(s.exePath.length, L.PLAN_EXE_LEN);
-    b.writeUInt32LE(s.exeName.gen, L.PLAN_EXE_GEN);
-    b.writeUInt32LE(s.exeName.cell, L.PLAN_EXE_CELL);
-    b.writeUInt32LE(s.exeName.value, L.PLAN_EXE_VAL);
-    b.latin1Write(s.exePath, L.PLAN_EXE);
-  }
-  putImage(b, 0, s.program, 0);
-  if (s.interpreter !== undefined) putImage(b, 1, s.interpreter, s.program.map.segments.length);
+  putImage(b, 0, program, 0);
+  if (interpreter !== undefined) putImage(b, 1, interpreter, program.map.segments.length);
   return b;
+}
+
+/** What encode said last, by the program's layout, which is kept as long as its file is known (exec.ts). */
+const encoded = new WeakMap<ElfMap, { readonly interpreter: ElfMap | undefined; readonly bytes: Buffer }>();
+
+function encodedPlan(s: PlanSpec): Buffer {
+  const known = encoded.get(s.program.map), interpreter = s.interpreter?.map;
+  if (known !== undefined && known.interpreter === interpreter) return known.bytes;
+  const bytes = encode(s.program, s.interpreter);
+  encoded.set(s.program.map, { interpreter, bytes });
+  return bytes;
+}
+
+/** The same in scratch, with what is this process's own. strings: bytes of them. */
+function fillIn(s: PlanSpec, strings: number): void {
+  const v = scratchView;
+  const word = (off: number, value: number): void => { v.setUint32(DATA + off, value, true); };
+  word(L.PLAN_FLAGS, s.first ? L.PLAN_FIRST : 0);
+  word(L.PLAN_SLOT, s.slot);
+  word(L.PLAN_ARGC, s.argv.count);
+  word(L.PLAN_ENVC, s.envp.count);
+  word(L.PLAN_SIGMASK, s.sigmaskLo);
+  word(L.PLAN_SIGMASK + 4, s.sigmaskHi);
+  word(L.PLAN_STACK_LEN, strings);
+  word(VARYING, s.ids.uid);
+  word(VARYING + 16, s.ids.euid);
+  word(VARYING + 32, s.ids.gid);
+  word(VARYING + 48, s.ids.egid);
+  word(VARYING + 64, s.ids.secure ? 1 : 0);
+  scratch.latin1Write(s.comm.slice(0, 15), DATA + L.PLAN_COMM);
+  const finite = Number.isFinite(s.stackLimit);
+  word(L.PLAN_STACK_LIMIT, finite ? s.stackLimit % 4294967296 : RLIM_INFINITY_WORD);
+  word(L.PLAN_STACK_LIMIT + 4, finite ? Math.floor(s.stackLimit / 4294967296) : RLIM_INFINITY_WORD);
+  word(L.PLAN_EXECFN_INDEX, s.argv.count + s.envp.count);
+  if (s.exeName.cell === 0 || s.exePath.length > EXE_MAX) return;
+  word(L.PLAN_EXE_LEN, s.exePath.length);
+  word(L.PLAN_EXE_GEN, s.exeName.gen);
+  word(L.PLAN_EXE_CELL, s.exeName.cell);
+  word(L.PLAN_EXE_VAL, s.exeName.value);
+  scratch.latin1Write(s.exePath, DATA + L.PLAN_EXE);
 }
 
 /** Copy bytes into the plan region by way of scratch. */
@@ -134,12 +159,17 @@ function put(area: number, at: number, b: Buffer, len: number): number {
 
 /** Write the plan: 0, or -E2BIG when it does not fit. */
 export function writePlan(area: number, s: PlanSpec): number {
-  const head = encodePlan(s);
-  const name = Buffer.from(`${s.execfn}\0`, 'latin1');
-  if (head.length + s.argv.len + s.envp.len + name.length > L.PLAN_MAX) return -E.E2BIG;
-  let at = put(area, 0, head, head.length);
-  if (at >= 0) at = put(area, at, s.argv.bytes, s.argv.len);
+  const head = encodedPlan(s);
+  const strings = s.argv.len + s.envp.len + s.execfn.length + 1;
+  if (head.length + strings > L.PLAN_MAX) return -E.E2BIG;
+  head.copy(scratch, DATA);
+  fillIn(s, strings);
+  let at = native.planWrite(area, 0, DATA, head.length);
+  if (at >= 0) at = put(area, head.length, s.argv.bytes, s.argv.len);
   if (at >= 0) at = put(area, at, s.envp.bytes, s.envp.len);
-  if (at >= 0) at = put(area, at, name, name.length);
+  if (at >= 0) {
+    const n = scratch.latin1Write(`${s.execfn}\0`, DATA);
+    at = native.planWrite(area, at, DATA, n);
+  }
   return at < 0 ? at : 0;
 }
