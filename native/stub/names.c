@@ -18,10 +18,9 @@
  * The memory is made when first needed, private, and comes up empty in a fork child (MADV_WIPEONFORK). One writer at a time (`lock`; who finds it
  * taken stores nothing); readers look at an entry's `seq` before and after.
  */
-#include "stub.h"
+#include "names.h"
 
 #define ENTRIES 1024u
-#define TEXT_MAX 128u
 #define SERIALS 256u
 #define MADV_WIPEONFORK_ADVICE 18
 
@@ -38,17 +37,9 @@
 /* Flags with which open of a missing name says ENOENT and nothing else: access mode, NOCTTY, TRUNC, APPEND, NONBLOCK, LARGEFILE, DIRECTORY, NOFOLLOW, NOATIME, CLOEXEC. */
 #define O_PLAIN (3 | 0400 | 01000 | 02000 | 04000 | 0100000 | 0200000 | O_NOFOLLOW_BIT | 01000000 | 02000000)
 
-#define MODE_TYPE 0170000u
-#define MODE_LINK 0120000u
-
 #define CLONE_SHARES_ALL (0x100u | 0x200u | 0x400u | 0x10000u) /* VM, FS, FILES, THREAD */
 #define CLONE_VM_BIT 0x100u
 #define CLONE_FS_OR_FILES (0x200u | 0x400u)
-
-/* What an entry says; access has a kind for each mode and flag. */
-enum kind { NOTHING, FOLLOW = CARRICK_ASK_FOLLOW, NOFOLLOW = CARRICK_ASK_NOFOLLOW, OPENED = CARRICK_ASK_OPENED, ACCESS = CARRICK_ASK_ACCESS };
-/* How a call wants to be told. */
-enum form { AS_STAT, AS_STATX, AS_ACCESS, AS_LINK, AS_OPEN };
 
 struct entry {
 	u32 seq; /* odd while it is written */
@@ -66,17 +57,6 @@ struct memory {
 	u32 pad[15];
 	u32 serial[SERIALS];
 	struct entry entry[ENTRIES]; /* in pairs: an answer is in one of the two that its hash names */
-};
-
-/* A call as the memory sees it. */
-struct ask {
-	u32 kind;
-	enum form form;
-	i32 dirfd;
-	u32 len, hash;
-	u32 arg; /* which argument the path is */
-	u64 out, size; /* guest address; bytes of a link's buffer */
-	u8 text[TEXT_MAX];
 };
 
 _Static_assert(sizeof(struct entry) == 320, "an entry");
@@ -330,110 +310,12 @@ static bool look_exe(const struct ask *q, struct carrick_answer *out, u8 *target
 	return true;
 }
 
-/* struct stat; asm/stat.h. time: atime, mtime, ctime, seconds and nanoseconds. */
-struct stat_buf {
-	u64 dev, ino, nlink;
-	u32 mode, uid, gid, pad;
-	u64 rdev, size, blksize, blocks, time[6], unused[3];
-};
-_Static_assert(sizeof(struct stat_buf) == 144, "struct stat");
-
-static long tell_stat(const struct carrick_answer *a, u64 out)
-{
-	struct stat_buf s = { .dev = a->dev, .ino = a->ino, .nlink = a->nlink, .mode = a->mode, .uid = a->uid, .gid = a->gid, .rdev = a->rdev, .size = a->length,
-		.blksize = a->blksize, .blocks = a->blocks, .time = { a->atime, a->nsec[0], a->mtime, a->nsec[3], a->ctime, a->nsec[2] } };
-
-	return guest_write(out, &s, sizeof(s)) != 0 ? -EFAULT : 0;
-}
-
-static inline u32 major_of(u32 dev) { return dev >> 8 & 0xfff; }
-static inline u32 minor_of(u32 dev) { return (dev & 0xff) | (dev >> 12 & 0xfff00); }
-
-static long tell_statx(const struct carrick_answer *a, u64 out)
-{
-	struct {
-		u32 mask, blksize;
-		u64 attributes;
-		u32 nlink, uid, gid, mode;
-		u64 ino, size, blocks, attributes_mask;
-		struct {
-			u64 sec;
-			u32 nsec, pad;
-		} time[4];
-		u32 rdev[2], dev[2];
-		u64 mnt_id, unused[13];
-	} s = { .mask = a->mask, .blksize = a->blksize, .nlink = a->nlink, .uid = a->uid, .gid = a->gid, .mode = a->mode, .ino = a->ino, .size = a->length,
-		.blocks = a->blocks,
-		.time = { { a->atime, a->nsec[0], 0 }, { a->btime, a->nsec[1], 0 }, { a->ctime, a->nsec[2], 0 }, { a->mtime, a->nsec[3], 0 } },
-		.rdev = { major_of(a->rdev), minor_of(a->rdev) }, .dev = { major_of(a->dev), minor_of(a->dev) }, .mnt_id = a->mnt_id };
-
-	_Static_assert(sizeof(s) == 256, "struct statx");
-	return guest_write(out, &s, sizeof(s)) != 0 ? -EFAULT : 0;
-}
-
-/* What the data decide of an open file's attributes: as of now. False: it is not granted. */
-static bool refresh(const struct task *t, i32 fd, struct carrick_answer *a)
-{
-	struct stat_buf s;
-
-	if (!granted(t, (u64)fd) || host(__NR_fstat, fd, &s) < 0)
-		return false;
-	a->length = s.size;
-	a->blksize = (u32)s.blksize;
-	a->blocks = s.blocks;
-	a->atime = s.time[0];
-	a->nsec[0] = (u32)s.time[1];
-	a->mtime = s.time[2];
-	a->nsec[3] = (u32)s.time[3];
-	/* Writing moves the host's, chmod and the like the inode's own: the later one counts. */
-	if ((i64)s.time[4] > (i64)a->ctime || (s.time[4] == a->ctime && s.time[5] > a->nsec[2])) {
-		a->ctime = s.time[4];
-		a->nsec[2] = (u32)s.time[5];
-	}
-	return true;
-}
-
-/* A full table of fds comes before a missing name. There is room as long as the last number that may be used is free. */
-static bool fd_room(const struct task *t)
-{
-	u64 limit = nofile_limit(t);
-	u32 n = limit < CARRICK_HINT_FDS ? (u32)limit : CARRICK_HINT_FDS;
-
-	return n > 0 && fd_hint(t, n - 1) == 0;
-}
-
-static long tell(const struct task *t, const struct ask *q, const struct carrick_answer *a, const u8 *target, u32 target_len)
-{
-	bool absent = a->kind == CARRICK_ANSWER_ABSENT;
-
-	switch (q->form) {
-	case AS_STAT:
-		return absent ? -ENOENT : tell_stat(a, q->out);
-	case AS_STATX:
-		return absent ? -ENOENT : tell_statx(a, q->out);
-	case AS_ACCESS:
-		return absent ? -ENOENT : 0;
-	case AS_LINK:
-		if (absent)
-			return -ENOENT;
-		if ((a->mode & MODE_TYPE) != MODE_LINK)
-			return -EINVAL;
-		if (target_len == 0)
-			return R_SLOW;
-		if (target_len > q->size)
-			target_len = (u32)q->size;
-		return guest_write(q->out, target, target_len) != 0 ? -EFAULT : (long)target_len;
-	default: /* AS_OPEN */
-		return absent && fd_room(t) ? -ENOENT : R_SLOW;
-	}
-}
-
 #ifdef CARRICK_STUB_CHECK
 /* The server must say the same, unless something has changed meanwhile. */
 static void check_told(struct task *t, const struct ask *q, const struct carrick_answer *a, long nr, const u64 args[6], long told)
 {
 	u8 mine[256], theirs[256];
-	u32 n = q->form == AS_STAT ? sizeof(struct stat_buf) : q->form == AS_STATX ? sizeof(mine) : 0;
+	u32 n = q->form == AS_STAT ? STAT_BYTES : q->form == AS_STATX ? sizeof(mine) : 0;
 	bool live = a->kind == CARRICK_ANSWER_LIVE;
 	long r;
 
@@ -468,8 +350,8 @@ long names_call(struct task *t, long nr, const u64 a[6])
 	t->ask = 1;
 	if (q.kind == NOTHING || !read_path(&q, (const void *)a[q.arg]))
 		return R_SLOW;
-	if ((look_exe(&q, &ans, target, &target_len) || look(t, &q, &ans, target, &target_len)) && (ans.kind != CARRICK_ANSWER_LIVE || refresh(t, q.dirfd, &ans)))
-		r = tell(t, &q, &ans, target, target_len);
+	if ((look_exe(&q, &ans, target, &target_len) || look(t, &q, &ans, target, &target_len)) && (ans.kind != CARRICK_ANSWER_LIVE || answer_refresh(t, q.dirfd, &ans)))
+		r = answer_tell(t, &q, &ans, target, target_len);
 	if (r == R_SLOW && q.kind >= ACCESS) {
 		/* A name that is not there is not there for any mode. */
 		q.kind = FOLLOW;
