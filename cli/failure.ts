@@ -3,6 +3,7 @@
  * parts that read the command line and set a container up, and is caught once, in main.ts. Anything else that is thrown is a bug.
  */
 import { writeSync } from 'node:fs';
+import { constants } from 'node:os';
 
 /** Exit statuses of `carrick run` that are not the guest's own; as docker-run(1) has them. */
 export const EXIT_CARRICK = 125;
@@ -16,6 +17,11 @@ export class Failure extends Error {
     super(message, options);
     this.name = 'Failure';
   }
+}
+
+/** Nobody reads what is written any more (`carrick logs … | head`): the command ends as by SIGPIPE, without a word. */
+export class Unread extends Failure {
+  constructor(cause: Error) { super(cause.message, EXIT_SIGNAL + constants.signals.SIGPIPE, { cause }); }
 }
 
 function debugging(): boolean {
@@ -33,6 +39,7 @@ export function complain(text: string): void {
 
 /** Report whatever was thrown, as one line or, with CARRICK_DEBUG=1, with its stack; returns the exit status. */
 export function report(error: unknown): number {
+  if (error instanceof Unread) return error.status;
   const text = error instanceof Error ? error.message : String(error);
   const line = text.split('\n', 1)[0] ?? '';
   const bug = error instanceof Failure ? '' : 'internal error: ';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ControlReply } from '../../shared/control-wire.js';
 import { toText } from '../bytes.js';
 import { type State, directoryOf } from '../container-dir.js';
-import { Failure } from '../failure.js';
+import { Failure, Unread } from '../failure.js';
 import { Client } from './client.js';
 import { LOGS, LogFiles, type Piece, parseTime } from './log-times.js';
 import { find } from './lookup.js';
@@ -78,7 +78,9 @@ function writeAll(fd: number, bytes: Buffer): void {
       done += writeSync(fd, bytes, done);
     } catch (error) {
       // A pipe that its reader has made non-blocking; there is nothing better to do than to try again.
-      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+      if (!(error instanceof Error && 'code' in error)) throw error;
+      if (error.code === 'EPIPE') throw new Unread(error);
+      if (error.code !== 'EAGAIN') throw error;
     }
   }
 }
@@ -123,7 +125,12 @@ export class LogReader {
 
   /** Show what is written until the container, which the client waits for, has ended, or the clock shows `lastMs`; what it said. */
   async follow(client: Client, lastMs = Infinity): Promise<ControlReply[]> {
-    const show = (): void => { this.show(this.more().filter((p) => p.ms < lastMs + 1)); };
+    let failed: unknown;
+    const show = (): void => {
+      if (failed !== undefined) return;
+      // A watcher's callback has nobody above it who would report this.
+      try { this.show(this.more().filter((p) => p.ms < lastMs + 1)); } catch (error) { failed = error; client.close(); }
+    };
     const watchers = LOGS.flatMap((name) => this.watched(join(this.dir, name), show));
     // What came before the watch began to watch.
     show();
@@ -138,6 +145,7 @@ export class LogReader {
     clearTimeout(timer);
     for (const watcher of watchers) watcher.close();
     show();
+    if (failed !== undefined) throw failed;
     return replies ?? [];
   }
 

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { table } from '../columns.js';
 import { listContainers, removeTree } from '../container-dir.js';
 import { Failure } from '../failure.js';
+import { parseLabels } from '../limits.js';
 import { type Volume, dataOf, ensureVolume, homeOf, isVolumeName, listVolumes, volume } from '../volume-dir.js';
 import { type Fields, render } from './format.js';
 import { each } from './lookup.js';
@@ -18,15 +19,10 @@ function usersOf(name: string): string[] {
   return listContainers().filter((state) => state.config?.binds.some((b) => b.volume === name) === true).map((state) => state.name);
 }
 
-/** NAME=VALUE, as `run -l` takes them. */
-function labelsOf(list: readonly string[]): Record<string, string> {
-  return Object.fromEntries(list.map((text) => { const at = text.indexOf('='); return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]; }));
-}
-
 export function createCommand(given: string | undefined, labels: readonly string[]): void {
   const name = given ?? randomBytes(32).toString('hex');
   if (!isVolumeName(name)) throw new Failure(`bad volume name "${name}"; letters, digits, "_", "." and "-", a letter or digit first`);
-  ensureVolume(name, labelsOf(labels));
+  ensureVolume(name, parseLabels(labels));
   process.stdout.write(`${name}\n`);
 }
 
@@ -36,7 +32,7 @@ function filterOf(text: string): (v: Volume) => boolean {
   switch (at < 0 ? '' : text.slice(0, at)) {
     case 'name': return (v) => v.name.includes(value);
     case 'label': {
-      const [[name, wanted] = ['', '']] = Object.entries(labelsOf([value]));
+      const [[name, wanted] = ['', '']] = Object.entries(parseLabels([value]));
       return ({ labels }) => name in labels && (!value.includes('=') || labels[name] === wanted);
     }
     case 'dangling': if (value === 'true' || value === 'false') return (v) => (usersOf(v.name).length === 0) === (value === 'true');

@@ -66,6 +66,17 @@ for (const ordinary of [false, true]) {
       run('rm', 'clock');
     });
 
+    test('logs: nobody reads on', () => {
+      start('much', 'i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; exec sleep 1000');
+      assert.ok(eventually(() => run('logs', '-n', '1', 'much').out === 'line 19999\n'));
+      for (const flags of ['', '-f']) {
+        const command = [...carrickCommand(ordinary), 'logs', flags, 'much'].map((word) => `'${word}'`).join(' ').replace(" ''", '');
+        const r = spawnSync('bash', ['-c', `${command} | head -n 1; echo ${'$'}{PIPESTATUS[0]}`], { encoding: 'utf8', env: { ...process.env, CARRICK_HOME: footprint.home } });
+        assert.deepEqual([r.stdout, r.stderr], ['line 0\n141\n', '']);
+      }
+      run('rm', '-f', 'much');
+    });
+
     test('logs: standard output and error apart; followed until a time', () => {
       start('both', 'echo out; echo err >&2; while [ ! -e /opt/go ]; do sleep 0.02; done; echo more; exec sleep 1000');
       const said = (...flags: string[]): string[] => { const r = run('logs', ...flags, 'both'); return [r.out, r.err]; };
