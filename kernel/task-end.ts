@@ -84,12 +84,13 @@ export function endGroup(k: Kernel, p: Proc): void {
 
 /**
  * May a wait of `parent` find that p has ended, though the host is still taking it apart? If nobody else can tell: its parent reaps it on the host before the wait
- * returns, and so hears of its end not before its descriptors are closed there. Not what others may see first: stops, a tracer, threads, memory that is shared.
+ * returns, and so hears of its end not before its descriptors are closed there. Not what others may see first: stops, a tracer, threads, memory that is shared. Nor one
+ * whose stub waits for the answer to its exit_group, as it does for `carrick trace`: that would not reach it.
  */
 export function mayEndEarly(k: Kernel, p: Proc, parent: Proc): boolean {
   const { tg } = p;
   const leader = L.tgLeader(tg);
-  return p.leaving && p.remains === undefined && L.tgState(tg) === TgState.RUNNING && L.tgNtasks(tg) === 1 && p.mm.users === 1 && p !== k.init && p.joined === undefined
+  return p.leaving && hasLeft(p) && p.remains === undefined && L.tgState(tg) === TgState.RUNNING && L.tgNtasks(tg) === 1 && p.mm.users === 1 && p !== k.init && p.joined === undefined
     && L.taskTracer(leader) === 0 && p.hidden === undefined && p.ghosts === 0 && hostParentOf(k, p) === parent;
 }
 
