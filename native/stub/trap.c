@@ -149,7 +149,8 @@ static _Noreturn void do_exit_group(struct task *t, const u64 a[6])
 	if (t->pctx->flags & CARRICK_PF_TRACE)
 		call_server(t, __NR_exit_group, a);
 	__atomic_compare_exchange_n(&t->pctx->exit_word, &none, 0x100 | ((u32)a[0] & 0xff), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-	post_last(t, a);
+	if (!(t->pctx->flags & CARRICK_PF_TRACE))
+		post_last(t, a);
 	for (;;)
 		host(__NR_exit_group, a[0]);
 }
