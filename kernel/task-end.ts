@@ -94,8 +94,11 @@ export function mayEndEarly(k: Kernel, p: Proc, parent: Proc): boolean {
     && L.taskTracer(leader) === 0 && p.hidden === undefined && p.ghosts === 0 && hostParentOf(k, p) === parent;
 }
 
-/** Such a process ends now, for a wait that will reap it. */
-export function endEarly(k: Kernel, p: Proc): void { end(k, p, true); }
+/** Such a process ends now, for a wait that will reap it. That it does end nobody has to believe its stub. */
+export function endEarly(k: Kernel, p: Proc): void {
+  native.killProcess(p.tg, SIGKILL);
+  end(k, p, true);
+}
 
 /** Has its stub written down a status of exit_group? */
 export function hasLeft(p: Proc): boolean { return (native.pctxLoad(p.mm.area, L.tgPctx(p.tg), L.PCTX_EXIT_WORD) & EXITED) !== 0; }

@@ -98,6 +98,11 @@ test('a fork bomb within ulimit -u ends with its container', () => {
   assert.equal(r.status, 7, r.err.slice(-500));
 });
 
+test('a guest that says it has ended and goes on is ended', () => {
+  const r = inGuest('/hostile/hostile ghost; echo "alive $?"');
+  assert.equal(r.out, 'ghost 1 5\nalive 0\n', r.err);
+});
+
 test('the stub\'s system call instruction does nothing for a guest that jumps there: forbidden calls are SIGSYS', () => {
   const r = inGuest('/hostile/hostile forbidden; echo "alive $?"');
   const lines = r.out.trim().split('\n');

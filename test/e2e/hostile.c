@@ -9,10 +9,13 @@
  *   hostile reach PID       what calls of every kind can do to a process of the host
  *   hostile machine         calls that act on a machine or on the kernel itself
  *   hostile tamper          the stub's and the area's memory as a program may ask for it: by mapping calls and /proc/self/mem
+ *   hostile ghost           a child that says it has called exit_group, and goes on: its parent's wait ends, and so does the child
  *   hostile patched PATH    the stub's text made writable by its own instruction and changed: forbidden calls from there, and exec with another path, whose
  *                           string is at PATH (the stub's exec_path)
  */
 #define _GNU_SOURCE
+/* Before signal.h, which defines sa_handler. */
+#include "../../shared/gen/layout.h"
 #include <asm/prctl.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -379,6 +382,42 @@ static int massacre(void)
 	return 0;
 }
 
+/* What its stub would do, but for the exit. A grandchild rings the bell, since whoever does never comes back. */
+static int ghost(void)
+{
+	volatile uint32_t *go = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t kid = fork();
+	int s = 0;
+
+	if (kid == 0) {
+		volatile struct carrick_slot *slot = (volatile struct carrick_slot *)(AREA + CARRICK_SLOT_OFF);
+		volatile struct carrick_pctx *p = (volatile struct carrick_pctx *)(AREA + CARRICK_PCTX_OFF + slot->pctx * (unsigned long)CARRICK_PCTX_STRIDE);
+		static uint32_t word;
+
+		word = *(volatile uint32_t *)AREA << CARRICK_SLOT_BITS;
+		if (fork() == 0) {
+			while (!*go)
+				;
+			jump(SYS_write, reserve() + CARRICK_FDR_DOORBELL, (long)&word, 4, 0, 0);
+		}
+		/* The fork is known when this is answered. */
+		syscall(SYS_getpriority, 0, 0);
+		p->exit_word = 0x105;
+		slot->nr = SYS_exit_group;
+		slot->server = 0;
+		slot->args[0] = 5;
+		slot->inlen = 0;
+		__atomic_store_n(&slot->state, CARRICK_SLOT_POSTED, __ATOMIC_SEQ_CST);
+		*go = 1;
+		for (;;)
+			;
+	}
+	if (waitpid(kid, &s, 0) != kid)
+		return 1;
+	printf("ghost %d %d\n", WIFEXITED(s), WEXITSTATUS(s));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -400,6 +439,8 @@ int main(int argc, char **argv)
 		return machine();
 	if (argc > 1 && strcmp(argv[1], "tamper") == 0)
 		return tamper();
+	if (argc > 1 && strcmp(argv[1], "ghost") == 0)
+		return ghost();
 	if (argc > 2 && strcmp(argv[1], "patched") == 0)
 		return patched((char *)strtoul(argv[2], NULL, 16));
 	return 3;
