@@ -101,6 +101,8 @@ struct SlotBind {
 	std::atomic<uint32_t> tg{0};
 	/* 1: of a task that is to commit itself; nothing else is taken from it. Writer: the kernel worker. */
 	std::atomic<uint32_t> unborn{0};
+	/* slot.seq of the request that was taken last. */
+	std::atomic<uint32_t> taken{0};
 	/* Which server has its request; see endpoint.cc. */
 	std::atomic<uint64_t> owner{0};
 	/* guest tid << 32 | host tid, a cache; 0 = not known. */

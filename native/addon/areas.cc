@@ -339,6 +339,7 @@ napi_value js_slotBind(napi_env env, napi_callback_info info)
 	b.host_tid.store(0, std::memory_order_relaxed);
 	b.tg.store(args.u32(2), std::memory_order_relaxed);
 	b.unborn.store(0, std::memory_order_relaxed);
+	b.taken.store(0, std::memory_order_relaxed);
 	b.task.store(args.u32(1), std::memory_order_release);
 	return num(env, 0);
 }

@@ -184,7 +184,7 @@ static void only_commit(uint8_t *rec)
 	set_rec32(rec, SLOT_FIELD(owed), 0);
 }
 
-static void copy_request(Endpoint *ep, const SlotBind &b, uint8_t *slot, uint32_t id, uint32_t task)
+static void copy_request(Endpoint *ep, SlotBind &b, uint8_t *slot, uint32_t id, uint32_t task)
 {
 	int32_t *lists = ep->lists;
 	int32_t nfree = --lists[LIST_NFREE];
@@ -196,6 +196,7 @@ static void copy_request(Endpoint *ep, const SlotBind &b, uint8_t *slot, uint32_
 	__asm__ volatile("" ::: "memory");
 	if (rec32(rec, SLOT_FIELD(owed)) != 0)
 		take_owed(slot);
+	b.taken.store(rec32(rec, SLOT_FIELD(seq)), std::memory_order_release);
 	if (b.unborn.load(std::memory_order_relaxed) != 0)
 		only_commit(rec);
 	uint32_t inlen = rec32(rec, SLOT_FIELD(inlen));
@@ -231,8 +232,12 @@ static bool accept(Endpoint *ep, uint32_t id, uint64_t from)
 		return true;
 	if (ep->srv != CARRICK_SRV_KERNEL && b.unborn.load(std::memory_order_acquire) != 0)
 		return true;
-	/* A forwarded request names the server it was first posted to. */
-	if ((from & OWNER_FORWARD) == 0 && load32(slot + SLOT_FIELD(server)) != ep->srv)
+	/*
+	 * A forwarded request names the server it was first posted to. Any other is taken once, though its word may come late, when it was found without it: whoever
+	 * it was forwarded to may just be answering it, and has given up the ownership.
+	 */
+	if ((from & OWNER_FORWARD) == 0
+	    && (load32(slot + SLOT_FIELD(server)) != ep->srv || load32(slot + SLOT_FIELD(seq)) == b.taken.load(std::memory_order_acquire)))
 		return true;
 	bool room = ep->lists[LIST_NFREE] > 0 && ep->lists[LIST_NIN] < INBOX_RECORDS;
 	uint64_t to = room ? ++ep->tickets << OWNER_TICKET_SHIFT | ep->me() : OWNER_QUEUED | ep->me();

@@ -54,6 +54,12 @@ static uint32_t *state_of(struct carrick_slot *s)
 	return (uint32_t *)(void *)s;
 }
 
+static void store_posted(struct carrick_slot *s)
+{
+	s->seq++;
+	__atomic_store_n(state_of(s), CARRICK_SLOT_POSTED, __ATOMIC_SEQ_CST);
+}
+
 /* Slot ids carry the area's index. */
 static uint32_t id_of(uint32_t ix)
 {
@@ -66,7 +72,7 @@ static void post_only(uint32_t ix, uint32_t nr, uint32_t server)
 
 	s->nr = nr;
 	s->server = server;
-	__atomic_store_n(state_of(s), CARRICK_SLOT_POSTED, __ATOMIC_SEQ_CST);
+	store_posted(s);
 	ring(server, id_of(ix));
 }
 
@@ -145,7 +151,7 @@ static int part_nasty(uint32_t ix)
 	ring(server, id_of(ix) | CARRICK_DB_CANCEL);
 	s->nr = 77;
 	s->server = server + 1;					/* posted to somebody else */
-	__atomic_store_n(state_of(s), CARRICK_SLOT_POSTED, __ATOMIC_SEQ_CST);
+	store_posted(s);
 	ring(server, id_of(ix));
 	__atomic_store_n(state_of(s), CARRICK_SLOT_READY, __ATOMIC_SEQ_CST);
 	s->args[2] = 5;
@@ -157,7 +163,7 @@ static int part_nasty(uint32_t ix)
 	s->inlen = 0x7fffffff;
 	s->nr = 1235;
 	s->server = server;
-	__atomic_store_n(state_of(s), CARRICK_SLOT_POSTED, __ATOMIC_SEQ_CST);
+	store_posted(s);
 	ring(server, id_of(ix));
 	ring(server, id_of(ix));				/* twice */
 	return wait_reply(ix) == 6 ? 0 : 12;
@@ -222,7 +228,7 @@ static int thread_main(void *arg)
 	/* As the stub's exit does: posted, not waited for. */
 	wait_reply(ix);
 	slot(ix)->nr = 60;
-	__atomic_store_n(state_of(slot(ix)), CARRICK_SLOT_POSTED, __ATOMIC_SEQ_CST);
+	store_posted(slot(ix));
 	__atomic_store_n(state_of(slot(ix)), CARRICK_SLOT_DEAD, __ATOMIC_SEQ_CST);
 	ring(plan[3], id_of(ix));
 	syscall(SYS_exit, 0);

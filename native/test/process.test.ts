@@ -231,6 +231,7 @@ test('slots and pctx are reserved once; a slot lingers until its thread has left
   assert.deepEqual(Array.from({ length: 4 }, () => native.slotAlloc(a, -1)), [0, 1, 2, 4]);
   const id = a << L.SLOT_BITS | 3;
   assert.equal(native.slotLoad(id, L.SLOT_STATE), L.SLOT_READY);
+  native.slotStore(id, L.SLOT_SEQ, native.slotLoad(id, L.SLOT_SEQ) + 1);
   native.slotStore(id, L.SLOT_STATE, L.SLOT_POSTED);
   native.slotFree(a, 3);
   assert.equal(native.slotAlloc(a, 3), -11);

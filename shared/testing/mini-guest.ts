@@ -180,6 +180,7 @@ export class MiniGuest {
     store(L.SLOT_INLEN, inlen);
     store(L.SLOT_NR, nr);
     store(L.SLOT_SERVER, this.rig.ep.srv);
+    store(L.SLOT_SEQ, native.slotLoad(this.slotId, L.SLOT_SEQ) + 1);
     store(L.SLOT_STATE, L.SLOT_POSTED);
     this.pendingNr = nr;
     this.pendingArgs = args;

@@ -407,6 +407,7 @@ static int ghost(void)
 		slot->server = 0;
 		slot->args[0] = 5;
 		slot->inlen = 0;
+		slot->seq++;
 		__atomic_store_n(&slot->state, CARRICK_SLOT_POSTED, __ATOMIC_SEQ_CST);
 		*go = 1;
 		for (;;)
