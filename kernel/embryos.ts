@@ -114,7 +114,7 @@ function lose(k: Kernel, e: Embryo): void {
 /** It is known what became of a child process: its parent's next request, and its waits, go on. */
 function settled(k: Kernel, e: Embryo): void {
   if (e.proc === undefined) return;
-  const maker = makerOf(e);
+  const maker = makerOf(k, e);
   if (maker !== 0) admit(k, L.taskSlot(maker));
   e.parent.waiters.wakeAll();
   if (settling.length === 0) return;
@@ -122,11 +122,12 @@ function settled(k: Kernel, e: Embryo): void {
   for (const s of settling.splice(0)) if (s.of.size === 0) s.then(); else settling.push(s);
 }
 
-/** The thread that makes a process, 0 when it is gone. A fork spare is for a process of one. */
-function makerOf(e: Embryo): number {
+/** The thread that makes a process, 0 when it is gone: its rows may be another's by now. A fork spare is for a process of one. */
+function makerOf(k: Kernel, e: Embryo): number {
   const { tg } = e.creator;
+  if (k.procs[tg] !== e.creator) return 0;
   const task = e.parentTask !== 0 ? e.parentTask : L.tgLeader(tg);
-  return L.tgState(tg) !== TgState.FREE && L.taskTg(task) === tg && L.taskState(task) === TaskState.RUNNING ? task : 0;
+  return L.taskTg(task) === tg && L.taskState(task) === TaskState.RUNNING ? task : 0;
 }
 
 /** May the process have a child that is not known yet? */
@@ -328,7 +329,7 @@ export function commit(k: Kernel, f: Frame): number {
   if (!e.filled) fill(k, e, f.task, 0);
   const r = e.proc === undefined ? commitThread(k, e, pid, f.task) : commitProcess(k, e, e.proc, pid, pidfd);
   settled(k, e);
-  if (r === 0) k.onBirth(e, e.proc === undefined ? f.task : makerOf(e));
+  if (r === 0) k.onBirth(e, e.proc === undefined ? f.task : makerOf(k, e));
   return r;
 }
 
@@ -393,7 +394,7 @@ function commitThread(k: Kernel, e: Embryo, tid: number, by: number): number {
 
 function commitProcess(k: Kernel, e: Embryo, child: Proc, pid: number, pidfd: number): number {
   const tg = child.tg;
-  const maker = makerOf(e);
+  const maker = makerOf(k, e);
   const parent = L.tgState(e.parent.tg) === TgState.RUNNING && k.procs[e.parent.tg] === e.parent ? e.parent : k.init ?? e.parent;
   child.pid = pid;
   native.procBind(tg, pidfd, child.ctl, L.tgArea(tg), L.tgPctx(tg));

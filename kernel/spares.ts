@@ -2,10 +2,11 @@
  * Spares: children that are prepared before anybody asks, so that a clone costs its caller one request, not two.
  *
  *   a process has forked, or made a thread ─► a spare is made ─► its number is stored in the pctx (armed)
- *   the stub takes it (exchange with 0), says so if it is a fork child (NR_CLONE_BEGIN), makes the host clone; the commit comes as for any other embryo ─► the next spare is made
+ *   the stub takes it (exchange with 0), says so if it is a fork child (NR_CLONE_BEGIN), makes the host clone; the commit comes as for any
+ *   other embryo ─► the next spare is made
  *
- * Made when a child has been committed, so a process that makes none never has one; a fork child when nobody waits for an answer, and the next while the host makes the clone for which the last was
- * taken. One of each kind per process, besides a fork child that is on its way.
+ * Made when a child has been committed, so a process that makes none never has one; a fork child when nobody waits for an answer, and the next
+ * while the host makes the clone for which the last was taken. One of each kind per process, besides a fork child that is on its way.
  *
  * A taken spare cannot be refused, so what may refuse a clone is settled before. RLIMIT_NPROC: tasks and spares together stay below the limit; whoever finds
  * that they do not takes the spares back first (reclaimSpares), and a new limit or user takes back those of the process. A fork spare is
