@@ -38,7 +38,8 @@ import { EXIT_CARRICK, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_SIGNAL, Failure
 import { RawTerminal, windowSize } from './terminal.js';
 import { ensureVolumes } from './volume-dir.js';
 
-const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
+/** Signals that are handed on to the container's first program, or to what an exec runs. */
+export const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
 /** A second Ctrl-C within this time ends the container at once. ns. */
 const IMPATIENCE_NS = 2e9;
 /** How long workers may take to flush before the container is given up. ms. */

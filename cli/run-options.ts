@@ -71,7 +71,8 @@ const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 /** Most ids of user_namespaces(7): -1 is "no change" to the calls that take one. */
 const ID_MAX = 0xfffffffe;
 
-const MS_RDONLY = 1;
+/** mount(2). */
+export const MS_RDONLY = 1;
 const MS_NOSUID = 2;
 const MS_NODEV = 4;
 const MS_NOEXEC = 8;

@@ -287,17 +287,6 @@ export function fill(k: Kernel, e: Embryo, from: number, exitSignal: number): bo
 
 // ---- commit ----
 
-/** The pidfd of process pid, from the control socket of tg: host fd or -errno. */
-function receivePidfd(tg: number, pid: number): number {
-  const fd = native.ctlReceiveFd(tg);
-  if (fd < 0) return fd;
-  const is = native.pidfdGuestPid(fd);
-  // One that has been reaped already tells no number; the guest's word has to do.
-  if (is === pid || is <= 0) return fd;
-  host.close(fd);
-  return -E.EINVAL;
-}
-
 /** NR_CLONE_BEGIN(embryo): the caller is about to make the host's clone for this spare of its process. 0, or -EINVAL for what is none. */
 export function begin(k: Kernel, f: Frame): number {
   const e = embryos.get(f.argU32(0));
@@ -320,7 +309,7 @@ export function commit(k: Kernel, f: Frame): number {
   // A process says so itself, a thread cannot.
   if (own !== (e.proc !== undefined)) return -E.EINVAL;
   if (own && !e.filled) { e.early = f; return Ret.BLOCKED; }
-  const pidfd = e.proc === undefined ? -1 : receivePidfd(e.proc.tg, pid);
+  const pidfd = e.proc === undefined ? -1 : native.ctlReceivePidfd(e.proc.tg, pid);
   // The child ends itself, and then its socket hangs up.
   if (e.proc !== undefined && pidfd < 0) return -E.EAGAIN;
   embryos.delete(e.task);

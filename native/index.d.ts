@@ -87,10 +87,8 @@ export function lastFd(): number;
 /** Send a control message (CTL_*) with up to 8 fds listed as int32 at scratch offset fdsOff; for CTL_GRANT, guest fd numbers and cloexec flags
  *  follow as int32 arrays at numsOff and cloexecOff. Returns the message's ordinal on that socket (compare slot.ctl_need), or -EAGAIN. Any worker. */
 export function ctlSend(tg: number, kind: number, nfd: number, fdsOff: number, numsOff: number, cloexecOff: number): number;
-/** Receive the pidfd that the guest sent (CTL_PIDFD): host fd or -errno; -EAGAIN nothing there, -EPERM not a process of this container. */
-export function ctlReceiveFd(tg: number): number;
-/** Guest pid of the process that a pidfd stands for, in the guests' pid namespace if there is one; 0 when it has been reaped. */
-export function pidfdGuestPid(fd: number): number;
+/** Receive the pidfd of process `pid` that the guest sent (CTL_PIDFD): host fd or -errno; -EAGAIN nothing there, -EPERM not a process of this container, -EINVAL another one's. */
+export function ctlReceivePidfd(tg: number, pid: number): number;
 /** Set fd hint byte. Any worker. */
 export function hintSet(tg: number, fd: number, hint: number): number;
 export function hintGet(tg: number, fd: number): number;
@@ -179,7 +177,7 @@ export interface HostProbe {
   pidMax: number; overcommit: number; maxMapCount: number; ptraceScope: number;
 }
 /** The stub's image as a sealed memfd, made once: from `path` if given (tests), else from the file `stub` in the folder above the addon's own
- *  (native/build/stub). -errno when there is none. spawn needs it, as does ctlReceiveFd. */
+ *  (native/build/stub). -errno when there is none. spawn needs it, as does ctlReceivePidfd. */
 export function stubFd(path?: string): number;
 
 // ---- profiles (perf.cc) ----

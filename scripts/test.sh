@@ -1,6 +1,6 @@
 #!/bin/sh
 # `npm test`: everything that has to be green, with the time of each step. Only the bootstrap and the build stop it; of what follows everything
-# runs, and the failed steps are named at the end.
+# runs; at the end stand the last lines of each step that failed, because whoever reads a log reads its end.
 #
 #   CARRICK_TEST_STEPS="probes guest"   only these steps (words of their names), after the bootstrap
 set -eu
@@ -8,9 +8,14 @@ cd "$(dirname "$0")/.."
 TURBO_TELEMETRY_DISABLED=1
 export TURBO_TELEMETRY_DISABLED
 
-times= failed=
+times= failed= steps=0
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
-# step NAME COMMAND...: run it, remember its time and whether it failed.
+# step NAME COMMAND...: run it, remember its time and whether it failed, and then what it said last.
 step() {
 	name=$1
 	shift
@@ -22,13 +27,21 @@ step() {
 	printf '\n== %s\n' "$name"
 	begin=$(date +%s)
 	result=ok
-	"$@" || result=FAILED
-	[ $result = ok ] || failed="$failed, $name"
+	steps=$((steps + 1))
+	log=$logs/$steps
+	# A pipe's status is its last command's; the step's own goes by a file.
+	{ "$@" && : >"$log.ok" || :; } 2>&1 | tee "$log"
+	if [ ! -e "$log.ok" ]; then
+		result=FAILED
+		failed="$failed, $name"
+		{ printf '\n== the end of: %s\n' "$name"; tail -n 80 "$log"; } >>"$logs/ends"
+	fi
 	times="$times$(printf '%5d s  %-6s  %s' $(($(date +%s) - begin)) $result "$name")
 "
 }
 
 summary() {
+	[ ! -e "$logs/ends" ] || cat "$logs/ends"
 	printf '\n%s' "$times"
 	[ -z "$failed" ] || { printf '\nFAILED: %s\n' "${failed#, }"; exit 1; }
 	printf '\nall green\n'
@@ -60,16 +73,11 @@ step 'probes, nothing answered but by servers' probes --jobs 4 --mode nofast
 step 'probes, with the stub that checks itself' probes --jobs 4 --mode check
 # Other people's tests, a few minutes of them, against what was measured before (docs/conformance.md).
 conformance() { node scripts/run-ts.mjs ltp/main.ts "$@" --runs 1 --compare --misses 10; }
-conformance_smoke() {
-	worse=0
-	if [ "$(id -u)" = 0 ]; then who=root; else who=user; fi
-	conformance go --filter '^(context|sync|sync/atomic|io|bufio|path/filepath|os/exec)$' --as $who || worse=1
-	conformance cpython --filter '^test_(select|pty|tempfile|posix|signal)$' --as $who || worse=1
-	conformance stress-ng --filter '^(fork|futex|pipe|poll|signal|timer|mmap|sock)$' || worse=1
-	conformance busybox --as $who || worse=1
-	return $worse
-}
-step 'conformance, smoke' conformance_smoke
+if [ "$(id -u)" = 0 ]; then who=root; else who=user; fi
+step 'conformance, smoke: go' conformance go --filter '^(context|sync|sync/atomic|io|bufio|path/filepath|os/exec)$' --as $who
+step 'conformance, smoke: cpython' conformance cpython --filter '^test_(select|pty|tempfile|posix|signal)$' --as $who
+step 'conformance, smoke: stress-ng' conformance stress-ng --filter '^(fork|futex|pipe|poll|signal|timer|mmap|sock)$'
+step 'conformance, smoke: busybox' conformance busybox --as $who
 step 'guest tests' npm run --silent test:guest
 step 'newest Node' npm run --silent test:newest-node
 summary

@@ -16,11 +16,10 @@ import { Transform } from 'node:stream';
 import { isatty } from 'node:tty';
 import { toText } from '../bytes.js';
 import { type State, directoryOf } from '../container-dir.js';
-import { exitStatus } from '../container.js';
+import { FORWARDED, exitStatus } from '../container.js';
 import { EXIT_SIGNAL, Failure, complain } from '../failure.js';
 import { RawTerminal, windowSize } from '../terminal.js';
 import { Client } from './client.js';
-import { FORWARDED } from './exec.js';
 import { LogReader } from './logs.js';
 import { find, findRunning } from './lookup.js';
 

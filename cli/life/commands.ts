@@ -8,6 +8,14 @@ import type { LogFlags } from './logs.js';
 import type { PsFlags } from './ps.js';
 
 export function addLifeCommands(root: Command, caller: () => Caller, finish: (status: number) => void): void {
+  addLookCommands(root, finish);
+  addVisitCommands(root, caller, finish);
+  addEndCommands(root, caller, finish);
+  addVolumeCommands(root, finish);
+}
+
+/** Who they are, and what they say and do. */
+function addLookCommands(root: Command, finish: (status: number) => void): void {
   root.command('ps')
     .description('list running containers')
     .option('-a, --all', 'and those that have ended')
@@ -18,6 +26,31 @@ export function addLifeCommands(root: Command, caller: () => Caller, finish: (st
     .option('--format <FORMAT>', 'json, or a template with {{.ID}} {{.Image}} {{.Command}} {{.CreatedAt}} {{.RunningFor}} {{.Status}} {{.State}} {{.Names}} {{.Labels}}; "table ..." for columns')
     .option('--no-trunc', 'whole command lines')
     .action(async (flags: PsFlags) => { (await import('./ps.js')).psCommand({ ...flags, filter: flags.filter?.map(toText), ...(flags.format === undefined ? {} : { format: toText(flags.format) }) }); });
+  root.command('logs')
+    .description('show what a container of run -d has written')
+    .argument('<CONTAINER>')
+    .option('-f, --follow', 'go on until it ends')
+    .addOption(new Option('-n, --tail <LINES>', 'only the last ones, or all').argParser((text: string) => text === 'all' ? undefined : count(text)))
+    .option('-t, --timestamps', 'with the time of each line')
+    .option('--since <TIME>', 'only what was written since then: a time, or how long ago (10m)')
+    .option('--until <TIME>', 'only what was written until then')
+    .action(async (ref: string, flags: LogFlags) => { await (await import('./logs.js')).logsCommand(toText(ref), flags); });
+  root.command('top')
+    .summary('show what a running container is doing')
+    .description('Show the processes and the workers of a running container, and what they use, again and again until q.')
+    .argument('<CONTAINER>')
+    .addOption(new Option('-d, --delay <SECONDS>', 'time between rounds').argParser(count).default(2))
+    .addOption(new Option('-n, --rounds <N>', 'end after so many').argParser(count))
+    .action(async (ref: string, flags: { delay: number; rounds?: number }) => { await (await import('./top.js')).topCommand(toText(ref), flags.delay, flags.rounds); });
+  root.command('inspect')
+    .description('all that is known of containers, as JSON')
+    .argument('<CONTAINER...>')
+    .option('-f, --format <FORMAT>', 'a template instead, like {{.State.Running}}, or {{json .Config.Env}}')
+    .action(async (refs: string[], flags: { format?: string }) => { finish(await (await import('./inspect.js')).inspectCommand(refs.map(toText), flags.format === undefined ? undefined : toText(flags.format))); });
+}
+
+/** To be at one that runs. */
+function addVisitCommands(root: Command, caller: () => Caller, finish: (status: number) => void): void {
   root.command('exec')
     .summary('run a program in a running container')
     .description('Run COMMAND beside the first program of a running container, with your standard input, output and error.')
@@ -38,15 +71,6 @@ export function addLifeCommands(root: Command, caller: () => Caller, finish: (st
     .description('Copy a file or directory between the host and a container, which must have tar, and may have ended: into a directory that exists, else under the new name. SRC/. copies what SRC holds.')
     .argument('<SRC>', 'path, or CONTAINER:PATH').argument('<DST>', 'path, or CONTAINER:PATH')
     .action(async (source: string, target: string) => { await (await import('./cp.js')).cpCommand(toText(source), toText(target)); });
-  root.command('logs')
-    .description('show what a container of run -d has written')
-    .argument('<CONTAINER>')
-    .option('-f, --follow', 'go on until it ends')
-    .addOption(new Option('-n, --tail <LINES>', 'only the last ones, or all').argParser((text: string) => text === 'all' ? undefined : count(text)))
-    .option('-t, --timestamps', 'with the time of each line')
-    .option('--since <TIME>', 'only what was written since then: a time, or how long ago (10m)')
-    .option('--until <TIME>', 'only what was written until then')
-    .action(async (ref: string, flags: LogFlags) => { await (await import('./logs.js')).logsCommand(toText(ref), flags); });
   root.command('attach')
     .summary('be at a container of run -d')
     .description('Show what a container in the background writes from now on, hand your input (run -d -i) and signals on to its first program, and end as that ends. '
@@ -58,6 +82,14 @@ export function addLifeCommands(root: Command, caller: () => Caller, finish: (st
     .action(async (ref: string, flags: { sigProxy: string; stdin: boolean; detachKeys: string }) => {
       finish(await (await import('./attach.js')).attachCommand(toText(ref), { ...flags, sigProxy: flags.sigProxy === 'true' }));
     });
+  root.command('visit', { hidden: true })
+    .argument('<ID>').argument('<COMMAND...>')
+    .passThroughOptions()
+    .action(async (id: string, argv: string[]) => { finish(await (await import('./cp.js')).visitCommand(id, argv)); });
+}
+
+/** How they end, and begin again. */
+function addEndCommands(root: Command, caller: () => Caller, finish: (status: number) => void): void {
   root.command('start')
     .summary('run ended containers again')
     .description('Run the first program of containers that have ended again, on what it left in its layer (which is there unless --rm was given).')
@@ -92,26 +124,9 @@ export function addLifeCommands(root: Command, caller: () => Caller, finish: (st
     .argument('<CONTAINER...>')
     .option('-f, --force', 'kill those that run')
     .action(async (refs: string[], flags: { force?: boolean }) => { finish(await (await import('./end.js')).rmCommand(refs.map(toText), flags.force === true)); });
-  root.command('top')
-    .summary('show what a running container is doing')
-    .description('Show the processes and the workers of a running container, and what they use, again and again until q.')
-    .argument('<CONTAINER>')
-    .addOption(new Option('-d, --delay <SECONDS>', 'time between rounds').argParser(count).default(2))
-    .addOption(new Option('-n, --rounds <N>', 'end after so many').argParser(count))
-    .action(async (ref: string, flags: { delay: number; rounds?: number }) => { await (await import('./top.js')).topCommand(toText(ref), flags.delay, flags.rounds); });
-  root.command('inspect')
-    .description('all that is known of containers, as JSON')
-    .argument('<CONTAINER...>')
-    .option('-f, --format <FORMAT>', 'a template instead, like {{.State.Running}}, or {{json .Config.Env}}')
-    .action(async (refs: string[], flags: { format?: string }) => { finish(await (await import('./inspect.js')).inspectCommand(refs.map(toText), flags.format === undefined ? undefined : toText(flags.format))); });
-  root.command('visit', { hidden: true })
-    .argument('<ID>').argument('<COMMAND...>')
-    .passThroughOptions()
-    .action(async (id: string, argv: string[]) => { finish(await (await import('./cp.js')).visitCommand(id, argv)); });
   root.command('run-detached', { hidden: true })
     .argument('<ID>')
     .action(async (id: string) => { finish(await (await import('./detach.js')).continueDetached(id)); });
-  addVolumeCommands(root, finish);
 }
 
 function addVolumeCommands(root: Command, finish: (status: number) => void): void {

@@ -7,7 +7,7 @@ import { constants } from 'node:os';
 import { posix } from 'node:path';
 import type { ControlReply, ExecRequest } from '../../shared/control-wire.js';
 import { lookupEnv, toText } from '../bytes.js';
-import { exitStatus, startFailure } from '../container.js';
+import { FORWARDED, exitStatus, startFailure } from '../container.js';
 import { EXIT_SIGNAL, Failure } from '../failure.js';
 import { envFlags } from '../env-file.js';
 import { type Caller, mergeEnv, parseUser } from '../run-options.js';
@@ -25,8 +25,6 @@ export interface ExecFlags {
   readonly envFile?: readonly string[];
 }
 
-/** Signals that are handed on to a program that runs elsewhere. */
-export const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
 /** A second Ctrl-C within this time ends it at once. ms. */
 const IMPATIENCE_MS = 2000;
 

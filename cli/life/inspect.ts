@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { toText } from '../bytes.js';
 import { type State, directoryOf } from '../container-dir.js';
+import { MS_RDONLY } from '../run-options.js';
 import { type Fields, render } from './format.js';
 import { LOGS } from './log-times.js';
 import { each, find } from './lookup.js';
@@ -28,7 +29,7 @@ function aboutConfig({ config }: State): Fields {
     HostConfig: { NetworkMode: config.network, AutoRemove: !config.keep, ReadonlyRootfs: config.readOnly },
     Mounts: [
       ...config.binds.map((b) => ({ ...(b.volume === undefined ? { Type: 'bind' } : { Type: 'volume', Name: b.volume }), Source: toText(b.source), Destination: toText(b.target), RW: !b.readOnly })),
-      ...config.tmpfs.map((t) => ({ Type: 'tmpfs', Source: '', Destination: toText(t.target), RW: (t.flags & 1) === 0 })),
+      ...config.tmpfs.map((t) => ({ Type: 'tmpfs', Source: '', Destination: toText(t.target), RW: (t.flags & MS_RDONLY) === 0 })),
     ],
     Carrick: readable(config),
   };

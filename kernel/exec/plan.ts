@@ -52,16 +52,17 @@ function put64(b: Buffer, off: number, v: number): void {
 }
 
 /** In Linux's order. 0: the stub fills it, or it is the process's own (VARYING). */
+const AUXV_KEYS: readonly At[] = [
+  At.SYSINFO_EHDR, At.MINSIGSTKSZ, At.HWCAP, At.PAGESZ, At.CLKTCK, At.PHDR, At.PHENT, At.PHNUM, At.BASE, At.FLAGS, At.ENTRY, At.UID, At.EUID, At.GID, At.EGID, At.SECURE,
+  At.RANDOM, At.HWCAP2, At.EXECFN, At.PLATFORM,
+];
+
 function auxv(program: Program): ReadonlyArray<readonly [At, number]> {
-  return [
-    [At.SYSINFO_EHDR, 0], [At.MINSIGSTKSZ, 0], [At.HWCAP, 0], [At.PAGESZ, 4096], [At.CLKTCK, 100], [At.PHDR, 0], [At.PHENT, 56], [At.PHNUM, program.elf.phnum], [At.BASE, 0],
-    [At.FLAGS, 0], [At.ENTRY, 0], [At.UID, 0], [At.EUID, 0], [At.GID, 0], [At.EGID, 0], [At.SECURE, 0],
-    [At.RANDOM, 0], [At.HWCAP2, 0], [At.EXECFN, 0], [At.PLATFORM, 0],
-  ];
+  return AUXV_KEYS.map((key) => [key, key === At.PAGESZ ? 4096 : key === At.CLKTCK ? 100 : key === At.PHENT ? 56 : key === At.PHNUM ? program.elf.phnum : 0]);
 }
 
-/** Offset of the first of UID, EUID, GID, EGID, SECURE, which follow each other, 16 bytes each. */
-const VARYING = L.PLAN_AUXV + 16 * 11 + 8;
+/** Offset of the value of UID; those of EUID, GID, EGID and SECURE follow it, 16 bytes apart. */
+const VARYING = L.PLAN_AUXV + 16 * AUXV_KEYS.indexOf(At.UID) + 8;
 
 function putImage(b: Buffer, ix: number, p: Program, firstSeg: number): void {
   const o = IMAGES + ix * L.IMAGE_SIZE;

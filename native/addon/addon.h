@@ -178,10 +178,8 @@ uint8_t *proc_pctx(const Proc *p);
 int proc_host_pid(Proc *p);
 /* 0 while the process's pid is its own (alive or zombie), else -ESRCH. */
 int proc_check(Proc *p);
-/* Guest pid of the process that a pidfd stands for: in the guests' namespace if there is one; 0 when it is not known (any more). */
-int pidfd_guest_pid(int pidfd);
-/* Does the process with this host pid live in the guests' pid namespace? False also when there is none, or the host cannot tell. */
-bool pid_in_pidns(int pid);
+/* 0 when a pidfd that a guest sent stands for its process `guest`, or for one that is dead or dying, which can do no harm; else -EPERM (not of this container) or -EINVAL (another one). */
+int pidfd_is_guest(int pidfd, int guest);
 /* Host pid that a pidfd stands for, as carrick sees it; -ESRCH when that process is gone, -EBADF when it is no pidfd. */
 int pidfd_pid(int pidfd);
 /* Tell process.cc the pid namespace of the guests, once spawn has made one (-1 = none). Takes the fd. */

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 constexpr int CTL_FDS_MAX = 8;
 constexpr int CTL_GRANT_MAX = 4;
@@ -107,24 +106,6 @@ napi_value js_ctlSend(napi_env env, napi_callback_info info)
 	return num(env, send_message(p, &m, fds, static_cast<uint32_t>(nfd)));
 }
 
-/* Whether a received fd is the pidfd of a process of this container, or of a dead or dying one, which can do no harm. */
-static bool is_guest_pidfd(int fd)
-{
-	char path[40];
-	struct stat exe, stub;
-	int pid = pidfd_pid(fd);
-
-	if (pid < 0)
-		return pid == -ESRCH;
-	if (pid_in_pidns(pid))
-		return true;
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	/* A process on its way out has no executable any more. */
-	if (stat(path, &exe) < 0)
-		return errno == ENOENT || errno == ESRCH;
-	return fstat(stub_memfd(), &stub) == 0 && exe.st_dev == stub.st_dev && exe.st_ino == stub.st_ino;
-}
-
 static int receive_fd(int ctl)
 {
 	struct carrick_ctlmsg m;
@@ -152,16 +133,9 @@ static int receive_fd(int ctl)
 	return fd_above_stdio(fd);
 }
 
-napi_value js_pidfdGuestPid(napi_env env, napi_callback_info info)
+napi_value js_ctlReceivePidfd(napi_env env, napi_callback_info info)
 {
-	Args<1> args(env, info);
-
-	return num(env, pidfd_guest_pid(args.i32(0)));
-}
-
-napi_value js_ctlReceiveFd(napi_env env, napi_callback_info info)
-{
-	Args<1> args(env, info);
+	Args<2> args(env, info);
 	Proc *p = proc_get(args.i64(0));
 
 	if (p == nullptr)
@@ -170,11 +144,9 @@ napi_value js_ctlReceiveFd(napi_env env, napi_callback_info info)
 
 	if (p->ctl < 0)
 		return num(env, -ESRCH);
-	int fd = receive_fd(p->ctl);
+	int fd = receive_fd(p->ctl), r = fd < 0 ? fd : pidfd_is_guest(fd, args.i32(1));
 
-	if (fd >= 0 && !is_guest_pidfd(fd)) {
+	if (fd >= 0 && r < 0)
 		close(fd);
-		fd = -EPERM;
-	}
-	return num(env, fd);
+	return num(env, r < 0 ? r : fd);
 }

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #ifndef SYS_pidfd_send_signal
@@ -135,6 +136,7 @@ int pidfd_pid(int pidfd)
 	return pid > 0 ? pid : pid == -1 || pid == 0 ? -ESRCH : -EBADF;
 }
 
+/* The number that a process has in the container's pid namespace; -ENOTTY: there is none, or the host is older than Linux 6.12. */
 static int pid_within(int pid)
 {
 	int ns = pidns_fd.load(std::memory_order_relaxed);
@@ -142,28 +144,36 @@ static int pid_within(int pid)
 	return ns < 0 ? -ENOTTY : static_cast<int>(ret_errno(ioctl(ns, CARRICK_NS_GET_TGID_IN_PIDNS, static_cast<unsigned long>(pid))));
 }
 
-bool pid_in_pidns(int pid)
+/* Whether a process, whose pidfd is at hand, runs the stub; or is on its way out, when it has no executable any more. */
+static bool runs_stub(int pid)
 {
-	return pid_within(pid) > 0;
+	char path[40];
+	struct stat exe, stub;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	if (stat(path, &exe) < 0)
+		return errno == ENOENT || errno == ESRCH;
+	return fstat(stub_memfd(), &stub) == 0 && exe.st_dev == stub.st_dev && exe.st_ino == stub.st_ino;
 }
 
-int pidfd_guest_pid(int pidfd)
+int pidfd_is_guest(int pidfd, int guest)
 {
-	int pid = pidfd_pid(pidfd);
+	int pid = pidfd_pid(pidfd), is;
 	char path[48];
 
-	if (pid <= 0)
-		return 0;
-	int guest = pid_within(pid);
-
-	if (guest > 0)
-		return guest;
-	/* No such namespace, or a host before Linux 6.12. */
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	guest = proc_line(path, "\nNSpid:\t", true);
-	if (guest < 0)
-		guest = proc_line(path, "\nPid:\t", false);
-	return guest > 0 ? guest : 0;
+	if (pid < 0)
+		return pid == -ESRCH ? 0 : -EPERM;
+	is = pid_within(pid);
+	if (is <= 0) {
+		if (!runs_stub(pid))
+			return -EPERM;
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+		is = proc_line(path, "\nNSpid:\t", true);
+		if (is < 0)
+			is = proc_line(path, "\nPid:\t", false);
+	}
+	/* One that was reaped meanwhile tells no number. */
+	return is <= 0 || is == guest ? 0 : -EINVAL;
 }
 
 int proc_host_pid(Proc *p)

@@ -301,7 +301,7 @@ static int send_fd(int fd)
 	return sendmsg(fdr + CARRICK_FDR_CTL, &h, 0) < 0 ? -errno : 0;
 }
 
-/* Part 7: a child of which the pidfd is sent, then an fd that is none, then a dead child's pidfd. The living child stays behind. */
+/* Part 7: a child of which the pidfd is sent twice, then an fd that is none, then a dead child's pidfd. The living child stays behind. */
 static int part_fork(uint32_t ix)
 {
 	int child = fork();
@@ -309,7 +309,8 @@ static int part_fork(uint32_t ix)
 	if (child == 0)
 		for (;;)
 			pause();
-	send_fd((int)syscall(SYS_pidfd_open, child, 0));
+	for (int i = 0; i < 2; i++)
+		send_fd((int)syscall(SYS_pidfd_open, child, 0));
 	out[0] = child;
 	post(ix, 1241);
 	send_fd(fdr + CARRICK_FDR_AREA);

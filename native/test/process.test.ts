@@ -114,21 +114,22 @@ for (const namespaces of MODES) {
 
   test(`a child's pidfd is believed, anything else is not (namespaces ${namespaces})`, () => {
     const g = startGuest(7, 0, namespaces);
-    assert.equal(native.ctlReceiveFd(TG + 1), -3);
+    assert.equal(native.ctlReceivePidfd(TG + 1, 1), -3);
     let rec = next(1241);
-    const pidfd = native.ctlReceiveFd(TG);
+    assert.equal(native.ctlReceivePidfd(TG, result(g, 0) + 1), -22);
+    const pidfd = native.ctlReceivePidfd(TG, result(g, 0));
     assert.ok(pidfd > 2, `pidfd ${pidfd}`);
-    assert.equal(native.ctlReceiveFd(TG), -11);
+    assert.equal(native.ctlReceivePidfd(TG, result(g, 0)), -11);
     const pctx = native.pctxAlloc(g.area);
     assert.equal(native.procBind(TG + 1, pidfd, -1, g.area, pctx), 0);
     const child = native.hostPid(TG + 1);
     assert.match(readFileSync(`/proc/${child}/status`, 'latin1'), new RegExp(`^NSpid:.*\\t${result(g, 0)}$`, 'm'));
     answer(rec, 0);
     rec = next(1242);
-    assert.equal(native.ctlReceiveFd(TG), -1);
+    assert.equal(native.ctlReceivePidfd(TG, 1), -1);
     answer(rec, 0);
     rec = next(1243);
-    const dead = native.ctlReceiveFd(TG);
+    const dead = native.ctlReceivePidfd(TG, 1);
     assert.ok(dead > 2);
     close(dead);
     assert.equal(runOut(g, rec), 0);
@@ -181,7 +182,7 @@ function goneSoon(pid: number): boolean {
 if (process.env['CARRICK_TEST_DIE'] !== undefined) {
   const g = startGuest(7, 0, Number(process.env['CARRICK_TEST_DIE']));
   next(1241);
-  native.procBind(TG + 1, native.ctlReceiveFd(TG), -1, g.area, native.pctxAlloc(g.area));
+  native.procBind(TG + 1, native.ctlReceivePidfd(TG, result(g, 0)), -1, g.area, native.pctxAlloc(g.area));
   process.stdout.write(`pids ${g.pid} ${native.hostPid(TG + 1)}\n`);
   process.kill(process.pid, 'SIGKILL');
 }

@@ -94,6 +94,16 @@ export class Screen {
     return s;
   }
 
+  /**
+   * Wait until the screen shows something, and after it a prompt that nothing was typed at. Before the next key for a program that edits lines itself: while a
+   * command runs, the terminal has the editing, and takes C-r, C-u, C-w and C-d for its own.
+   */
+  prompt(re: RegExp): string {
+    let s = '';
+    this.wait(() => re.test(s = this.text()) && s.trimEnd().endsWith(`\n${PROMPT.trimEnd()}`), () => `the screen never showed ${String(re)} and then a prompt`);
+    return s;
+  }
+
   /** Wait until the screen shows something no more. */
   gone(re: RegExp): void { this.wait(() => !re.test(this.text()), () => `the screen still shows ${String(re)}`); }
 

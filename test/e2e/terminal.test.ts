@@ -41,24 +41,24 @@ for (const ordinary of amRoot ? [false, true] : [false]) {
 
     test('bash: line editing, history, completion', () => {
       const s = shell(['-w', '/usr/share']);
-      s.line('tty; stty size').until(/\/dev\/pts\/\d+\n30 100/);
+      s.line('tty; stty size').prompt(/\/dev\/pts\/\d+\n30 100/);
       // Backspace, words, ends of the line, kill and yank.
       s.type('echo one twoX').press('BSpace', 'M-b').type('and ').press('C-e').type(' three').press('C-a', 'M-f').type(' zero').press('Enter');
-      s.until(/^zero one and two three$/m);
+      s.prompt(/^zero one and two three$/m);
       s.type('lost words').press('C-w').type('echo').press('C-a', 'C-k').type('echo kept ').press('C-y', 'Left', 'Left', 'Left', 'Left', 'C-u').type('printf "%s\\n" ').press('Enter');
-      s.until(/^echo$/m);
+      s.prompt(/^echo$/m);
       s.press('Up', 'Up').press('Enter');
-      s.until(/(^zero one and two three$[^]*){2}/m);
+      s.prompt(/(^zero one and two three$[^]*){2}/m);
       s.press('C-r').type('three').until(/reverse-i-search\)`three'/);
       s.press('C-a').type(': ').press('Enter');
       s.until(/^ready> : echo zero/m);
       s.type('ls -d /usr/sha').press('Tab').until(/ls -d \/usr\/share\/$/m);
-      s.press('Enter').until(/^\/usr\/share\/$/m);
+      s.press('Enter').prompt(/^\/usr\/share\/$/m);
       s.type('echo $PPI').press('Tab').until(/echo \$PPID/);
-      s.press('C-c').line('echo rc=$?').until(/^rc=130$/m);
+      s.press('C-c').line('echo rc=$?').prompt(/^rc=130$/m);
       // A line longer than the window, edited at its beginning.
       s.type(`echo ${'long '.repeat(30)}`).press('C-a').type('echo and; ').press('Enter');
-      s.until(/^and\n(long ?)+\n(long ?)+$/m);
+      s.prompt(/^and\n(long ?)+\n(long ?)+$/m);
       s.line('exit 7');
       assert.equal(s.status(), 7);
     });
@@ -88,7 +88,7 @@ for (const ordinary of amRoot ? [false, true] : [false]) {
       s.line('fg').until(/^unheard$/m);
       // Ctrl-\ ends by SIGQUIT.
       s.line("sh -c 'echo up-$((40 + 3)); exec sleep 1000'").until(/^up-43$/m);
-      s.press('C-\\').line('echo rc=$?').until(/^rc=131$/m);
+      s.press('C-\\').line('echo rc=$?').prompt(/^rc=131$/m);
       s.press('C-d');
       assert.equal(s.status(), 0);
     });
