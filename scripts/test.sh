@@ -75,7 +75,7 @@ step 'probes, with the stub that checks itself' probes --jobs 4 --mode check
 conformance() { node scripts/run-ts.mjs ltp/main.ts "$@" --runs 1 --compare --misses 10; }
 if [ "$(id -u)" = 0 ]; then who=root; else who=user; fi
 step 'conformance, smoke: go' conformance go --filter '^(context|sync|sync/atomic|io|bufio|path/filepath|os/exec)$' --as $who
-step 'conformance, smoke: cpython' conformance cpython --filter '^test_(select|pty|tempfile|posix|signal)$' --as $who
+step 'conformance, smoke: cpython' conformance cpython --filter '^test_(select|selectors|pty|tempfile|shutil|posix)$' --as $who
 step 'conformance, smoke: stress-ng' conformance stress-ng --filter '^(fork|futex|pipe|poll|signal|timer|mmap|sock)$'
 step 'conformance, smoke: busybox' conformance busybox --as $who
 step 'guest tests' npm run --silent test:guest

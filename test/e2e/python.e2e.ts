@@ -12,7 +12,7 @@ test('docs/workloads/python.md, as an ordinary user', { skip: process.getuid?.()
 describe('CPython\'s tests end as on the host', { concurrency: true }, () => {
   ['test_multiprocessing_spawn', 'test_multiprocessing_fork', 'test_subprocess'].forEach((name, i) => {
     it(name, async () => {
-      const [program] = await CPYTHON.programs('smoke', (wanted) => wanted === name);
+      const [program] = await CPYTHON.programs('full', (wanted) => wanted === name);
       assert.ok(program !== undefined);
       // The limit is against hangs: a machine that does other things as well may take several times as long as one that does not.
       assert.deepEqual(await unlikeHost('cpython', program, { times: 1, jobs: 1, firstJob: 30 + i, changes: { timeoutMs: 4 * program.timeoutMs } }), []);
