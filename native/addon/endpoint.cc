@@ -24,6 +24,7 @@
 #include "endpoint_layout.h"
 #include "spin.h"
 #include "exports.h"
+#include "slice.h"
 
 #include <limits.h>
 #include <linux/futex.h>
@@ -564,6 +565,7 @@ napi_value js_endpointInit(napi_env env, napi_callback_info info)
 	struct epoll_event ev = {};
 
 	worker.endpoint = ep;
+	slice_set(SLICE_SHORT);
 	ep->srv = static_cast<uint64_t>(srv);
 	ep->inbox = static_cast<uint8_t *>(view_data(env, args.v[1], napi_uint8_array,
 						     static_cast<size_t>(INBOX_RECORDS) * CARRICK_SLOT_STRIDE, &ep->inbox_ref));

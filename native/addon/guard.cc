@@ -4,7 +4,7 @@
  * With a pid namespace PR_SET_PDEATHSIG on its first process is enough: its death ends the namespace. Without one, guests that were reparented
  * or forked would live on. All guest processes stay in the first one's host process group (the stub's filter has no setpgid and no setsid;
  * job control is carrick's own), so one kill of the group gets them all, atomically with respect to fork. A process of `carrick exec` and those
- * that it forks are a group of their own, since a group cannot be joined from another session.
+ * that it forks are a group of their own.
  *
  * Who sends it when carrick was killed with SIGKILL: the guard, a process that shares carrick's memory (no copy, no second program) but not its
  * fds. It reads a pipe whose only write end is carrick's; end of file means that carrick is gone. It uses nothing but raw system calls

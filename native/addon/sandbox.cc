@@ -5,7 +5,7 @@
  * stack and the Sandbox. In order, each step while the rights for it are still there:
  *
  *   ids        in a new user namespace, its own uid and gid mapped to themselves, nothing else; setgroups denied
- *   session    a session and process group of its own, away from carrick's terminal
+ *   terminal   away from carrick's, and a process group of its own
  *   name, root host name; an empty read-only tmpfs instead of the host's file system
  *   loopback   of a network namespace: set up
  *              (a process that joins the first one's namespaces finds all that done)
@@ -20,6 +20,7 @@
 
 #include "addon.h"
 #include "raw.h"
+#include "slice.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -28,6 +29,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -186,6 +188,23 @@ static void reset_signals()
 	raw(SYS_rt_sigprocmask, static_cast<long>(SIG_SETMASK), dfl, nullptr, 8L);
 }
 
+/*
+ * Away from carrick's terminal: it is nobody's controlling terminal here, and its signals go to another group. A session of its own would do the same, but be
+ * an autogroup of its own, too (sched(7)): the host would share its cores out between guests on one side and carrick's servers, with whatever
+ * else runs in that session, on the other; where guests keep every core busy, each call would then wait for a turn of that other side.
+ */
+static void leave_terminal()
+{
+	long tty = raw(SYS_openat, static_cast<long>(AT_FDCWD), "/dev/tty", static_cast<long>(O_RDWR | O_NOCTTY | O_CLOEXEC));
+	/* ENXIO: there is none. */
+	bool left = tty == -ENXIO || (tty >= 0 && raw(SYS_ioctl, tty, static_cast<long>(TIOCNOTTY), 0L) == 0);
+
+	if (tty >= 0)
+		raw(SYS_close, tty);
+	if (!left || raw(SYS_setpgid, 0L, 0L) < 0)
+		raw(SYS_setsid);
+}
+
 static int fail(Sandbox *s, SandboxStage stage, long error)
 {
 	s->stage = stage;
@@ -204,7 +223,9 @@ int sandbox_child(void *arg)
 
 	if (make && (s->namespaces & NS_USER) != 0 && (r = sandbox_map_ids(s->uid_map, s->gid_map)) < 0)
 		return fail(s, STAGE_IDS, r);
-	raw(SYS_setsid);
+	leave_terminal();
+	/* This is a server's thread's child. */
+	slice_set(SLICE_DEFAULT);
 	if (make && (s->namespaces & NS_UTS) != 0)
 		raw(SYS_sethostname, s->hostname, raw_strlen(s->hostname));
 	if (make && (s->namespaces & NS_MOUNT) != 0 && sandbox_empty_root() < 0)

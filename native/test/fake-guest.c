@@ -269,7 +269,7 @@ static int part_sandbox(uint32_t ix)
 	prctl(PR_GET_PDEATHSIG, &sig);
 	out[0] = getpid();
 	out[1] = getuid();
-	out[2] = getsid(0) == getpid() && getpgid(0) == getpid();
+	out[2] = getpgid(0) == getpid() && open("/dev/tty", O_RDWR) < 0;
 	out[3] = caps[0].effective | caps[0].permitted | caps[0].inheritable | caps[1].effective | caps[1].permitted;
 	out[4] = bounding;
 	out[5] = fds;

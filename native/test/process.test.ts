@@ -143,11 +143,11 @@ for (const namespaces of MODES) {
     const g = startGuest(6, 0, namespaces, 'box');
     const got = native.namespacesGot();
     const rec = next(1240);
-    const [pid, uid, session, caps, bounding, fds, nnp, deathSignal, passwd, mkdir, stdin, doorbell] = Array.from({ length: 12 }, (_, i) => result(g, i));
+    const [pid, uid, away, caps, bounding, fds, nnp, deathSignal, passwd, mkdir, stdin, doorbell] = Array.from({ length: 12 }, (_, i) => result(g, i));
     assert.equal(got & ~31, 0);
     assert.equal(pid, native.spawnedNsPid());
     assert.equal(uid, process.geteuid?.());
-    assert.deepEqual([session, caps, fds, nnp, deathSignal, stdin, doorbell], [1, 0, 0, 1, 9, 9, 0]);
+    assert.deepEqual([away, caps, fds, nnp, deathSignal, stdin, doorbell], [1, 0, 0, 1, 9, 9, 0]);
     // Without privilege over a user namespace the bounding set cannot be emptied, nor is there anything in it to be had.
     if (process.geteuid?.() === 0 || (got & 1) !== 0) assert.equal(bounding, 0);
     if ((got & NS_MOUNT) !== 0) assert.deepEqual([passwd, mkdir], [2, 30]);
