@@ -16,6 +16,7 @@
 
 #define SCM_RIGHTS_TYPE 1
 #define SOL_SOCKET_LEVEL 1
+#define MSG_DONTWAIT_BIT 0x40
 #define MSG_CMSG_CLOEXEC_BIT 0x40000000
 #define MSG_NOSIGNAL_BIT 0x4000
 #define F_SETFD_CMD 2
@@ -125,30 +126,34 @@ static void keep(struct task *t, u32 kind, u32 ordinal, const int *fds, u32 n)
 	}
 }
 
-/* Read one message; its kind. Needs ctl_lock. */
-static u32 receive(struct task *t)
+/* Read one message; its kind, or 0 when there is none (flags MSG_DONTWAIT). Needs ctl_lock. */
+static u32 receive(struct task *t, u32 flags)
 {
 	struct carrick_ctlmsg m;
 	struct cmsg c;
 	struct iov iov = { &m, sizeof(m) };
 	struct msg h = { .iov = &iov, .iovlen = 1, .control = &c, .controllen = sizeof(c) };
-	u32 n = 0;
+	u32 n = 0, ordinal = t->pctx->ctl_seen + 1;
 	long r;
 
 	memset(&m, 0, sizeof(m));
 	do
-		r = host(__NR_recvmsg, mm.fdr + CARRICK_FDR_CTL, &h, MSG_CMSG_CLOEXEC_BIT);
+		r = host(__NR_recvmsg, mm.fdr + CARRICK_FDR_CTL, &h, MSG_CMSG_CLOEXEC_BIT | flags);
 	while (r == -EINTR);
+	if (r == -EAGAIN)
+		return 0;
 	if (r <= 0)
 		die(); /* carrick is gone */
 	if (h.controllen >= 16 && c.level == SOL_SOCKET_LEVEL && c.type == SCM_RIGHTS_TYPE)
 		n = (u32)((c.len - 16) / 4);
-	t->pctx->ctl_seen++;
-	dbg("ctl: kind, nfd, seen", m.kind, n, t->pctx->ctl_seen);
+	dbg("ctl: kind, nfd, ordinal", m.kind, n, ordinal);
+	check_linger();
 	if (m.kind == CTL_GRANT)
 		grant(&m, c.fd, n);
 	else
-		keep(t, m.kind, t->pctx->ctl_seen, c.fd, n);
+		keep(t, m.kind, ordinal, c.fd, n);
+	/* Last: whoever sees it does not take the lock (ctl_sync), and may close what was installed. */
+	__atomic_store_n(&t->pctx->ctl_seen, ordinal, __ATOMIC_RELEASE);
 	return m.kind;
 }
 
@@ -166,8 +171,23 @@ static _Noreturn void wait_for_end(struct task *t)
 static void read_up_to(struct task *t, u32 need)
 {
 	while ((i32)(need - t->pctx->ctl_seen) > 0)
-		if (receive(t) == CTL_EXEC)
+		if (receive(t, 0) == CTL_EXEC)
 			wait_for_end(t);
+}
+
+/*
+ * A granted fd that the host does not know yet: its message is in the socket (grants are sent before hints are set), for another thread to read. Read what there is, so that
+ * what is done to the fd next is not undone by it.
+ */
+void ctl_catch_up(struct task *t)
+{
+	u32 kind;
+
+	lock(&t->pctx->ctl_lock);
+	while ((kind = receive(t, MSG_DONTWAIT_BIT)) != 0)
+		if (kind == CTL_EXEC)
+			wait_for_end(t);
+	unlock(&t->pctx->ctl_lock);
 }
 
 void ctl_sync(struct task *t, u32 need)
@@ -210,7 +230,7 @@ int ctl_take_first(struct task *t, u32 kind, int fds[8])
 
 	lock(&t->pctx->ctl_lock);
 	while ((n = take(t, kind, 0, fds)) < 0)
-		receive(t);
+		receive(t, 0);
 	unlock(&t->pctx->ctl_lock);
 	return n;
 }

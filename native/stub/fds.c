@@ -100,7 +100,7 @@ long fds_close(struct task *t, u64 fd)
 		return R_SLOW;
 	HOLDS((fd_hint(t, fd) & CARRICK_HINT_OWNER) == CARRICK_SRV_VFS + 1, "check: hint of what is closed", fd, fd_hint(t, fd));
 	if (granted(t, fd))
-		host(__NR_close, fd);
+		mirror_close(t, fd);
 	set_hint(t, (u32)fd, 0);
 	names_fd_changed((u32)fd);
 	return 0;

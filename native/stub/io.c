@@ -3,7 +3,8 @@
  *
  * The hint byte of an fd says whether it is granted and for what. Reads and writes on a granted fd go to the host. Calls that change fd
  * numbers are the servers', and are mirrored here on the host's fd table: close before posting (afterwards the number may already be
- * somebody else's), dup and fcntl after the answer. An fd whose grant message another thread has yet to read gives EBADF on the host: the call is then posted.
+ * somebody else's), dup and fcntl after the answer. An fd whose grant message another thread has yet to read gives EBADF on the host: a read or write is then posted, and
+ * what changes the fd reads the message first, which would otherwise be installed when the number is free again or somebody else's.
  *
  * ctl_lock is held for mirrored dups, so that no fd that is being received is overwritten (ctl.c).
  */
@@ -76,23 +77,49 @@ long copy_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	return write_end(t, to, r);
 }
 
+/* Close a granted fd on the host. */
+void mirror_close(struct task *t, u64 fd)
+{
+	if (host(__NR_close, fd) != -EBADF)
+		return;
+	ctl_catch_up(t);
+	host(__NR_close, fd);
+}
+
+static long dup_to(struct task *t, u32 from, u32 to, bool cloexec)
+{
+	long r;
+
+	lock(&t->pctx->ctl_lock);
+	r = host(__NR_dup3, from, to, cloexec ? O_CLOEXEC_BIT : 0);
+	unlock(&t->pctx->ctl_lock);
+	return r;
+}
+
 /* The host's copy of a successful dup: `from` was granted or not, `to` may have been. */
 void mirror_dup(struct task *t, u32 from, u32 to, bool from_granted, bool to_granted, bool cloexec)
 {
+	long r = -EBADF;
+
 	if (to >= mm.fdr || from == to)
 		return;
-	lock(&t->pctx->ctl_lock);
-	if (from_granted)
-		host(__NR_dup3, from, to, cloexec ? O_CLOEXEC_BIT : 0);
-	else if (to_granted)
-		host(__NR_close, to);
-	unlock(&t->pctx->ctl_lock);
+	if (from_granted) {
+		r = dup_to(t, from, to, cloexec);
+		if (r == -EBADF) {
+			ctl_catch_up(t);
+			r = dup_to(t, from, to, cloexec);
+		}
+	}
+	if (r == -EBADF && to_granted)
+		mirror_close(t, to);
 }
 
 static void mirror_cloexec(struct task *t, u64 fd, bool on)
 {
-	if (granted(t, fd))
+	if (granted(t, fd) && host(__NR_fcntl, fd, F_SETFD, on) == -EBADF) {
+		ctl_catch_up(t);
 		host(__NR_fcntl, fd, F_SETFD, on);
+	}
 }
 
 static long do_close_range(struct task *t, long nr, const u64 a[6])
@@ -107,7 +134,7 @@ static long do_close_range(struct task *t, long nr, const u64 a[6])
 		last = mm.fdr - 1;
 	for (u32 fd = first; fd <= last && !cloexec; fd++)
 		if (granted(t, fd))
-			host(__NR_close, fd);
+			mirror_close(t, fd);
 	r = call_server(t, nr, a);
 	for (u32 fd = first; fd <= last && cloexec && r >= 0; fd++)
 		mirror_cloexec(t, fd, true);
@@ -124,7 +151,7 @@ long io_posted(struct task *t, long nr, const u64 a[6])
 	switch (nr) {
 	case __NR_close:
 		if (from)
-			host(__NR_close, a[0]);
+			mirror_close(t, a[0]);
 		return call_server(t, nr, a);
 	case __NR_close_range:
 		return do_close_range(t, nr, a);

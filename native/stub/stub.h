@@ -254,6 +254,7 @@ static inline u8 *payload_of(slot_t *s) { return (u8 *)s + CARRICK_PAYLOAD_OFF; 
 long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6]);
 long io_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6]);
 long io_posted(struct task *t, long nr, const u64 a[6]);
+void mirror_close(struct task *t, u64 fd);
 void mirror_dup(struct task *t, u32 from, u32 to, bool from_granted, bool to_granted, bool cloexec);
 long copy_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6]);
 u8 fd_hint(const struct task *t, u64 fd);
@@ -377,6 +378,8 @@ long do_execve(struct task *t, long nr, const u64 a[6]);
 
 /* Read control messages until `need` have been seen. */
 void ctl_sync(struct task *t, u32 need);
+/* Read what there is: for a granted fd that is not there yet. */
+void ctl_catch_up(struct task *t);
 /* Take the fds of message number `need` (of this kind); count or -errno. */
 int ctl_take(struct task *t, u32 kind, u32 need, int fds[8]);
 /* The same for a message kind that comes exactly once; reads no further than it. */
@@ -395,10 +398,17 @@ int filter_install(u32 fdr);
 _Noreturn void check_failed(const char *what, long a, long b);
 void check_fd(struct task *t, u32 fd, u32 cmd, long told);
 void check_idle(const struct task *t);
+/* Stay for a while where another thread may come in between. */
+static inline void check_linger(void)
+{
+	for (volatile u32 i = 0; i < 300000; i++)
+		;
+}
 #define HOLDS(cond, what, a, b) ((cond) ? (void)0 : check_failed(what, (long)(a), (long)(b)))
 #else
 #define check_fd(t, fd, cmd, told) ((void)0)
 #define check_idle(t) ((void)0)
+#define check_linger() ((void)0)
 #define HOLDS(cond, what, a, b) ((void)0)
 #endif
 
