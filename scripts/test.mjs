@@ -3,7 +3,7 @@
  *
  *   node scripts/test.mjs             unit tests: beside the code
  *   node scripts/test.mjs --guest     guest tests: those under test/, ltp/ and bench/, which start carrick
- *   node scripts/test.mjs --e2e       the long guest tests, *.e2e.ts (`npm run e2e`): two files at a time, but those that measure, *-time.e2e.ts, alone and first
+ *   node scripts/test.mjs --e2e       the long guest tests, *.e2e.ts (`npm run e2e`): two files at a time, but those that measure or fill the machine, *-time.e2e.ts and *-load.e2e.ts, alone and first
  *   node scripts/test.mjs TEXT...     only files whose path contains one of the words
  *   --repeat N                        N times in a row, with a line for each time; fails when one fails
  *
@@ -72,15 +72,15 @@ function oneFile(entry) {
 }
 
 /**
- * Long files: what measures first, alone, then the others two at a time. The longest begin, so that the last to end is a short one. Whether all passed.
+ * Long files: what measures or fills the machine first, alone, then the others two at a time. The longest begin, so that the last to end is a short one. Whether all passed.
  */
 async function longFiles(entries) {
-  const LONGEST = ['/go.', '/apt.', '/python.'];
+  const LONGEST = ['/python.', '/apt.', '/go.'];
   const rank = (entry) => { const i = LONGEST.findIndex((word) => entry.in.includes(word)); return i < 0 ? LONGEST.length : i; };
-  const measuring = entries.filter((entry) => entry.in.endsWith('-time.e2e.ts')), others = entries.filter((entry) => !measuring.includes(entry)).sort((a, b) => rank(a) - rank(b));
+  const alone = entries.filter((entry) => /-(time|load)\.e2e\.ts$/.test(entry.in)), others = entries.filter((entry) => !alone.includes(entry)).sort((a, b) => rank(a) - rank(b));
   let ok = true;
   const work = async (queue) => { for (let entry = queue.shift(); entry !== undefined; entry = queue.shift()) ok = await oneFile(entry) && ok; };
-  await work(measuring);
+  await work(alone);
   await Promise.all([work(others), work(others)]);
   return ok;
 }

@@ -1,30 +1,6 @@
-/**
- * Go: the page's commands, and the runtime's own tests. One run of these builds what they build from nothing, with an empty build cache; it leaves
- * its cache to one run after it, and to eight at once.
- */
-import assert from 'node:assert/strict';
-import { chmodSync } from 'node:fs';
-import { before, describe, it, test } from 'node:test';
-import { unlikeHost } from '../../ltp/many.js';
-import type { Program } from '../../ltp/suite.js';
-import { GO } from '../../ltp/suites/go.js';
+/** Go: the page's commands. The runtime's own tests, which fill the machine, are in go-load.e2e.ts. */
+import { test } from 'node:test';
 import { runPage } from './doc-commands.js';
-import { scratchDir } from './harness.js';
 
 test('docs/workloads/go.md', () => { runPage('docs/workloads/go.md'); });
 test('docs/workloads/go.md, as an ordinary user', { skip: process.getuid?.() !== 0 && 'runs as one already' }, () => { runPage('docs/workloads/go.md', { ordinary: true }); });
-
-describe('the runtime\'s tests end as on the host', () => {
-  const cache = scratchDir('gocache');
-  const changes = { env: { GOCACHE: cache }, volumes: [`${cache}:${cache}`] };
-  let runtime: Program;
-  before(async () => {
-    chmodSync(cache, 0o777);
-    const [found] = await GO.programs('smoke', (name) => name === 'runtime');
-    assert.ok(found !== undefined);
-    runtime = found;
-  });
-  it('with an empty build cache', async () => { assert.deepEqual(await unlikeHost('go', runtime, { times: 1, jobs: 1, firstJob: 20, changes }), []); });
-  it('again', async () => { assert.deepEqual(await unlikeHost('go', runtime, { times: 1, jobs: 1, firstJob: 20, changes }), []); });
-  it('eight at once', async () => { assert.deepEqual(await unlikeHost('go', runtime, { times: 8, jobs: 8, firstJob: 20, changes: { ...changes, timeoutMs: 8 * runtime.timeoutMs } }), []); });
-});
