@@ -74,14 +74,10 @@ export const MECHANISMS: readonly Mechanism[] = [
     what: 'no block devices: the test formats one and mounts it', mend: 'loop devices and file systems on them; not planned', claims: [ltp(/^syscalls\/(fanotify19|getxattr03|utime03)$/)],
   },
   {
-    what: 'files of /proc/sys that are not there or cannot be written: vm/drop_caches, net/ipv4/conf, fs/inotify', mend: 'more of vfs\'s procfs', claims: [ltp(/^syscalls\/(cachestat03|clone09|inotify06)$/)],
+    what: 'files of /proc/sys that are not there or cannot be written: fs/mqueue, vm/drop_caches, net/ipv4/conf, fs/inotify', mend: 'more of vfs\'s procfs', claims: [kselftest(/^mqueue\/mq_open_tests$/), ltp(/^syscalls\/(cachestat03|clone09|inotify06)$/)],
   },
   {
-    what: 'mended since it was measured: seals of a memfd opened by its name, the offset that sendfile(2) stores back, POSIX message queues, process_vm_readv(2), kcmp(2)', mend: 'measure again', claims: [kselftest(/^pidfd\/pidfd_getfd_test$/), kselftest(/^mqueue\//), ltp(/^syscalls\/(memfd_create01|mq_notify03|process_vm_readv01|sendfile04_64)$/)],
-  },
-  {
-    what: 'too slow for fixed sleeps and limits of the test: measured with other work on the two processors', mend: 'measure again on a machine at rest; then look at what stays',
-    claims: [kselftest(/^filesystems\/epoll\/epoll_wakeup_test$/), kselftest(/^pidfd\/pidfd_poll_test$/), kselftest(/^timers\/posix_timers$/)],
+    what: 'mended since it was measured: seals of a memfd opened by its name, the offset that sendfile(2) stores back, POSIX message queues, process_vm_readv(2)', mend: 'measure again', claims: [ltp(/^syscalls\/(memfd_create01|mq_notify03|process_vm_readv01|sendfile04_64)$/)],
   },
   {
     what: 'probes in this runner, whose scratch directory is a tmpfs, that differ from their own runner: seals of a tmpfs file, sizes, a link\'s owner, a stop; seen in one run, not yet looked into',

@@ -26,11 +26,11 @@ export function cpuTimeNs(tg: number, virt = false): number {
 
 const $times: ThreadTimes = { utimeNs: 0, stimeNs: 0 };
 
-/** CPU time of one task, ns; 0 when it is gone. */
-export function taskCpuTimeNs(task: number): number {
+/** CPU time of one task, ns (user time only when `virt`); 0 when it is gone. */
+export function taskCpuTimeNs(task: number, virt = false): number {
   const tg = L.taskTg(task);
   threadTimes(native.hostPid(tg), native.hostTid(tg, L.taskSlot(task), L.taskTid(task)), $times);
-  return $times.utimeNs + $times.stimeNs;
+  return virt ? $times.utimeNs : $times.utimeNs + $times.stimeNs;
 }
 
 /**

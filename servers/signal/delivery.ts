@@ -95,7 +95,7 @@ export class Delivery {
 
   // ---- sending ----
 
-  /** Send to a thread group; of those that do not block it, task `prefer` takes it. 0, or -EAGAIN when its queue is full. */
+  /** Send to a thread group; unless it blocks it, task `prefer` takes it, and nobody else. 0, or -EAGAIN when its queue is full. */
   sendTg(tg: number, s: SigInfo, prefer = 0): number {
     if (L.tgState(tg) === 0 || L.tgState(tg) === TG_ZOMBIE || s.signo === 0) return 0;
     return this.send(tg, 0, s, prefer);
@@ -132,7 +132,8 @@ export class Delivery {
     }
     if (handler === SIG_IGN && signo === SIGCHLD && target === 0 && task === 0 && !anyBlocks(tg, signo)) return 0;
     if (signo >= 32 && s.code === -1 && this.group(tg).pending.size >= L.tgRlimCur(tg, 11)) return -E.EAGAIN;
-    this.queue(tg, task, s);
+    // What a thread's own work has caused is its own: a profiler is told where the time went by who runs its handler.
+    this.queue(tg, prefer !== 0 && target === prefer ? prefer : task, s);
     // Asked again now that the bit is published: a thread that has unblocked the signal since may have looked for the bit before, and sleep.
     const taker = this.taker(tg, task, signo, prefer);
     if (taker !== 0 && (L.taskTracer(taker) !== 0 || L.tgStopped(tg) === 0)) kick(taker);

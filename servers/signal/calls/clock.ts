@@ -6,39 +6,22 @@ import { nowNs, readTimespec, realtimeNs, writeTimespec } from '../../../shared/
 import type { Endpoint } from '../../../shared/endpoint.js';
 import { E } from '../../../shared/errno.js';
 import type { Frame } from '../../../shared/frame.js';
-import * as L from '../../../shared/gen/layout.js';
 import * as NR from '../../../shared/gen/syscalls.js';
 import { STRUCT, scratch } from '../../../shared/host.js';
 import { native } from '../../../shared/native.js';
-import { taskByTid, tgByPid } from '../../../shared/tasks.js';
 import { WaitQueue, Why } from '../../../shared/wait.js';
-import { cpuTimeNs, hostClock, taskCpuTimeNs } from '../cputime.js';
+import { CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_TAI, guestClock } from '../clocks.js';
+import { cpuTimeNs } from '../cputime.js';
 
 const sleepers = new WaitQueue();
 const TIMER_ABSTIME = 1;
-const CLOCK_REALTIME = 0, CLOCK_MONOTONIC = 1, CLOCK_PROCESS_CPUTIME_ID = 2, CLOCK_THREAD_CPUTIME_ID = 3, CLOCK_BOOTTIME = 7, CLOCK_TAI = 11;
 /** Clocks that Linux can sleep on; the others are EOPNOTSUPP. */
 const SLEEPABLE: readonly number[] = [CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_BOOTTIME, CLOCK_TAI];
-const CPUCLOCK_VIRT = 1, CLOCKFD = 3, CPUCLOCK_PERTHREAD = 4;
-
-/** A clock that names a process or thread of its own, CPUCLOCK_* of clock_getcpuclockid(3): ns, or -EINVAL when there is none such. */
-function namedCpuClockNs(f: Frame, id: number): number {
-  const pid = ~(id >> 3);
-  const which = id & 3;
-  if (which === CLOCKFD) return -E.EINVAL;
-  if ((id & CPUCLOCK_PERTHREAD) !== 0) {
-    const t = pid === 0 ? f.task : taskByTid(pid);
-    return t === 0 || L.taskTg(t) !== f.tg ? -E.EINVAL : taskCpuTimeNs(t);
-  }
-  const tg = pid === 0 ? f.tg : tgByPid(pid);
-  return tg === 0 ? -E.EINVAL : cpuTimeNs(tg, which === CPUCLOCK_VIRT);
-}
 
 /** A guest's clock now, ns, or -EINVAL. */
 function clockNs(f: Frame, id: number): number {
-  if (id === CLOCK_PROCESS_CPUTIME_ID) return cpuTimeNs(f.tg);
-  if (id === CLOCK_THREAD_CPUTIME_ID) return taskCpuTimeNs(f.task);
-  return id < 0 ? namedCpuClockNs(f, id) : hostClock(id);
+  const clock = guestClock(f, id);
+  return typeof clock === 'number' ? clock : clock.now();
 }
 
 function outTimespec(f: Frame, arg: number, ns: number): number {
@@ -56,7 +39,7 @@ function sys_clock_gettime(f: Frame): number {
 
 function sys_clock_getres(f: Frame): number {
   const id = f.argInt(0);
-  if (id < 0 && namedCpuClockNs(f, id) < 0) return -E.EINVAL;
+  if (id < 0 && clockNs(f, id) < 0) return -E.EINVAL;
   const r = native.sys(NR.NR_clock_getres, 0b10, id < 0 ? CLOCK_PROCESS_CPUTIME_ID : id, STRUCT);
   if (r < 0 || f.argU64(1) === 0) return r;
   const out = f.outOff(1);

@@ -3,7 +3,7 @@
  * expirations meanwhile count as overruns of that one. Timers of CPU clocks are polled like ITIMER_PROF (itimer.ts). Dropped by exec (the kernel's SIG_EXEC) and
  * exit. Source: timer_create(2), timer_settime(2), timer_getoverrun(2).
  */
-import { nowNs, readTimespec, realtimeNs, writeTimespec } from '../../../shared/clock.js';
+import { nowNs, readTimespec, writeTimespec } from '../../../shared/clock.js';
 import type { Endpoint } from '../../../shared/endpoint.js';
 import { E } from '../../../shared/errno.js';
 import type { Frame } from '../../../shared/frame.js';
@@ -12,13 +12,18 @@ import * as NR from '../../../shared/gen/syscalls.js';
 import { Msg } from '../../../shared/messages.js';
 import { taskByTid } from '../../../shared/tasks.js';
 import { Timer } from '../../../shared/wait.js';
-import { cpuTimeNs, taskCpuTimeNs } from '../cputime.js';
+import { CLOCK_TAI, type GuestClock, guestClock, isDescriptorClock } from '../clocks.js';
 import { type Delivery, validSignal } from '../delivery.js';
 import type { Pending } from '../pending.js';
 import { SI_TIMER, type SigInfo } from '../siginfo.js';
 import { SIGALRM } from '../sigset.js';
 
-const CLOCK_REALTIME = 0, CLOCK_MONOTONIC = 1, CLOCK_PROCESS_CPUTIME_ID = 2, CLOCK_THREAD_CPUTIME_ID = 3, CLOCK_BOOTTIME = 7, CLOCK_TAI = 11;
+/** Clocks of which Linux has no timers: CLOCK_MONOTONIC_RAW and the coarse ones. */
+const NO_TIMERS: readonly number[] = [4, 5, 6];
+/** CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM: CAP_WAKE_ALARM. */
+const ALARMS: readonly number[] = [8, 9];
+/** A clock that is no more. */
+const SGI_CYCLE = 10;
 const TIMER_ABSTIME = 1;
 const SIGEV_SIGNAL = 0, SIGEV_NONE = 1, SIGEV_THREAD_ID = 4;
 const OVERRUN_MAX = 2147483647;
@@ -33,23 +38,14 @@ class PosixTimer {
   readonly timer: Timer;
 
   constructor(
-    private readonly ep: Endpoint, private readonly d: Delivery, private readonly tg: number, readonly id: number, private readonly clockId: number,
+    private readonly ep: Endpoint, private readonly d: Delivery, private readonly tg: number, readonly id: number, private readonly source: GuestClock,
     private readonly signo: number, private readonly task: number, private readonly lo: number, private readonly hi: number,
   ) {
     this.timer = new Timer(() => { this.fire(); });
   }
 
-  private get cpu(): boolean { return this.clockId === CLOCK_PROCESS_CPUTIME_ID || this.clockId === CLOCK_THREAD_CPUTIME_ID; }
-
   /** Now on the timer's clock, ns. */
-  clock(): number {
-    switch (this.clockId) {
-      case CLOCK_REALTIME: case CLOCK_TAI: return realtimeNs();
-      case CLOCK_PROCESS_CPUTIME_ID: return cpuTimeNs(this.tg);
-      case CLOCK_THREAD_CPUTIME_ID: return taskCpuTimeNs(this.task !== 0 ? this.task : L.tgLeader(this.tg));
-      default: return nowNs();
-    }
-  }
+  clock(): number { return this.source.now(); }
 
   /** Remaining ns; 0 = disarmed. */
   left(): number {
@@ -80,7 +76,7 @@ class PosixTimer {
   private arm(): void {
     if (this.at === 0) return;
     const rest = this.at - this.clock();
-    this.ep.timers.arm(this.timer, nowNs() + (this.cpu ? Math.max(CPU_STEP, rest) : Math.max(0, rest)));
+    this.ep.timers.arm(this.timer, nowNs() + (this.source.cpu ? Math.max(CPU_STEP, rest) : Math.max(0, rest)));
   }
 
   private fire(): void {
@@ -129,10 +125,14 @@ export class PosixTimers {
 
   private lookup(f: Frame): PosixTimer | undefined { return this.byTg.get(f.tg)?.get(f.argInt(0)); }
 
-  /** timer_create(2). EINVAL (clock, sigevent), EFAULT. */
+  /** timer_create(2). EINVAL (clock, sigevent), EOPNOTSUPP (a clock without timers), EPERM (one that wakes the machine), EFAULT. */
   private sys_timer_create(f: Frame): number {
-    const clock = f.argInt(0);
-    if (![CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, CLOCK_BOOTTIME, CLOCK_TAI].includes(clock)) return clock === 8 || clock === 9 ? -E.EPERM : -E.EINVAL;
+    const clockId = f.argInt(0);
+    if (clockId > CLOCK_TAI || clockId === SGI_CYCLE) return -E.EINVAL;
+    if (NO_TIMERS.includes(clockId) || isDescriptorClock(clockId)) return -E.EOPNOTSUPP;
+    if (ALARMS.includes(clockId)) return -E.EPERM;
+    const clock = guestClock(f, clockId);
+    if (typeof clock === 'number') return clock;
     let signo = SIGALRM;
     let task = 0;
     const id = this.nextId;
