@@ -67,6 +67,8 @@ int main(void)
 	lseek(fd, 0, SEEK_SET);
 	VAL("tiny-buffer", syscall(SYS_getdents64, fd, b, 4));
 	VAL("not-dir", syscall(SYS_getdents64, open("t/new", O_RDONLY), b, 32));
+	VAL("not-dir-write-only", syscall(SYS_getdents64, open("t/new", O_WRONLY), b, 32));
+	VAL("dir-path-only", syscall(SYS_getdents64, open("t", O_PATH), b, 32));
 	VAL("badfd", syscall(SYS_getdents64, 99, b, 32));
 	VAL("fault", syscall(SYS_getdents64, fd, (void *)16, 4096));
 	/* Removing while reading: everything left must go. */

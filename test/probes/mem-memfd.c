@@ -52,5 +52,10 @@ int main(void)
 	OK("empty-name", memfd_create("", 0));
 	put("f", "");
 	VAL("file-seals", fcntl(open("f", O_RDWR), F_GET_SEALS));
+	int shm = open("/dev/shm", O_TMPFILE | O_RDWR, 0600);
+	VAL("tmpfs-seals", fcntl(shm, F_GET_SEALS));
+	OK("tmpfs-add", fcntl(shm, F_ADD_SEALS, F_SEAL_WRITE));
+	VAL("dir-seals", fcntl(open("/dev/shm", O_RDONLY), F_GET_SEALS));
+	close(shm);
 	return 0;
 }

@@ -8,7 +8,7 @@ import * as NR from '../../../shared/gen/syscalls.js';
 import { onOfd } from '../../../shared/held.js';
 import { Msg } from '../../../shared/messages.js';
 import { CAP_CHOWN, CAP_FSETID, fsuidOf, hasCap, inGroup, isOwner, killPriv, mayWriteMount, permission } from '../dac.js';
-import { fileOf, vfsEndpoint } from '../file.js';
+import { O_PATH, fileOf, vfsEndpoint } from '../file.js';
 import { changeableOfd, mayChange } from '../foreign.js';
 import { readClock, UTIME_NOW, UTIME_OMIT } from '../host/times.js';
 import { type Caller, type Dentry, type Inode, MAY_WRITE, type Mount, S_ISGID, type SetAttr } from '../inode.js';
@@ -227,7 +227,7 @@ function sys_ftruncate(f: Frame, ofd: number): number {
   const length = f.argOff(1);
   if (length < 0) return -E.EINVAL;
   const file = fileOf(ofd);
-  if (file === undefined || (file.openFlags & 0o10000000) !== 0) return -E.EBADF;
+  if (file === undefined || (file.openFlags & O_PATH) !== 0) return -E.EBADF;
   if (!file.writable || !file.inode.isReg) return -E.EINVAL;
   return tellChange(setSize(f, callerOf(f), file.inode, length), file.path.dentry, IN_MODIFY);
 }

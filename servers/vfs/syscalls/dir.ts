@@ -8,7 +8,7 @@ import { onOfd } from '../../../shared/held.js';
 import { DATA, scratch, scratchView } from '../../../shared/host.js';
 import { CAP_SYS_CHROOT, hasCap, permission } from '../dac.js';
 import { absolutePath, isDeleted, lastReach, Reach } from '../dpath.js';
-import { fileOf } from '../file.js';
+import { O_PATH, fileOf } from '../file.js';
 import { MAY_EXEC } from '../inode.js';
 import { IN_ACCESS, tellDentry } from '../inotify/watch.js';
 import { Walk } from '../namei.js';
@@ -39,7 +39,7 @@ function putEntry(buf: Buffer, view: DataView, at: number, ino: number, off: num
  */
 function getdents(f: Frame, ofd: number, wide: boolean): number {
   const file = fileOf(ofd);
-  if (!(file instanceof DirFile)) return file !== undefined && file.readable ? -E.ENOTDIR : -E.EBADF;
+  if (!(file instanceof DirFile)) return file === undefined || (file.openFlags & O_PATH) !== 0 ? -E.EBADF : -E.ENOTDIR;
   const c = callerOf(f);
   const elsewhere = f.argLen(1) === L.ARG_ELSEWHERE;
   const base = elsewhere ? DATA : f.outOff(1);

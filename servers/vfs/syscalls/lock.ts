@@ -9,11 +9,11 @@ import * as host from '../../../shared/host.js';
 import type { WaitQueue } from '../../../shared/wait.js';
 import { Why } from '../../../shared/wait.js';
 import { HostFdInode } from '../anon.js';
-import { type File, fileOf, vfsEndpoint } from '../file.js';
+import { type File, O_PATH, fileOf, vfsEndpoint } from '../file.js';
 import { F_RDLCK, F_UNLCK, F_WRLCK, getLock, LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, type RecordLock, setFlock, setLock, stopWaiting } from '../locks.js';
 
 const F_GETLK = 5, F_SETLK = 6, F_SETLKW = 7, F_OFD_GETLK = 36, F_OFD_SETLK = 37, F_OFD_SETLKW = 38, F_SETLEASE = 1024, F_GETLEASE = 1025, F_NOTIFY = 1026, F_ADD_SEALS = 1033,
-  F_GET_SEALS = 1034, F_GET_RW_HINT = 1035, F_SET_RW_HINT = 1036;
+  F_GET_SEALS = 1034, F_SEAL_SEAL = 1, F_GET_RW_HINT = 1035, F_SET_RW_HINT = 1036;
 /** struct flock, x86-64: bytes. */
 const FLOCK_SIZE = 32;
 const SEEK_CUR = 1;
@@ -96,7 +96,10 @@ export function fcntlExtra(f: Frame, ofd: number, cmd: number): number {
 
 /** Seals are the host's, on the memfd, however it was opened: mappings and granted writes obey them too. -EINVAL on other files. */
 function seals(f: Frame, file: File, cmd: number): number {
-  if (!(file.inode instanceof HostFdInode) || file.hostFd < 0) return -E.EINVAL;
+  const { inode } = file;
+  // Files of a tmpfs that are no memfds are sealed against seals.
+  if (!(inode instanceof HostFdInode) && inode.isReg && inode.sb.fstype === 'tmpfs') return cmd === F_GET_SEALS ? F_SEAL_SEAL : -E.EPERM;
+  if (!(inode instanceof HostFdInode) || file.hostFd < 0) return -E.EINVAL;
   if (cmd === F_ADD_SEALS && !file.writable) return -E.EPERM;
   return host.fcntl(file.hostFd, cmd, cmd === F_ADD_SEALS ? f.argU32(2) : 0);
 }
@@ -107,7 +110,7 @@ function seals(f: Frame, file: File, cmd: number): number {
  */
 function sys_flock(f: Frame, ofd: number): number {
   const file = fileOf(ofd);
-  if (file === undefined || (file.openFlags & 0o10000000) !== 0) return -E.EBADF;
+  if (file === undefined || (file.openFlags & O_PATH) !== 0) return -E.EBADF;
   const op = f.argInt(1) & ~LOCK_NB;
   if (op !== LOCK_SH && op !== LOCK_EX && op !== LOCK_UN) return -E.EINVAL;
   if (f.why === Why.SIGNAL) return -E.ERESTARTSYS;
