@@ -51,12 +51,13 @@ function put64(b: Buffer, off: number, v: number): void {
   b.writeUInt32LE(Math.floor(v / 4294967296) >>> 0, off + 4);
 }
 
-/** In Linux's order. 0: the stub fills it, or it is the process's own (VARYING). */
+/** In Linux's order. */
 const AUXV_KEYS: readonly At[] = [
   At.SYSINFO_EHDR, At.MINSIGSTKSZ, At.HWCAP, At.PAGESZ, At.CLKTCK, At.PHDR, At.PHENT, At.PHNUM, At.BASE, At.FLAGS, At.ENTRY, At.UID, At.EUID, At.GID, At.EGID, At.SECURE,
   At.RANDOM, At.HWCAP2, At.EXECFN, At.PLATFORM,
 ];
 
+/** Keys with values. 0: the stub fills it, or it is the process's own (VARYING). */
 function auxv(program: Program): ReadonlyArray<readonly [At, number]> {
   return AUXV_KEYS.map((key) => [key, key === At.PAGESZ ? 4096 : key === At.CLKTCK ? 100 : key === At.PHENT ? 56 : key === At.PHNUM ? program.elf.phnum : 0]);
 }
