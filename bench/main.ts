@@ -14,13 +14,28 @@ import { peers } from './peers.js';
 import { fmt, type Result, resultPage, type Run, ratio } from './report.js';
 import { type Bench, rows, START } from './rows.js';
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '5' }, filter: { type: 'string', default: '.' }, iterations: { type: 'string', default: '20000' }, write: { type: 'boolean', default: false },
-    'no-peers': { type: 'boolean', default: false },
-  },
-});
-const rounds = Number(values.rounds);
+/** What was asked for; a mistake in it is said in one line, and ends the program. */
+function options(): { readonly rounds: number; readonly filter: RegExp; readonly iterations: string; readonly write: boolean; readonly peers: boolean } {
+  const count = (name: string, value: string): number => {
+    if (!/^[1-9]\d*$/.test(value)) throw new Error(`--${name} wants a number above 0, not ${value}`);
+    return Number(value);
+  };
+  try {
+    const { values: v } = parseArgs({
+      options: {
+        rounds: { type: 'string', default: '5' }, filter: { type: 'string', default: '.' }, iterations: { type: 'string', default: '20000' }, write: { type: 'boolean', default: false },
+        'no-peers': { type: 'boolean', default: false },
+      },
+    });
+    return { rounds: count('rounds', v.rounds), filter: new RegExp(v.filter), iterations: String(count('iterations', v.iterations)), write: v.write, peers: !v['no-peers'] };
+  } catch (e) {
+    process.stderr.write(`bench: ${e instanceof Error ? e.message : String(e)}\n`);
+    process.exit(2);
+  }
+}
+
+const values = options();
+const { rounds, filter: re } = values;
 const carrick = resolve('dist/carrick.mjs');
 const dir = mkdtempSync(join(tmpdir(), 'carrick-bench-'));
 const print = (s: string): void => { process.stdout.write(`${s}\n`); };
@@ -43,7 +58,7 @@ function elapsed(argv: readonly string[]): number {
 }
 
 const under = (argv: readonly string[]): string[] => [process.execPath, carrick, 'run', '--rm', '-v', `${dir}:/bench`, 'host', '--', ...argv];
-const others = values['no-peers'] ? [] : peers();
+const others = values.peers ? peers() : [];
 
 const median = (v: readonly number[]): number => [...v].sort((a, b) => a - b)[Math.floor(v.length / 2)] as number;
 const spread = (v: readonly number[]): number => (Math.max(...v) - Math.min(...v)) / median(v);
@@ -107,7 +122,6 @@ function measureStart(): NonNullable<Run['start']> {
 }
 
 try {
-  const re = new RegExp(values.filter);
   const list = rows(values.iterations).filter((b) => re.test(b.name) && (b.needs ?? []).every((n) => existsSync(n)));
   prepare(list);
   print(`native, carrick${others.map((p) => `, ${p.name}`).join('')}; times native`);

@@ -19,7 +19,7 @@ import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { compare, readBaseline, writeBaseline } from './baseline.js';
 import { writeDocs } from './docs.js';
-import { Failure } from './failure.js';
+import { Failure, told } from './failure.js';
 import { HOME } from './machine.js';
 import { type Options, runSuite } from './run.js';
 import type { Suite } from './suite.js';
@@ -29,14 +29,14 @@ import { printed, printedComparison } from './tables.js';
 const print = (line: string): void => { process.stdout.write(`${line}\n`); };
 
 function options(): { readonly values: Options & { update: boolean; compare: boolean; misses: number; check: boolean }; readonly suite: string } {
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = told('the options are at the top of ltp/main.ts', () => parseArgs({
     allowPositionals: true,
     options: {
       filter: { type: 'string', default: '' }, jobs: { type: 'string', default: '1' }, tier: { type: 'string', default: 'smoke' }, runs: { type: 'string', default: '3' },
       as: { type: 'string', default: 'both' }, mode: { type: 'string', default: 'fast' }, update: { type: 'boolean', default: false }, compare: { type: 'boolean', default: false },
       misses: { type: 'string', default: '40' }, check: { type: 'boolean', default: false },
     },
-  });
+  }));
   const choice = <T extends string>(name: string, value: string, allowed: readonly T[]): T => {
     const found = allowed.find((a) => a === value);
     if (found === undefined) throw new Failure(`--${name} is ${allowed.join(', ')}; not ${value}`);
@@ -46,7 +46,7 @@ function options(): { readonly values: Options & { update: boolean; compare: boo
     if (!/^[1-9]\d*$/.test(value)) throw new Failure(`--${name} wants a number above 0, not ${value}`);
     return Number(value);
   };
-  const filter = new RegExp(values.filter);
+  const filter = told('--filter', () => new RegExp(values.filter));
   const suite = positionals[0];
   if (suite === undefined || positionals.length > 1) throw new Failure(`which suite? ${[...SUITES.keys()].join(', ')}, all`);
   return {
