@@ -15,12 +15,13 @@
 \name:
 .endm
 
-/* ZF clear when a signal is deliverable. Leaves the slot in r10; changes rax, rcx, r10, r11. */
+/* ZF clear when a signal is deliverable (signal.c). Leaves the slot in r10; changes rax, rcx, r10, r11. */
 .macro DELIVERABLE
 	mov %gs:TASK_SLOT, %r10
 	mov %gs:TASK_PCTX, %r11
 	mov SLOT_SIGPEND(%r10), %rax
 	or PCTX_SIGPEND(%r11), %rax
+	or %gs:TASK_RAISE, %rax
 	mov SLOT_SIGMASK(%r10), %rcx
 	not %rcx
 	test %rcx, %rax

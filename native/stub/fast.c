@@ -30,6 +30,18 @@ static long do_arch_prctl(const u64 a[6])
 	}
 }
 
+#define ITIMER_VIRTUAL_NR 1
+#define ITIMER_PROF_NR 2
+
+/*
+ * getitimer(2), setitimer(2) of the processor time that the process uses: the host's, whose signal comes where the time was used, and without delay
+ * (trap.c). Only the guest's program that has asked for it has it: fork drops it, exec keeps it, as the host does.
+ */
+static long cpu_itimer(long nr, const u64 a[6])
+{
+	return (i32)a[0] == ITIMER_VIRTUAL_NR || (i32)a[0] == ITIMER_PROF_NR ? host(nr, a[0], a[1], a[2]) : R_SLOW;
+}
+
 #define MEMBARRIER_SYNC_CORE 32
 #define MEMBARRIER_REGISTER_PRIVATE 16
 #define MEMBARRIER_REGISTER_SYNC_CORE 64
@@ -94,6 +106,9 @@ static long own_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6
 		return t->slot->tid;
 	case __NR_arch_prctl:
 		return do_arch_prctl(a);
+	case __NR_getitimer:
+	case __NR_setitimer:
+		return cpu_itimer(nr, a);
 	case __NR_rt_sigaction:
 		return do_sigaction(t, a);
 	case __NR_rt_sigprocmask:

@@ -30,6 +30,7 @@ enum check {
 	FD_THIRD,  /* two grants: the first argument and the third */
 	SEND,	   /* a grant, no destination */
 	SETOPT,	   /* a grant; REUSEADDR, KEEPALIVE of sockets; NODELAY, CORK, KEEPIDLE, KEEPINTVL, KEEPCNT, QUICKACK of TCP */
+	CPU_TIMER, /* first argument: ITIMER_VIRTUAL, ITIMER_PROF */
 	GETOPT,	   /* those; TYPE, ERROR, SNDBUF, RCVBUF, RCVTIMEO, SNDTIMEO, ACCEPTCONN of sockets */
 };
 
@@ -94,6 +95,9 @@ static const struct rule rules[] = {
 	{ __NR_gettimeofday, ANY, 0 },
 	{ __NR_time, ANY, 0 },
 	{ __NR_restart_syscall, ANY, 0 },
+	/* Signals to the process itself for the processor time that it uses. */
+	{ __NR_setitimer, CPU_TIMER, 0 },
+	{ __NR_getitimer, CPU_TIMER, 0 },
 	{ __NR_getcpu, ANY, 0 },
 	{ __NR_sched_yield, ANY, 0 },
 	{ __NR_getrandom, ANY, 0 },
@@ -347,6 +351,11 @@ static void body(struct prog *p, const struct rule *r, u32 fdr)
 		need_grant(p, 0, fdr);
 		load_arg(p, r->check == FD_PAIR ? 1 : 2);
 		allow_below(p, fdr);
+		break;
+	case CPU_TIMER:
+		load_arg(p, 0);
+		allow_eq(p, 1);
+		allow_eq(p, 2);
 		break;
 	case SEND:
 		check_send(p, fdr);

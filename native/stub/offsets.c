@@ -9,6 +9,7 @@ void offsets(void)
 {
 	OUT(TASK_SLOT, offsetof(struct task, slot));
 	OUT(TASK_PCTX, offsetof(struct task, pctx));
+	OUT(TASK_RAISE, offsetof(struct task, raise));
 	OUT(TASK_TOP, offsetof(struct task, top));
 	OUT(TASK_RAX, offsetof(struct task, g.rax));
 	OUT(TASK_RCX, offsetof(struct task, g.rcx));

@@ -56,6 +56,7 @@ thunk_begin:
 	mov %gs:TASK_PCTX, %r11
 	mov SLOT_SIGPEND(%r10), %rax
 	or PCTX_SIGPEND(%r11), %rax
+	or %gs:TASK_RAISE, %rax
 	jnz 5f
 4:	mov %gs:TASK_R11, %r11
 	mov %gs:TASK_RDX, %rdx

@@ -24,9 +24,11 @@ struct ksa {
 	u64 handler, flags, restorer, mask;
 };
 
+/* What the servers say is pending, and what they will say when they hear of it. */
 bool deliverable(const struct task *t)
 {
-	u64 pend = __atomic_load_n(&t->slot->sigpend, __ATOMIC_RELAXED) | __atomic_load_n(&t->pctx->sigpend, __ATOMIC_RELAXED);
+	u64 pend = __atomic_load_n(&t->slot->sigpend, __ATOMIC_RELAXED) | __atomic_load_n(&t->pctx->sigpend, __ATOMIC_RELAXED) |
+		   __atomic_load_n(&t->raise, __ATOMIC_RELAXED);
 
 	return (pend & ~t->slot->sigmask) != 0;
 }
@@ -108,6 +110,13 @@ bool deliver_one(struct task *t, struct ucontext *uc, int signo, const siginfo_t
 	return true;
 }
 
+/* Signals that the host raised: the signal server decides what they do. The handler that sets the bits may run at any moment. */
+void post_raised(struct task *t)
+{
+	for (u64 raised = __atomic_exchange_n(&t->raise, 0, __ATOMIC_RELAXED); raised != 0; raised &= raised - 1)
+		post_own(t, CARRICK_SRV_SIGNAL, CARRICK_NR_SIG_RAISE, (u64)__builtin_ctzll(raised) + 1, 0, 0, 0, 0, 0);
+}
+
 /**
  * deliver - fetch and deliver what is pending; uc->rax already holds the call's result.
  * Return: true when a handler's frame was built.
@@ -121,6 +130,7 @@ bool deliver(struct task *t, struct ucontext *uc)
 		int signo;
 
 		t->fetch = 0;
+		post_raised(t);
 		post_own(t, CARRICK_SRV_SIGNAL, CARRICK_NR_SIG_FETCH, 0, 0, 0, 0, 0, 0);
 		memcpy(&d, payload_of(t->slot), sizeof(d));
 		if (d.action == CARRICK_SIGACT_TRAP)
@@ -157,12 +167,8 @@ void finish_call(struct task *t, struct ucontext *uc, long r)
 		}
 		uc_set_ret(uc, r);
 	}
-	while (t->raise != 0) {
-		int signo = __builtin_ctzll(t->raise) + 1;
-
-		t->raise &= t->raise - 1;
-		post_own(t, CARRICK_SRV_SIGNAL, CARRICK_NR_SIG_RAISE, (u64)signo, 0, 0, 0, 0, 0);
-	}
+	/* Those that are blocked, too: sigpending(2) shows them. */
+	post_raised(t);
 	deliver(t, uc);
 	if (t->restart != 0) {
 		bool resume = t->restart == ERESTART_RESTARTBLOCK && t->resume.what != RESUME_NOTHING;

@@ -72,7 +72,7 @@ static void handle(int signo, bool ignore)
 
 void install_handlers(struct task *t)
 {
-	static const u8 handled[] = { SIGSYS, CARRICK_KICK_SIGNAL, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGXCPU, SIGXFSZ };
+	static const u8 handled[] = { SIGSYS, CARRICK_KICK_SIGNAL, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGXCPU, SIGXFSZ, SIGPROF, SIGVTALRM };
 	stack_t ss = { .ss_sp = (void *)t->stack, .ss_size = CARRICK_STACK_SIZE - TASK_SIZE };
 	u64 none = 0;
 

@@ -94,7 +94,7 @@ struct task {
 	u32 ask;  /* the call that is posted may be told an answer to remember (names.c) */
 	u32 view; /* by which answers are told apart: credentials, fd table, directories */
 	u32 ask_off, ask_epoch, ask_closes;
-	u64 raise; /* signals that the host raised in stub code (SIGXFSZ, SIGXCPU), bit signo-1; posted on the way out */
+	u64 raise; /* signals that the host raised in stub code, bit signo-1, of which the signal server has yet to hear (post_raised) */
 	struct regs g; /* the guest's, of a call that came by a thunk */
 	u64 top;   /* where the stub's stack begins for such a call: below the room for a signal frame */
 	struct ucontext *uc; /* the guest's registers as a signal frame, once such a call needs one (take_frame) */
@@ -327,6 +327,7 @@ long do_shmat(struct task *t, const u64 a[6]);
 long do_shmdt(struct task *t, const u64 a[6]);
 
 bool deliverable(const struct task *t);
+void post_raised(struct task *t);
 void set_sigmask(struct task *t, u64 mask);
 bool deliver(struct task *t, struct ucontext *uc);
 /* A signal that was fetched and, with a tracer, seen: true when it has a handler, whose frame was built. */

@@ -337,15 +337,19 @@ u64 thunk_late(struct task *t)
 	return (u64)uc - 8;
 }
 
-/* Signals that the host raises on account of the process's own limits: the signal server decides what they do. */
-static void on_limit(int signo, bool in_stub)
+/*
+ * Signals that the host raises on account of the process's own limits and timers. In stub code, where a request may be under way, the signal server
+ * hears of them from `deliver`, to which the way out leads, and each sleep that they end.
+ */
+static void on_own_doing(int signo, bool in_stub, struct ucontext *uc)
 {
 	struct task *t = self();
 
+	__atomic_fetch_or(&t->raise, SIG_BIT(signo), __ATOMIC_RELAXED);
 	if (in_stub)
-		t->raise |= SIG_BIT(signo);
+		rewind(uc);
 	else
-		post_own(t, CARRICK_SRV_SIGNAL, CARRICK_NR_SIG_RAISE, (u64)signo, 0, 0, 0, 0, 0);
+		post_raised(t);
 }
 
 /**
@@ -367,7 +371,9 @@ int signal_entry(int signo, siginfo_t *info, struct ucontext *uc)
 		break;
 	case SIGXCPU:
 	case SIGXFSZ:
-		on_limit(signo, in_stub);
+	case SIGPROF:
+	case SIGVTALRM:
+		on_own_doing(signo, in_stub, uc);
 		break;
 	case SIGILL:
 		if (uc_ip(uc) == (u64)stub_take_frame) {

@@ -17,21 +17,23 @@ const CLOCKFD = 3, CLOCKFD_MASK = 7;
 export const isDescriptorClock = (id: number): boolean => id < 0 && (id & CLOCKFD_MASK) === CLOCKFD;
 
 export interface GuestClock {
-  /** Does it count what a process or thread computes, and not time? */
-  readonly cpu: boolean;
+  /** How many threads may make it go on at a time, if it counts what they compute; 0 = it goes on by itself. */
+  threads(): number;
   /** ns; 0 when what it counts for is gone; -EINVAL for a number that the host does not know. */
   now(): number;
 }
 
+const nobody = (): number => 0;
+
 function threadClock(task: number, virt: boolean): GuestClock {
   const tid = L.taskTid(task);
   // The row may be another's by then.
-  return { cpu: true, now: () => L.taskTid(task) === tid ? taskCpuTimeNs(task, virt) : 0 };
+  return { threads: () => 1, now: () => L.taskTid(task) === tid ? taskCpuTimeNs(task, virt) : 0 };
 }
 
 function processClock(tg: number, virt: boolean): GuestClock {
   const tgid = L.tgTgid(tg);
-  return { cpu: true, now: () => L.tgTgid(tg) === tgid ? cpuTimeNs(tg, virt) : 0 };
+  return { threads: () => Math.max(1, L.tgNtasks(tg)), now: () => L.tgTgid(tg) === tgid ? cpuTimeNs(tg, virt) : 0 };
 }
 
 /** A clock that names whose it is. -EINVAL: a descriptor's, nobody's, or that of a thread of another process. */
@@ -52,8 +54,8 @@ export function guestClock(f: Frame, id: number): GuestClock | number {
   switch (id) {
     case CLOCK_PROCESS_CPUTIME_ID: return processClock(f.tg, false);
     case CLOCK_THREAD_CPUTIME_ID: return threadClock(f.task, false);
-    case CLOCK_REALTIME: return { cpu: false, now: realtimeNs };
-    case CLOCK_MONOTONIC: return { cpu: false, now: nowNs };
-    default: return { cpu: false, now: () => hostClock(id) };
+    case CLOCK_REALTIME: return { threads: nobody, now: realtimeNs };
+    case CLOCK_MONOTONIC: return { threads: nobody, now: nowNs };
+    default: return { threads: nobody, now: () => hostClock(id) };
   }
 }

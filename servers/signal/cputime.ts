@@ -4,7 +4,6 @@ import * as NR from '../../shared/gen/syscalls.js';
 import { STRUCT, scratchView } from '../../shared/host.js';
 import { native } from '../../shared/native.js';
 import { readTimespec } from '../../shared/clock.js';
-import { eachTaskOf } from '../../shared/tasks.js';
 import { type ThreadTimes, threadTimes } from '../../shared/thread-time.js';
 
 const CPUCLOCK_VIRT = 1;
@@ -31,27 +30,4 @@ export function taskCpuTimeNs(task: number, virt = false): number {
   const tg = L.taskTg(task);
   threadTimes(native.hostPid(tg), native.hostTid(tg, L.taskSlot(task), L.taskTid(task)), $times);
   return virt ? $times.utimeNs : $times.utimeNs + $times.stimeNs;
-}
-
-/**
- * Which task of a process used the CPU lately. The host raises a process's CPU timers in the thread whose time made them expire (setitimer(2), signal(7)),
- * and profilers rely on it: here it is the one that burned most since the last question.
- */
-export class Busiest {
-  private before = new Map<number, number>();
-
-  /** The task, or 0 when nobody burned anything. */
-  pick(tg: number): number {
-    const now = new Map<number, number>();
-    let most = 0;
-    let best = 0;
-    eachTaskOf(tg, (t) => {
-      const ns = taskCpuTimeNs(t);
-      now.set(t, ns);
-      const used = ns - (this.before.get(t) ?? 0);
-      if (used > most) { most = used; best = t; }
-    });
-    this.before = now;
-    return best;
-  }
 }

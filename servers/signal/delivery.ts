@@ -17,7 +17,7 @@ import { eachTaskOf, eachTg, pgrpOrphaned } from '../../shared/tasks.js';
 import { WaitQueue } from '../../shared/wait.js';
 import { Pending } from './pending.js';
 import { SI_KERNEL, type SigInfo, userInfo } from './siginfo.js';
-import { Action, NSIG, SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, bitLo, defaultAction, firstOf, has } from './sigset.js';
+import { Action, NSIG, SIGCHLD, SIGCONT, SIGKILL, SIGPROF, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGVTALRM, bitLo, defaultAction, firstOf, has } from './sigset.js';
 
 const SIG_DFL = 0;
 const SIG_IGN = 1;
@@ -264,9 +264,10 @@ export class Delivery {
     eachTaskOf(tg, (t) => { this.own(t)?.flush(signo); });
   }
 
-  /** A fault or kernel-made signal for a task of its own doing. */
+  /** A fault or kernel-made signal for a task of its own doing. That of a timer of its process is the process's, but the task's to take if it can. */
   raise(task: number, signo: number): number {
     const tg = L.taskTg(task);
+    if (signo === SIGPROF || signo === SIGVTALRM) return this.sendTg(tg, userInfo(signo, SI_KERNEL, 0, 0), task);
     return this.sendTask(task, userInfo(signo, signo === 13 ? 0 : SI_KERNEL, signo === 13 ? L.tgTgid(tg) : 0, signo === 13 ? L.credUid(L.taskCred(task)) : 0));
   }
 }

@@ -1,75 +1,57 @@
 /**
- * Interval timers of a process: alarm, setitimer, getitimer. ITIMER_REAL runs on the endpoint's heap. ITIMER_VIRTUAL and ITIMER_PROF
- * measure CPU time of the host process: since n tasks burn at most n seconds a second, the clock is looked at again when the rest could have been used up
- * at the earliest. Not inherited by fork, kept over exec, dropped with the process. Source: setitimer(2), alarm(2).
+ * The interval timer of a process: alarm, setitimer, getitimer of ITIMER_REAL, on the endpoint's heap. ITIMER_VIRTUAL and ITIMER_PROF measure the processor
+ * time of the host process, and are the host's (native/stub/fast.c): they never come here. Not inherited by fork, kept over exec, dropped with the process.
+ * Source: setitimer(2), alarm(2).
  */
 import { nowNs } from '../../../shared/clock.js';
 import type { Endpoint } from '../../../shared/endpoint.js';
 import { E } from '../../../shared/errno.js';
 import type { Frame } from '../../../shared/frame.js';
-import * as L from '../../../shared/gen/layout.js';
 import * as NR from '../../../shared/gen/syscalls.js';
 import { Msg } from '../../../shared/messages.js';
 import { Timer } from '../../../shared/wait.js';
-import { Busiest, cpuTimeNs } from '../cputime.js';
 import type { Delivery } from '../delivery.js';
 import { SI_KERNEL, userInfo } from '../siginfo.js';
-import { SIGALRM, SIGPROF, SIGVTALRM } from '../sigset.js';
+import { SIGALRM } from '../sigset.js';
 
-const SIGNAL = [SIGALRM, SIGVTALRM, SIGPROF];
-/** Shortest distance between two looks at a CPU clock, ns. */
-const CPU_STEP = 1e6;
+const ITIMER_REAL = 0;
 
-/** One of the three timers of a process. */
+/** ITIMER_REAL of a process. */
 class Itimer {
   intervalNs = 0;
-  /** Expiry on the timer's own clock, ns; 0 = disarmed. */
+  /** Expiry, ns; 0 = disarmed. */
   at = 0;
   readonly timer: Timer;
-  private readonly busiest = new Busiest();
-  constructor(private readonly ep: Endpoint, private readonly d: Delivery, private readonly tg: number, private readonly which: number) {
+  constructor(private readonly ep: Endpoint, private readonly d: Delivery, private readonly tg: number) {
     this.timer = new Timer(() => { this.fire(); });
   }
 
-  clock(): number { return this.which === 0 ? nowNs() : cpuTimeNs(this.tg, this.which === 1); }
-
   /** Remaining ns, 0 = disarmed; never 0 while armed. */
-  left(): number { return this.at === 0 ? 0 : Math.max(1000, this.at - this.clock()); }
+  left(): number { return this.at === 0 ? 0 : Math.max(1000, this.at - nowNs()); }
 
   set(valueNs: number, intervalNs: number): void {
     if (this.timer.ix >= 0) this.ep.timers.disarm(this.timer);
     this.intervalNs = intervalNs;
-    this.at = valueNs === 0 ? 0 : this.clock() + valueNs;
-    this.arm();
-  }
-
-  private arm(): void {
-    if (this.at === 0) return;
-    if (this.which === 0) { this.ep.timers.arm(this.timer, this.at); return; }
-    const rest = Math.max(CPU_STEP, (this.at - this.clock()) / Math.max(1, L.tgNtasks(this.tg)));
-    this.ep.timers.arm(this.timer, nowNs() + rest);
+    this.at = valueNs === 0 ? 0 : nowNs() + valueNs;
+    if (this.at !== 0) this.ep.timers.arm(this.timer, this.at);
   }
 
   private fire(): void {
     if (this.at === 0) return;
-    const now = this.clock();
-    if (now < this.at) { this.arm(); return; }
-    const by = this.which !== 0 && L.tgNtasks(this.tg) > 1 ? this.busiest.pick(this.tg) : 0;
-    this.d.sendTg(this.tg, userInfo(SIGNAL[this.which] as number, SI_KERNEL, 0, 0), by);
+    this.d.sendTg(this.tg, userInfo(SIGALRM, SI_KERNEL, 0, 0));
     if (this.intervalNs === 0) { this.at = 0; return; }
     // Missed periods are not made up for: one signal, then the next multiple.
-    const periods = Math.floor((now - this.at) / this.intervalNs) + 1;
-    this.at += periods * this.intervalNs;
-    this.arm();
+    this.at += (Math.floor((nowNs() - this.at) / this.intervalNs) + 1) * this.intervalNs;
+    this.ep.timers.arm(this.timer, this.at);
   }
 }
 
 export class Itimers {
-  private readonly byTg = new Map<number, Itimer[]>();
+  private readonly byTg = new Map<number, Itimer>();
 
   constructor(private readonly ep: Endpoint, private readonly d: Delivery) {
     ep.on(Msg.TG_GONE, (m) => {
-      for (const t of this.byTg.get(m.w[0] as number) ?? []) t.set(0, 0);
+      this.byTg.get(m.w[0] as number)?.set(0, 0);
       this.byTg.delete(m.w[0] as number);
     });
     ep.handle(NR.NR_alarm, (f) => this.sys_alarm(f));
@@ -77,18 +59,18 @@ export class Itimers {
     ep.handle(NR.NR_getitimer, (f) => this.sys_getitimer(f));
   }
 
-  private of(tg: number, which: number): Itimer {
-    let list = this.byTg.get(tg);
-    if (list === undefined) {
-      list = [0, 1, 2].map((w) => new Itimer(this.ep, this.d, tg, w));
-      this.byTg.set(tg, list);
+  private of(tg: number): Itimer {
+    let timer = this.byTg.get(tg);
+    if (timer === undefined) {
+      timer = new Itimer(this.ep, this.d, tg);
+      this.byTg.set(tg, timer);
     }
-    return list[which] as Itimer;
+    return timer;
   }
 
   /** alarm(2): seconds that were left, rounded as Linux does. */
   private sys_alarm(f: Frame): number {
-    const t = this.of(f.tg, 0);
+    const t = this.of(f.tg);
     const left = t.left();
     t.set(f.argU32(0) * 1e9, 0);
     if (left === 0) return 0;
@@ -118,8 +100,8 @@ export class Itimers {
       value = readTimeval(f.view, at + 16);
       if (Number.isNaN(interval) || Number.isNaN(value)) return -E.EINVAL;
     }
-    if (which < 0 || which > 2) return -E.EINVAL;
-    const t = this.of(f.tg, which);
+    if (which !== ITIMER_REAL) return -E.EINVAL;
+    const t = this.of(f.tg);
     if (f.argU64(2) !== 0) {
       const r = this.store(f, 2, t);
       if (r < 0) return r;
@@ -131,8 +113,8 @@ export class Itimers {
   /** getitimer(2). EINVAL, EFAULT. */
   private sys_getitimer(f: Frame): number {
     const which = f.argInt(0);
-    if (which < 0 || which > 2) return -E.EINVAL;
-    return this.store(f, 1, this.of(f.tg, which));
+    if (which !== ITIMER_REAL) return -E.EINVAL;
+    return this.store(f, 1, this.of(f.tg));
   }
 }
 

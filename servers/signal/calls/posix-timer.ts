@@ -1,6 +1,7 @@
 /**
  * POSIX timers: timer_create, timer_settime, timer_gettime, timer_getoverrun, timer_delete. One signal of a timer is queued at a time;
- * expirations meanwhile count as overruns of that one. Timers of CPU clocks are polled like ITIMER_PROF (itimer.ts). Dropped by exec (the kernel's SIG_EXEC) and
+ * expirations meanwhile count as overruns of that one. Timers of CPU clocks are polled: since n tasks burn at most n
+ * seconds a second, the clock is looked at again when the rest could have been used up at the earliest. Dropped by exec (the kernel's SIG_EXEC) and
  * exit. Source: timer_create(2), timer_settime(2), timer_getoverrun(2).
  */
 import { nowNs, readTimespec, writeTimespec } from '../../../shared/clock.js';
@@ -76,7 +77,8 @@ class PosixTimer {
   private arm(): void {
     if (this.at === 0) return;
     const rest = this.at - this.clock();
-    this.ep.timers.arm(this.timer, nowNs() + (this.source.cpu ? Math.max(CPU_STEP, rest) : Math.max(0, rest)));
+    const threads = this.source.threads();
+    this.ep.timers.arm(this.timer, nowNs() + (threads > 0 ? Math.max(CPU_STEP, rest / threads) : Math.max(0, rest)));
   }
 
   private fire(): void {
