@@ -128,6 +128,8 @@ export function ddelete(d: Dentry): void {
   const parent = d.parent as Dentry;
   const name = d.name;
   if (isWay(d)) waysChanged();
+  // A name that is not kept may still be remembered, of a program that runs.
+  if (d.cell !== 0) forgetName(d);
   d.deleted = true;
   unhash(d);
   if ((parent.inode as Inode).cache === Cache.ALWAYS) hash(new Dentry(name, parent, undefined));

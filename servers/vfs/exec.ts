@@ -140,7 +140,8 @@ function onExecOpen(ep: Endpoint, m: Message): void {
   rememberMapped(fd, path);
   const nosuid = (path.mnt.flags & MNT_NOSUID) !== 0;
   const words = [nosuid ? inode.mode & ~(S_ISUID | S_ISGID) : inode.mode, inode.uid, inode.gid, newId(path)];
-  if ($nd.settled && hasProc(c)) pushCells(words, path.dentry);
+  // Also of a volume, whose names others may change: what /proc/self/exe says goes by this worker's dentries alone.
+  if (hasProc(c)) pushCells(words, path.dentry);
   answer(fd, words, absolutePath(path, fs.root));
 }
 

@@ -54,6 +54,17 @@ for (const ordinary of amRoot ? [false, true] : [false]) {
       assert.deepEqual(listing(join(footprint.home, 'volumes')), []);
     });
 
+    it('hold programs that can say where they lie', () => {
+      // Asked about by others, and by the program itself, which was told when it began.
+      const script = 'cp /bin/busybox /data/moving; ln -s moving /data/sh; cd /data; cat >ask <<"E"\nexe() { /bin/readlink /proc/$$/exe; }\n'
+        + 'exe; /bin/mv moving moved; exe; /bin/mkdir d; /bin/mv moved d; exe; /bin/mv d e; exe; /bin/rm e/moved; exe\nE\n./sh ask';
+      assert.equal(ok('run', '--rm', '-v', 'programs:/data', 'host', '--', 'bash', '-c', script), '/data/moving\n/data/moved\n/data/d/moved\n/data/e/moved\n/data/e/moved (deleted)\n');
+      const own = 'import os\nfor step in ("true", "mv python moved", "mkdir d; mv moved d", "mv d e", "rm e/moved"):\n  os.system(step)\n  print(os.readlink("/proc/self/exe"))';
+      assert.equal(ok('run', '--rm', '-v', 'programs:/data', 'host', '--', 'bash', '-c', `rm -rf /data/e; cp $(readlink -f $(command -v python3)) /data/python; cd /data; PYTHONHOME=/usr ./python -c '${own}'`),
+        '/data/python\n/data/moved\n/data/d/moved\n/data/e/moved\n/data/e/moved (deleted)\n');
+      ok('volume', 'rm', 'programs');
+    });
+
     it('are made, listed, looked at, and removed when no container needs them', () => {
       assert.deepEqual([ok('volume', 'create', 'one'), ok('volume', 'create', '--label', 'who=me', 'two'), ok('volume', 'create', 'one')], ['one\n', 'two\n', 'one\n']);
       const name = ok('volume', 'create').trim();
