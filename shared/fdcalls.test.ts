@@ -17,6 +17,7 @@ let files = 0;
 let ofd = 0;
 
 const dup = (fd: number, to: number, cloexec = false): void => { ep.onOwed(f, (L.OWED_DUP << 30 | (cloexec ? CLOEXEC : 0) | to << 12 | fd) >>> 0); };
+const open = (fd: number, row: number, cloexec = false): void => { ep.onOwed(f, (L.OWED_OPEN << 30 | (cloexec ? 1 << 28 : 0) | row << 12 | fd) >>> 0); };
 const close = (fd: number): void => { ep.onOwed(f, (L.OWED_CLOSE << 30 | fd) >>> 0); };
 
 installFdCalls(ep, () => 0);
@@ -24,6 +25,7 @@ beforeEach(() => {
   L.attachTables(L.allocTables());
   released.length = 0;
   files = filesAlloc();
+  L.setTgTgid(TG, 77);
   L.setTaskFiles(TASK, files);
   L.setTaskTg(TASK, TG);
   L.setTgRlimCur(TG, RLIMIT_NOFILE, 64);
@@ -58,4 +60,33 @@ test('a number that was given before another process lowered the limit stays', (
   dup(0, 64);
   assert.equal(fdLookup(files, 40), ofd);
   assert.ok(fdLookup(files, 64) < 0);
+});
+
+test('a file that was opened ahead for the process gets its descriptor once; another\'s does not', () => {
+  const mine = ofdAlloc(L.SRV_VFS, Ofd.REGULAR, 8, 0), theirs = ofdAlloc(L.SRV_VFS, Ofd.REGULAR, 9, 0);
+  L.setOfdAhead(mine, 77);
+  L.setOfdAhead(theirs, 78);
+  open(4, mine, true);
+  open(5, theirs);
+  open(6, mine);
+  open(7, ofd);
+  assert.deepEqual([fdLookup(files, 4), fdFlags(files, 4), L.ofdAhead(mine)], [mine, FD_CLOEXEC, 0]);
+  for (const fd of [5, 6, 7]) assert.ok(fdLookup(files, fd) < 0, `${fd}`);
+  close(4);
+  assert.deepEqual(released, [mine]);
+});
+
+test('one that is not needed, or for whose number there is no room, is released', () => {
+  const [none, high] = [0, 0].map(() => { const row = ofdAlloc(L.SRV_VFS, Ofd.DIR, 8, 0); L.setOfdAhead(row, 77); return row; }) as [number, number];
+  open(L.OWED_NOBODY, none);
+  open(64, high);
+  assert.deepEqual(released, [none, high]);
+  assert.deepEqual([L.ofdAhead(none), L.ofdAhead(high)], [-1, 0]);
+  open(L.OWED_NOBODY, none);
+  assert.equal(released.length, 2);
+});
+
+test('nobody can name a row that is none', () => {
+  for (const row of [0, 0xffff]) open(3, row);
+  assert.ok(fdLookup(files, 3) < 0);
 });

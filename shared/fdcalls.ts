@@ -6,7 +6,7 @@
  */
 import { E, Ret } from './errno.js';
 import type { Endpoint } from './endpoint.js';
-import { FD_CLOEXEC, FD_LIMIT, fdFlags, fdInstall, fdLookup, fdRemove, fdReplace, filesClose, nofile, nofileOwed, Ofd, ofdRef, ofdUnref, setFdFlags, SIG_TO_TASK } from './fdtable.js';
+import { FD_CLOEXEC, FD_LIMIT, fdFlags, fdInstall, fdLookup, fdRemove, fdReplace, filesClose, nofile, nofileOwed, Ofd, ofdRef, ofdUnref, setFdFlags, SIG_TO_TASK, takeAhead } from './fdtable.js';
 import type { Frame } from './frame.js';
 import * as L from './gen/layout.js';
 import * as NR from './gen/syscalls.js';
@@ -29,8 +29,8 @@ const O_PATH = 0o10000000;
 const F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_SETOWN = 8, F_GETOWN = 9, F_SETSIG = 10, F_GETSIG = 11, F_DUPFD_CLOEXEC = 1030, F_SETPIPE_SZ = 1031, F_GETPIPE_SZ = 1032;
 const F_SETOWN_EX = 15, F_GETOWN_EX = 16, F_OWNER_TID = 0, F_OWNER_PID = 1, F_OWNER_PGRP = 2;
 
-/** Close-on-exec, in a word of slot.owed. */
-const OWED_CLOEXEC = 1 << 24;
+/** Close-on-exec, in a word of slot.owed: of a duplicate, of an open. */
+const OWED_CLOEXEC = 1 << 24, OWED_OPEN_CLOEXEC = 1 << 28;
 
 const isPipe = (kind: Ofd): boolean => kind === Ofd.PIPE_R || kind === Ofd.PIPE_W || kind === Ofd.FIFO;
 
@@ -165,7 +165,17 @@ function doOwed(ep: Endpoint, f: Frame, word: number): void {
     const was = fdReplace(files, to, o, (word & OWED_CLOEXEC) !== 0, nofileOwed(f.tg));
     if (was < 0) { Atomics.sub(L.ofdI32(), L.OFD_REF_AT(o), 1); return; }
     if (was > 0) ofdUnref(ep, was);
+  } else if (word >>> 30 === L.OWED_OPEN) {
+    openOwed(ep, f, fd, word >>> 12 & 0xffff, (word & OWED_OPEN_CLOEXEC) !== 0);
   }
+}
+
+/** An open that vfs made ahead, which the process has answered itself, or does not need. */
+function openOwed(ep: Endpoint, f: Frame, fd: number, row: number, cloexec: boolean): void {
+  const needed = fd !== L.OWED_NOBODY;
+  if (!takeAhead(row, L.tgTgid(f.tg), needed ? 0 : -1)) return;
+  const was = needed ? fdReplace(filesOf(f), fd, row, cloexec, nofileOwed(f.tg)) : row;
+  if (was !== 0) ofdUnref(ep, was > 0 ? was : row);
 }
 
 /**
@@ -180,9 +190,12 @@ export function fdSeen(task: number, fd: number): number {
     const word = native.slotLoad(slot, L.SLOT_OWED + 4 * i) >>> 0;
     if (word >>> 30 === L.OWED_CLOSE && (word & 0xfff) === at) return -E.EBADF;
     if (word >>> 30 === L.OWED_DUP && ((word >>> 12) & 0xfff) === at) at = word & 0xfff;
+    if (word >>> 30 === L.OWED_OPEN && (word & 0xfff) === at) return aheadRow(word >>> 12 & 0xffff, L.tgTgid(L.taskTg(task)));
   }
   return fdLookup(files, at);
 }
+
+const aheadRow = (row: number, tgid: number): number => row > 0 && row < L.OFD_ROWS && L.ofdAhead(row) === tgid ? row : -E.EBADF;
 
 /** What has events to tell of; on all else F_SETFL leaves O_ASYNC unset, as Linux does. */
 const ASYNC_KINDS: ReadonlySet<number> = new Set([Ofd.PIPE_R, Ofd.PIPE_W, Ofd.FIFO, Ofd.SOCKET, Ofd.TTY, Ofd.STDIO, Ofd.INOTIFY]);

@@ -64,6 +64,7 @@ export function ofdAlloc(owner: number, kind: Ofd, obj: number, flags: number, h
   L.setOfdSigOwner(row, 0);
   L.setOfdSig(row, 0);
   L.setOfdLate(row, 0);
+  L.setOfdAhead(row, 0);
   return row;
 }
 
@@ -203,6 +204,11 @@ export function fdReplace(files: number, fd: number, ofd: number, cloexec: boole
   if (fd >= L.filesTop(files)) L.setFilesTop(files, fd + 1);
   unlock(w, lk);
   return old;
+}
+
+/** Take an OFD that was opened ahead for process `tgid`: its reference passes to the caller. False: it was not, or somebody has it. to: 0 = it gets a descriptor, -1 = it is not needed. */
+export function takeAhead(row: number, tgid: number, to: 0 | -1): boolean {
+  return row > 0 && row < L.OFD_ROWS && tgid > 0 && Atomics.compareExchange(L.ofdI32(), L.OFD_AHEAD_AT(row), tgid, to) === tgid;
 }
 
 /** Take an fd out of the table: its OFD row (reference passes to the caller), or -EBADF. */

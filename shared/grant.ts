@@ -15,6 +15,9 @@ export const CTL_CLONE = 3;
 export const CTL_IMAGES = 4;
 export const CTL_MMAP = 5;
 export const CTL_PIDFD = 6;
+export const CTL_AHEAD = 7;
+/** Host fds in one CTL_AHEAD. */
+export const AHEAD_FDS = 8;
 
 /** Scratch space for the three int32 arrays of a control message. */
 const FDS = STRUCT + 1024;
@@ -56,6 +59,12 @@ export function grantFds(f: Frame, fds: readonly number[], ofds: readonly number
     if (granted) L.setOfdGiven(o, 1);
     native.hintSet(f.tg, fd, (L.ofdOwner(o) + 1) | (granted ? L.ofdGrantable(o) | L.HINT_GRANTED : 0));
   }
+}
+
+/** Send host fds of files that were opened ahead, at most AHEAD_FDS: the message's number, or -errno. */
+export function sendAhead(tg: number, fds: readonly number[]): number {
+  fds.forEach((fd, i) => { scratchView.setInt32(FDS + 4 * i, fd, true); });
+  return native.ctlSend(tg, CTL_AHEAD, fds.length, FDS, 0, 0);
 }
 
 /** Send one host fd for a single use (mmap of a file without a grant). Sets the reply flag; -errno when it cannot be sent. */

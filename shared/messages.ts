@@ -20,7 +20,7 @@ export const enum Msg {
   FS_CLONE = 10,
   /** kernel → vfs. One user of the fs_struct less. [fs] */
   FS_DROP = 11,
-  /** kernel → vfs. Find a program for exec. [slot, fs, cred, dirfd ofd or 0, flags (AT_*), serial]; bytes path. Answer EXEC_OPENED. */
+  /** kernel → vfs. Find a program for exec. [slot, fs, cred, dirfd ofd or 0, flags (AT_*), serial, task, tg (0 = the first process)]; bytes path. Answer EXEC_OPENED. */
   EXEC_OPEN = 12,
   /** vfs → kernel. [slot, ret (host fd open O_RDONLY, to be closed by the kernel, or -errno), serial, mode (st_mode), uid, gid, exe path id, and, if
    *  the program may be told what /proc/self/exe leads to, cell 0's value, its name's cell and value (answers.ts; else 0)]; bytes absolute guest path. */

@@ -164,7 +164,7 @@ export class Exec {
   private open(path: string, dirfd: number, flags: number): number {
     const serial = ++this.k.serial;
     pending.set(serial, this);
-    this.k.ep.send(L.SRV_VFS, Msg.EXEC_OPEN, [this.req.slot, L.taskFs(this.req.task), L.taskCred(this.req.task), dirfd, flags, serial], path);
+    this.k.ep.send(L.SRV_VFS, Msg.EXEC_OPEN, [this.req.slot, L.taskFs(this.req.task), L.taskCred(this.req.task), dirfd, flags, serial, this.req.task, this.req.tg], path);
     return serial;
   }
 

@@ -386,6 +386,7 @@ long do_clone(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	note_event(t, nr, &q);
 	umask_share(t, (u32)q.flags);
 	names_share((u32)q.flags);
+	ahead_share(t, (u32)q.flags);
 	fds_share((u32)q.flags);
 	if (take_spare(t, &q, &p, &ctl_need)) {
 		if (p.new_area == 0)

@@ -73,7 +73,7 @@ void fds_opened(const struct task *t, u32 fd, const struct carrick_answer *a)
 		know(t, fd, a->opened & (CARRICK_OPENED_NEW | CARRICK_OPENED_CLOEXEC | CARRICK_OPENED_LATE), a->oflags);
 }
 
-static bool owe(struct task *t, u32 word)
+bool fds_owe(struct task *t, u32 word)
 {
 	u32 i = 0;
 
@@ -89,6 +89,19 @@ static bool owe(struct task *t, u32 word)
 
 static inline u32 owed_word(u32 op, u32 fd, u32 to, bool cloexec) { return op << 30 | (u32)cloexec << 24 | to << 12 | fd; }
 
+/* Has a word of a change room? */
+bool fds_may_owe(struct task *t)
+{
+	slot_claim(t);
+	return t->slot->owed[CARRICK_OWED_MAX - 1] == 0;
+}
+
+/* Is the word about this descriptor? */
+bool fds_names(u32 word, u32 fd)
+{
+	return word != 0 && ((word & 0xfff) == fd || (word >> 30 == CARRICK_OWED_DUP && (word >> 12 & 0xfff) == fd));
+}
+
 static inline void set_hint(struct task *t, u32 fd, u8 hint) { __atomic_store_n(&t->pctx->fdhint[fd], hint, __ATOMIC_SEQ_CST); }
 
 /** close(2) of what nobody misses: 0, or R_SLOW. */
@@ -96,7 +109,9 @@ long fds_close(struct task *t, u64 fd)
 {
 	const struct known *k = known_of(t, fd);
 
-	if (k == NULL || !(k->what & CARRICK_OPENED_LATE) || !owe(t, owed_word(CARRICK_OWED_CLOSE, (u32)fd, 0, false)))
+	if (k == NULL || !(k->what & CARRICK_OPENED_LATE))
+		return R_SLOW;
+	if (!ahead_closed(t, (u32)fd) && !fds_owe(t, owed_word(CARRICK_OWED_CLOSE, (u32)fd, 0, false)))
 		return R_SLOW;
 	HOLDS((fd_hint(t, fd) & CARRICK_HINT_OWNER) == CARRICK_SRV_VFS + 1, "check: hint of what is closed", fd, fd_hint(t, fd));
 	if (granted(t, fd))
@@ -106,20 +121,42 @@ long fds_close(struct task *t, u64 fd)
 	return 0;
 }
 
-/** dup(2), F_DUPFD, F_DUPFD_CLOEXEC: the new number, or R_SLOW (errors are the server's). */
-long fds_dup(struct task *t, u64 fd, u64 min, bool cloexec)
+/* The lowest number from min on that a new descriptor gets, or R_SLOW. */
+long fds_lowest(struct task *t, u64 min)
 {
-	const struct known *k = known_of(t, fd);
 	u32 to = (u32)min;
 
-	if (k == NULL || !(k->what & CARRICK_OPENED_LATE))
-		return R_SLOW;
 	while (to < KNOWN && fd_hint(t, to) != 0)
 		to++;
 	if (to >= KNOWN || to >= nofile_limit(t) || to >= mm.fdr)
 		return R_SLOW;
 	check_fd(t, to, F_GETFD, -1);
-	if (!owe(t, owed_word(CARRICK_OWED_DUP, (u32)fd, to, cloexec)))
+	return (long)to;
+}
+
+/* A file that was opened ahead gets number `to`; word: what is owed of it, for which there is room. */
+void fds_take(struct task *t, u32 to, u32 word, const struct carrick_answer *a)
+{
+	fds_owe(t, word);
+	names_fd_changed(to);
+	set_hint(t, to, (u8)(a->opened / CARRICK_OPENED_HINT));
+	know(t, to, a->opened & (CARRICK_OPENED_NEW | CARRICK_OPENED_CLOEXEC | CARRICK_OPENED_LATE), a->oflags);
+}
+
+/** dup(2), F_DUPFD, F_DUPFD_CLOEXEC: the new number, or R_SLOW (errors are the server's). */
+long fds_dup(struct task *t, u64 fd, u64 min, bool cloexec)
+{
+	const struct known *k = known_of(t, fd);
+	u32 to;
+	long r;
+
+	if (k == NULL || !(k->what & CARRICK_OPENED_LATE))
+		return R_SLOW;
+	r = fds_lowest(t, min);
+	if (r == R_SLOW)
+		return R_SLOW;
+	to = (u32)r;
+	if (!fds_owe(t, owed_word(CARRICK_OWED_DUP, (u32)fd, to, cloexec)))
 		return R_SLOW;
 	names_fd_changed(to);
 	set_hint(t, to, fd_hint(t, fd));
@@ -196,6 +233,7 @@ static void before_fcntl(struct task *t, const u64 a[6])
 /* A request is about to be posted: what it ends of what is known. */
 void fds_before(struct task *t, long nr, const u64 a[6])
 {
+	ahead_before(t);
 	switch (nr) {
 	case __NR_fcntl:
 		before_fcntl(t, a);
@@ -245,4 +283,5 @@ void fds_alone(void)
 {
 	mm.fds_epoch++;
 	mm.fds_off = false;
+	mm.ahead_waiting = mm.ahead_back = 0;
 }

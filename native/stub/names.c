@@ -57,6 +57,7 @@ struct memory {
 	u32 pad[15];
 	u32 serial[SERIALS];
 	struct entry entry[ENTRIES]; /* in pairs: an answer is in one of the two that its hash names */
+	struct ahead ahead[AHEAD_MAX];
 };
 
 _Static_assert(sizeof(struct entry) == 320, "an entry");
@@ -254,12 +255,7 @@ static bool read_path(struct ask *q, const void *path)
 
 static bool same(const struct entry *e, const struct ask *q)
 {
-	if (e->hash != q->hash || e->kind != q->kind || e->dirfd != q->dirfd || e->len != q->len)
-		return false;
-	for (u32 i = 0; i < q->len; i++)
-		if (e->text[i] != q->text[i])
-			return false;
-	return true;
+	return e->hash == q->hash && e->kind == q->kind && e->dirfd == q->dirfd && e->len == q->len && same_text(e->text, q->text, q->len);
 }
 
 static bool holds(const struct carrick_answer *a, u32 kind)
@@ -268,6 +264,10 @@ static bool holds(const struct carrick_answer *a, u32 kind)
 	return (kind == OPENED || (a->gen == cell(0) && (a->name_cell == 0 || a->name_val == cell(a->name_cell)))) &&
 	       (a->inode_cell == 0 || a->inode_val == cell(a->inode_cell));
 }
+
+bool names_hold(const struct carrick_answer *a) { return holds(a, FOLLOW); }
+
+struct ahead *names_ahead(void) { return memory()->ahead; }
 
 static inline struct entry *pair_of(u32 hash) { return &memory()->entry[hash & (ENTRIES - 2)]; }
 
@@ -301,9 +301,8 @@ static bool look_exe(const struct ask *q, struct carrick_answer *out, u8 *target
 {
 	if (q->form != AS_LINK || exe.len == 0 || q->len != sizeof(exe_name) - 1 || exe.epoch != __atomic_load_n(&mm.names_epoch, __ATOMIC_ACQUIRE) || !holds(&exe.ans, NOFOLLOW))
 		return false;
-	for (u32 i = 0; i < q->len; i++)
-		if (q->text[i] != (u8)exe_name[i])
-			return false;
+	if (!same_text(q->text, (const u8 *)exe_name, q->len))
+		return false;
 	*out = exe.ans;
 	*target_len = exe.len;
 	memcpy(target, exe.text, exe.len);
@@ -358,6 +357,10 @@ long names_call(struct task *t, long nr, const u64 a[6])
 		q.hash = hash_of(q.kind, q.dirfd, q.text, q.len);
 		if (look(t, &q, &ans, target, &target_len) && ans.kind == CARRICK_ANSWER_ABSENT)
 			r = -ENOENT;
+	}
+	if (r == R_SLOW && q.form == AS_OPEN && (r = ahead_open(t, &q, (u32)a[q.arg + 1])) != R_SLOW) {
+		t->ask = 0;
+		return r;
 	}
 	if (r != R_SLOW) {
 		t->ask = 0;
@@ -498,6 +501,7 @@ static void learn(struct task *t, const slot_t *s, long nr, const u64 a[6], long
 	from += sizeof(ans);
 	if (ans.target_len > (u64)(end - from))
 		return;
+	ahead_learn(t, from + ((ans.target_len + 7) & ~7u), end);
 	if (q.form == AS_OPEN && r >= 0) {
 		fds_opened(t, (u32)r, &ans);
 		if (ans.fd != (i32)r || !about_fd(&q, (u64)r, AS_STAT, 0))
@@ -517,8 +521,19 @@ static void learn(struct task *t, const slot_t *s, long nr, const u64 a[6], long
 	if (!lock_soon(&memory()->lock))
 		return;
 	store(t, &q, serial, &ans, from, ans.target_len);
-	if (q.kind == FOLLOW || q.kind == NOFOLLOW)
+	if (q.kind == FOLLOW || q.kind == NOFOLLOW || q.kind == OPENED)
 		learn_further(t, &q, serial, from + ((ans.target_len + 7) & ~7u), end);
+	__atomic_store_n(&memory()->lock, 0, __ATOMIC_RELEASE);
+}
+
+void names_opened(struct task *t, u32 fd, const struct carrick_answer *a)
+{
+	struct ask q = { .kind = OPENED };
+
+	if (!about_fd(&q, fd, AS_STAT, 0) || !read_path(&q, NULL) || !lock_soon(&memory()->lock))
+		return;
+	t->ask_epoch = __atomic_load_n(&mm.names_epoch, __ATOMIC_ACQUIRE);
+	store(t, &q, serial_of((i32)fd), a, NULL, 0);
 	__atomic_store_n(&memory()->lock, 0, __ATOMIC_RELEASE);
 }
 

@@ -28,6 +28,35 @@ struct ask {
 	u8 text[TEXT_MAX];
 };
 
+/* A file that vfs has opened ahead (ahead.c). */
+enum { AHEAD_FREE, AHEAD_WAITING, AHEAD_TAKEN, AHEAD_GIVEN_BACK };
+#define AHEAD_MAX 48u
+struct ahead {
+	u32 state; /* AHEAD_*; what is given back the servers have yet to be told of */
+	i32 fd;	   /* the host's, -1 = it has none, or no longer */
+	u32 view, epoch;
+	struct carrick_answer ans;
+	u8 text[TEXT_MAX]; /* absolute path, ans.target_len bytes */
+};
+
+static inline bool same_text(const u8 *a, const u8 *b, u32 len)
+{
+	for (u32 i = 0; i < len; i++)
+		if (a[i] != b[i])
+			return false;
+	return true;
+}
+
+/* The AHEAD_MAX entries. Needs mm.names == 2. */
+struct ahead *names_ahead(void);
+/* Does an answer about a path hold still? */
+bool names_hold(const struct carrick_answer *a);
+/* fd is a new number for what the answer is about. */
+void names_opened(struct task *t, u32 fd, const struct carrick_answer *a);
+
+long ahead_open(struct task *t, const struct ask *q, u32 flags);
+void ahead_learn(struct task *t, const u8 *from, const u8 *end);
+
 /* What the data decide of an open file's attributes: as of now. False: it is not granted. */
 bool answer_refresh(const struct task *t, i32 fd, struct carrick_answer *a);
 /* The call's result by an answer that holds, its output in the guest's memory; R_SLOW: a server has to be asked. */

@@ -49,7 +49,7 @@ typedef struct carrick_pctx pctx_t;
 
 #define PLAN_MAGIC 0x4e414c50u
 
-enum { CTL_GRANT = 1, CTL_EXEC, CTL_CLONE, CTL_IMAGES, CTL_MMAP, CTL_PIDFD };
+enum { CTL_GRANT = 1, CTL_EXEC, CTL_CLONE, CTL_IMAGES, CTL_MMAP, CTL_PIDFD, CTL_AHEAD };
 
 /* Results that are no system call results. Above them: -4095..-1 errno, >= 0 success. */
 #define R_DONE (-0x10000L) /* the frame is as it shall be: touch no register */
@@ -137,6 +137,7 @@ struct mm_state {
 	u32 ids_view; /* task.view for which the pctx has the credentials */
 	u32 fds_epoch, fds_seeks; /* fds.c: advanced when another process may have got an open file; when a directory was sought in */
 	bool fds_off; /* others may change descriptors, or see when they are closed */
+	u32 ahead_waiting, ahead_back; /* entries of ahead.c in these states */
 	u32 membarrier; /* what the guest has registered for, of what the stub has, too: MEMBARRIER_CMD_REGISTER_* */
 	u32 frame_room; /* bytes that the host's signal frame needs at most */
 };
@@ -320,6 +321,16 @@ void fds_before(struct task *t, long nr, const u64 a[6]);
 void fds_read(struct task *t, u64 fd, long r);
 void fds_share(u32 flags);
 void fds_alone(void);
+bool fds_owe(struct task *t, u32 word);
+bool fds_may_owe(struct task *t);
+bool fds_names(u32 word, u32 fd);
+long fds_lowest(struct task *t, u64 min);
+void fds_take(struct task *t, u32 to, u32 word, const struct carrick_answer *a);
+
+/* ---- files opened ahead (ahead.c) ---- */
+bool ahead_closed(struct task *t, u32 fd);
+void ahead_before(struct task *t);
+void ahead_share(const struct task *t, u32 flags);
 void brk_tell(struct task *t);
 long mem_call(struct task *t, long nr, const u64 a[6]);
 long do_mmap(struct task *t, const u64 a[6]);

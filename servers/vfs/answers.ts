@@ -83,6 +83,20 @@ export function pushCells(words: number[], name: Dentry): void {
   words.push(values[0] as number, name.cell, values[name.cell] as number);
 }
 
+/** What an answer that is given later would depend on, as of now. */
+export interface Stake { readonly gen: number; readonly name: number; readonly nameVal: number; readonly inode: number; readonly inodeVal: number }
+
+/** The cells of a name, and of what it names if there is anything. */
+export function stakeOf(name: Dentry, inode: Inode | undefined): Stake {
+  if (name.cell === 0) name.cell = deal();
+  if (inode !== undefined && inode.cell === 0) inode.cell = deal();
+  const i = inode?.cell ?? 0;
+  return { gen: values[0] as number, name: name.cell, nameVal: values[name.cell] as number, inode: i, inodeVal: values[i] as number };
+}
+
+/** Has nothing of it changed since? */
+export const stands = (s: Stake): boolean => values[0] === s.gen && values[s.name] === s.nameVal && values[s.inode] === s.inodeVal;
+
 function putAttributes(v: DataView, o: number, i: Inode, mask: number, mntId: number): void {
   v.setUint32(o + L.ANSWER_MASK, mask, true);
   v.setUint32(o + L.ANSWER_BLKSIZE, i.blksize, true);
@@ -131,11 +145,17 @@ export const ABOUT_ROOM = 128;
  * (asked ASK_*). inode: undefined = it is not there. False: there is no room left.
  */
 export function addAnswer(f: Frame, about: string, asked: number, name: Dentry, inode: Inode | undefined, mntId: number): boolean {
+  if (about.length > ABOUT_ROOM) return f.produced(5) !== 0;
+  return further(f, about, asked, name, inode, mntId) >= 0;
+}
+
+/** The same: where in the frame's bytes, or -1. */
+function further(f: Frame, about: string, asked: number, name: Dentry, inode: Inode | undefined, mntId: number): number {
   const from = f.produced(5), len = about.length;
-  if (from === 0 || len > ABOUT_ROOM) return from !== 0;
+  if (from === 0) return -1;
   const start = (from + 7) & ~7, end = start + L.ANSWER_SIZE + len;
   const room = f.answerOff(end);
-  if (room < 0) return false;
+  if (room < 0) return -1;
   const o = room + start;
   putCells(f, o, inode === undefined ? L.ANSWER_ABSENT : L.ANSWER_FOUND, name, inode, -1);
   f.view.setUint32(o + L.ANSWER_TARGET_LEN, len, true);
@@ -143,6 +163,23 @@ export function addAnswer(f: Frame, about: string, asked: number, name: Dentry, 
   f.view.setUint32(o + L.ANSWER_ASKED, asked, true);
   f.bytes.latin1Write(about, o + L.ANSWER_SIZE);
   f.setOut(5, end);
+  return o;
+}
+
+/** Is there room for n further answers about texts of so many bytes in all? */
+export const roomForFurther = (f: Frame, n: number, bytes: number): boolean => f.produced(5) > 0 && f.answerOff(f.produced(5) + n * (L.ANSWER_SIZE + 8) + bytes) >= 0;
+
+/** The OFD of an open that was made ahead, answer.place of its host fd, OPENED_* with its hint, and what F_GETFL says of it. */
+export interface Ahead { readonly row: number; readonly place: number; readonly bits: number; readonly oflags: number }
+
+/** Behind the answer of this reply: a file that was opened ahead (ahead.ts). False: there is no room left. */
+export function addAhead(f: Frame, path: string, name: Dentry, inode: Inode, mntId: number, open: Ahead): boolean {
+  const o = further(f, path, L.ASK_AHEAD, name, inode, mntId);
+  if (o < 0) return false;
+  f.view.setUint32(o + L.ANSWER_OPENED, open.bits, true);
+  f.view.setUint32(o + L.ANSWER_OFLAGS, open.oflags, true);
+  f.view.setUint32(o + L.ANSWER_ROW, open.row, true);
+  f.view.setUint32(o + L.ANSWER_PLACE, open.place, true);
   return true;
 }
 

@@ -20,6 +20,7 @@ import { type Caller, MAY_EXEC, MNT_NOEXEC, MNT_NOSUID, S_ISGID, S_ISUID } from 
 import { IN_ACCESS, IN_CLOSE_NOWRITE, IN_OPEN, tellDentry } from './inotify/watch.js';
 import { rememberMapped } from './mapped.js';
 import { Nameidata, walk, Walk } from './namei.js';
+import { prepareStart } from './start-names.js';
 
 const AT_SYMLINK_NOFOLLOW = 0x100;
 
@@ -85,13 +86,6 @@ function hasProc(c: Caller): boolean {
   return walk($proc, c, undefined, '/proc', 0) === 0 && $proc.ofd === 0 && $proc.inode === $proc.mnt.sb.root && $proc.mnt.sb.fstype === 'proc';
 }
 
-/** The task that a slot id belongs to, for names below /proc/self; 0 = none. */
-function taskOfSlot(slot: number): number {
-  const top = L.metaTopTask(1);
-  for (let r = 1; r < top; r++) if (L.taskSlot(r) === slot && L.taskState(r) > 0) return r;
-  return 0;
-}
-
 /**
  * Find and open a program. Returns a host fd with path in $nd, or -errno: walk errors; -EACCES not a regular file, no execute permission, or noexec; -ELOOP a
  * symlink with AT_SYMLINK_NOFOLLOW; -ETXTBSY open for writing.
@@ -130,8 +124,7 @@ function onExecOpen(ep: Endpoint, m: Message): void {
     if (file === undefined) { answer(text === '' ? -E.EACCES : -E.ENOTDIR); return; }
     start = file.path;
   }
-  const task = text.includes('proc/') || text.includes('dev/') ? taskOfSlot(slot) : 0;
-  const c: Caller = { task, tg: task === 0 ? 0 : L.taskTg(task), cred, fs };
+  const c: Caller = { task: m.w[6] as number, tg: m.w[7] as number, cred, fs };
   const fd = openProgram(c, start, text, flags);
   if (fd < 0) { answer(fd); return; }
   const path = $nd.path;
@@ -143,6 +136,7 @@ function onExecOpen(ep: Endpoint, m: Message): void {
   // Also of a volume, whose names others may change: what /proc/self/exe says goes by this worker's dentries alone.
   if (hasProc(c)) pushCells(words, path.dentry);
   answer(fd, words, absolutePath(path, fs.root));
+  prepareStart(ep, c, inode);
 }
 
 export function installExec(ep: Endpoint): void {

@@ -10,8 +10,9 @@ import * as L from '../../shared/gen/layout.js';
 import { announceFd, grantFds, mayGrant } from '../../shared/grant.js';
 import { native } from '../../shared/native.js';
 import { pathGet, pathPut } from './dcache.js';
-import { type File, fileAdd, fileDrop, fileOf, O_CLOEXEC, O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC, vfsEndpoint } from './file.js';
-import { grantableOf, IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, tellDentry } from './inotify/watch.js';
+import { type File, fileAdd, fileDrop, fileOf, O_ACCMODE, O_CLOEXEC, O_CREAT, O_EXCL, O_NOCTTY, O_RDONLY, O_TRUNC, vfsEndpoint } from './file.js';
+import type { Path } from './inode.js';
+import { grantableOf, IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, isOpeningWatched, tellDentry } from './inotify/watch.js';
 import { dropFileLocks } from './locks.js';
 
 /** Flags that do not last beyond open(2). */
@@ -66,7 +67,8 @@ export function releaseFile(row: number): void {
   const file = fileOf(row);
   if (file === undefined) return;
   dropFileLocks(file);
-  if (file.kind !== Ofd.PATH) tellDentry(file.path.dentry, file.writable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+  // What was opened ahead and not taken was never open.
+  if (file.kind !== Ofd.PATH && L.ofdAhead(row) === 0) tellDentry(file.path.dentry, file.writable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
   file.release();
   if (countsAsWriter(file)) file.inode.writers--;
   if (file.kind === Ofd.REGULAR) {
@@ -77,6 +79,17 @@ export function releaseFile(row: number): void {
   const path = file.path;
   fileDrop(file);
   pathPut(path);
+}
+
+/**
+ * What is told of a new descriptor (OPENED_*). Nobody can tell when a file is closed that was only read, which no mount waits for (umount: EBUSY) and
+ * whose locks are not dropped by it.
+ */
+export function openedBits(path: Path, file: number, cloexec: boolean): number {
+  const kind = L.ofdKind(file);
+  if (kind !== Ofd.REGULAR && kind !== Ofd.DIR) return 0;
+  const late = (L.ofdFlags(file) & O_ACCMODE) === O_RDONLY && path.mnt.parent === undefined && path.inode.locks === undefined && !isOpeningWatched(path.dentry);
+  return L.OPENED_NEW | (cloexec ? L.OPENED_CLOEXEC : 0) | (late ? L.OPENED_LATE : 0);
 }
 
 /** Would a file size limit have to be watched over? Then writes are not left to the guest. */

@@ -1,22 +1,24 @@
 /**
- * What a program asks about names when it starts, told ahead.
+ * What a program asks about names when it starts, told ahead; with it come the files that it opens (ahead.ts).
  *
  * Every process begins without memory of names (native/stub/names.c), and asks what the same program asked the last time: whether there is an ld.so.preload, a pyvenv.cfg, a
  * locale, the directories of its search path. So the absolute paths that processes of a program ask about first are kept with the program's inode, and a later process of
  * it gets the answers to all of them along with the answer to its first question, as far as the reply holds them.
  *
- *   EXE_SET ──► Start (nothing asked) ──first question──► told of the program's list ──more questions──► added to the list ──WINDOW questions──► over
+ *   EXEC_OPEN ──► Prepared, while the kernel makes the process ──► EXE_SET ──► Start (nothing asked) ──first question──► told of the program's list ──more questions──► added to the list ──WINDOW questions──► over
  *
  * Only the list is shared between processes: each answer is looked up anew, with the rights and the root of the process that gets it, and depends on cells like
  * any other (answers.ts). Every RELEARN-th process is told nothing and the list is made from what it asks, so that it follows what the program is used for.
  */
 import type { Endpoint } from '../../shared/endpoint.js';
+import { fdLookup } from '../../shared/fdtable.js';
 import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
 import { Msg } from '../../shared/messages.js';
 import { E } from '../../shared/errno.js';
-import { ABOUT_ROOM, addAnswer, missing } from './answers.js';
-import type { Caller, Inode } from './inode.js';
+import { dropAhead, giveBack, type Made, makeAhead, Opens, tellAhead } from './ahead.js';
+import { ABOUT_ROOM, addAnswer, missing, type Stake, stakeOf, stands } from './answers.js';
+import type { Caller, Dentry, Inode } from './inode.js';
 import { Nameidata, Walk, walk } from './namei.js';
 
 /** Questions of a process that count as its start. */
@@ -29,6 +31,7 @@ const RELEARN = 32;
 class Questions {
   runs = 0;
   readonly list = new Map<string, { readonly path: string; readonly follow: boolean }>();
+  readonly opens = new Opens();
 }
 
 /** A process that has begun a program. */
@@ -38,6 +41,7 @@ class Start {
   constructor(readonly questions: Questions) {
     this.told = questions.runs++ % RELEARN === 0;
     if (this.told) questions.list.clear();
+    questions.opens.begin(this.told);
   }
 }
 
@@ -46,21 +50,99 @@ const starting = new Map<number, Start>();
 const $nd = new Nameidata();
 
 function begin(tg: number, program: Inode | undefined): void {
+  dropAhead(tg);
   if (program === undefined) { starting.delete(tg); return; }
   let q = ofProgram.get(program);
   if (q === undefined) ofProgram.set(program, q = new Questions());
   starting.set(tg, new Start(q));
 }
 
-/** Look up one path for the caller of f, and put the answer behind those that are there. False: the reply is full. */
-function tellOne(f: Frame, c: Caller, path: string, follow: boolean): boolean {
+/** What a path means to a process: inode undefined = nothing is there. */
+interface Found { readonly path: string; readonly asked: number; readonly name: Dentry; readonly inode: Inode | undefined; readonly mntId: number; readonly stake: Stake }
+
+function find(c: Caller, path: string, follow: boolean): Found | undefined {
   $nd.reset();
-  const r = walk($nd, c, undefined, path, follow ? Walk.FOLLOW : 0);
-  const asked = follow ? L.ASK_FOLLOW : L.ASK_NOFOLLOW;
-  if (r < 0) return r !== -E.ENOENT || $nd.absent?.hashed !== true || addAnswer(f, path, asked, $nd.absent, undefined, 0);
-  if ($nd.ofd !== 0 || !$nd.settled) return true;
-  const { inode } = $nd;
-  return !inode.isSettled || (!follow && inode.isLink) || inode.refresh() < 0 || addAnswer(f, path, asked, $nd.dentry, inode, $nd.mnt.id);
+  const r = walk($nd, c, undefined, path, follow ? Walk.FOLLOW : 0), asked = follow ? L.ASK_FOLLOW : L.ASK_NOFOLLOW;
+  if (r < 0) {
+    const name = $nd.absent;
+    return r === -E.ENOENT && name?.hashed === true ? { path, asked, name, inode: undefined, mntId: 0, stake: stakeOf(name, undefined) } : undefined;
+  }
+  const { inode, dentry } = $nd;
+  if ($nd.ofd !== 0 || !$nd.settled || !inode.isSettled || (!follow && inode.isLink) || inode.refresh() < 0) return undefined;
+  return { path, asked, name: dentry, inode, mntId: $nd.mnt.id, stake: stakeOf(dentry, inode) };
+}
+
+/** What a process will be told of its program's beginning, looked up and opened with these credentials and directories. */
+class Prepared {
+  readonly names: Found[] = [];
+  readonly opens: Made[];
+  readonly cred: number;
+  readonly fs: Caller['fs'];
+  constructor(c: Caller, tgid: number, readonly questions: Questions) {
+    this.cred = c.cred;
+    this.fs = c.fs;
+    this.opens = makeAhead(c, tgid, questions.opens);
+    for (const q of questions.list.values()) {
+      const found = find(c, q.path, q.follow);
+      if (found !== undefined) this.names.push(found);
+    }
+  }
+
+  tell(f: Frame, path: string): void {
+    tellAhead(f, this.opens, path);
+    for (const n of this.names) if (n.path !== path && stands(n.stake) && !addAnswer(f, n.path, n.asked, n.name, n.inode, n.mntId)) break;
+  }
+}
+
+/** Per thread group: the program that it is about to begin, and what is ready for it. */
+const preparing = new Map<number, Questions>();
+const prepared = new Map<number, Prepared>();
+
+function unprepare(tg: number): void {
+  preparing.delete(tg);
+  const p = prepared.get(tg);
+  if (p === undefined) return;
+  prepared.delete(tg);
+  giveBack(p.opens);
+}
+
+/** The process of c is about to execute `program`: while the kernel sees to that, what it will be told is made ready. */
+export function prepareStart(ep: Endpoint, c: Caller, program: Inode): void {
+  const q = ofProgram.get(program);
+  // Programs' interpreters are opened as well.
+  if (c.tg === 0 || q === undefined) return;
+  unprepare(c.tg);
+  if (q.runs % RELEARN === 0) return;
+  const caller = { ...c }, tgid = L.tgTgid(c.tg);
+  preparing.set(c.tg, q);
+  ep.whenIdle(() => {
+    if (preparing.get(caller.tg) === q && L.tgTgid(caller.tg) === tgid) prepared.set(caller.tg, new Prepared(caller, tgid, q));
+  });
+}
+
+/** Tell what is known of the program's beginning, once. path: what has just been answered. */
+function tell(f: Frame, c: Caller, s: Start, path: string): void {
+  if (s.told || path.length > ABOUT_ROOM) return;
+  s.told = true;
+  const p = prepared.get(f.tg);
+  if (p?.questions === s.questions && p.cred === c.cred && p.fs === c.fs) {
+    preparing.delete(f.tg);
+    prepared.delete(f.tg);
+    p.tell(f, path);
+  } else {
+    unprepare(f.tg);
+    new Prepared(c, L.tgTgid(f.tg), s.questions).tell(f, path);
+  }
+}
+
+/** `path` was opened with `flags` as fd, and the process may remember that. */
+export function startOpened(f: Frame, c: Caller, path: string, flags: number, fd: number): void {
+  const s = starting.get(f.tg);
+  if (s === undefined || f.produced(5) === 0) return;
+  const row = fdLookup(L.taskFiles(f.task), fd);
+  if (!s.told) s.questions.opens.first(path);
+  else if (row > 0 && L.ofdLate(row) !== 0) s.questions.opens.count(path, flags);
+  tell(f, c, s, path);
 }
 
 /**
@@ -71,10 +153,7 @@ export function startQuestion(f: Frame, c: Caller, path: string, follow: boolean
   const s = starting.get(f.tg);
   if (s === undefined || f.produced(5) === 0) return;
   const { list } = s.questions;
-  if (!s.told && path.length <= ABOUT_ROOM) {
-    s.told = true;
-    for (const q of list.values()) if (q.path !== path && !tellOne(f, c, q.path, q.follow)) break;
-  }
+  tell(f, c, s, path);
   if (path.startsWith('/') && path.length <= ABOUT_ROOM && list.size < LIST_MAX) {
     const key = follow ? path : `${path}\n`;
     if (!list.has(key)) list.set(key, { path, follow });
@@ -93,5 +172,5 @@ export function notThere(f: Frame, c: Caller, nd: Nameidata, path: string, follo
 export function installStartNames(ep: Endpoint, programOf: (id: number) => Inode | undefined): void {
   // A fork child has what its parent knew of names, or forgets it; it starts no program.
   ep.on(Msg.EXE_SET, (m) => { begin(m.w[0] as number, (m.w[2] as number) < 0 ? undefined : programOf(m.w[1] as number)); });
-  ep.on(Msg.TG_GONE, (m) => { starting.delete(m.w[0] as number); });
+  ep.on(Msg.TG_GONE, (m) => { starting.delete(m.w[0] as number); unprepare(m.w[0] as number); dropAhead(m.w[0] as number); });
 }

@@ -62,12 +62,16 @@
 #define CARRICK_ASK_FOLLOW 1
 #define CARRICK_ASK_NOFOLLOW 2
 #define CARRICK_ASK_OPENED 3
+#define CARRICK_ASK_AHEAD 4
 #define CARRICK_ASK_ACCESS 16
 #define CARRICK_OPENED_NEW 1
 #define CARRICK_OPENED_CLOEXEC 2
 #define CARRICK_OPENED_LATE 4
+#define CARRICK_OPENED_HINT 256
 #define CARRICK_OWED_CLOSE 1
 #define CARRICK_OWED_DUP 2
+#define CARRICK_OWED_OPEN 3
+#define CARRICK_OWED_NOBODY 4095
 #define CARRICK_OWED_MAX 5
 #define CARRICK_DB_CANCEL 0x80000000U
 #define CARRICK_DB_FORWARD 1073741824
@@ -169,7 +173,7 @@ struct carrick_answer {
 	uint32_t dev;
 	/* st_rdev. */
 	uint32_t rdev;
-	/* Of a further answer: ASK_FOLLOW or ASK_NOFOLLOW about an absolute path, 0 = as the first, about another name in its directory. */
+	/* Of a further answer: ASK_FOLLOW, ASK_NOFOLLOW or ASK_AHEAD about an absolute path, 0 = as the first, about another name in its directory. */
 	uint32_t asked;
 	/* st_ino. */
 	uint64_t ino;
@@ -191,8 +195,10 @@ struct carrick_answer {
 	uint32_t opened;
 	/* What F_GETFL says of it. */
 	uint32_t oflags;
-	/* 0 */
-	uint32_t pad[2];
+	/* ASK_AHEAD: its OFD. */
+	uint32_t row;
+	/* ASK_AHEAD: which control message brings its host fd, and in bits 0-2 which of the message's it is; 0 = it has none. */
+	uint32_t place;
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_answer) == 160, "answer");
 _Static_assert(offsetof(struct carrick_answer, kind) == 0, "answer.kind");
@@ -223,7 +229,8 @@ _Static_assert(offsetof(struct carrick_answer, mtime) == 120, "answer.mtime");
 _Static_assert(offsetof(struct carrick_answer, nsec) == 128, "answer.nsec");
 _Static_assert(offsetof(struct carrick_answer, opened) == 144, "answer.opened");
 _Static_assert(offsetof(struct carrick_answer, oflags) == 148, "answer.oflags");
-_Static_assert(offsetof(struct carrick_answer, pad) == 152, "answer.pad");
+_Static_assert(offsetof(struct carrick_answer, row) == 152, "answer.row");
+_Static_assert(offsetof(struct carrick_answer, place) == 156, "answer.place");
 /* Payload of the reply to clone, fork, vfork, clone3. */
 struct carrick_cloneplan {
 	/* Child's slot index, in this area (CLONE_VM) or in the new one. */
@@ -252,7 +259,7 @@ _Static_assert(offsetof(struct carrick_cloneplan, exit_signal) == 20, "cloneplan
 _Static_assert(offsetof(struct carrick_cloneplan, clear_sighand) == 24, "cloneplan.clear_sighand");
 /* A message on the control socket (SOCK_SEQPACKET), with its fds as SCM_RIGHTS. */
 struct carrick_ctlmsg {
-	/* CTL_GRANT 1, CTL_EXEC 2, CTL_CLONE 3, CTL_IMAGES 4, CTL_MMAP 5; guest to carrick: CTL_PIDFD 6. */
+	/* CTL_GRANT 1, CTL_EXEC 2, CTL_CLONE 3, CTL_IMAGES 4, CTL_MMAP 5, CTL_AHEAD 7; guest to carrick: CTL_PIDFD 6. */
 	uint32_t kind;
 	/* Fds that come with it. */
 	uint32_t nfd;

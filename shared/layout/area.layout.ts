@@ -93,15 +93,24 @@ export const CONSTANTS = {
   ASK_FOLLOW: 1,
   ASK_NOFOLLOW: 2,
   ASK_OPENED: 3,
+  /** A further answer: of an open that was made ahead (servers/vfs/ahead.ts). */
+  ASK_AHEAD: 4,
   ASK_ACCESS: 16,
   /** answer.opened: a new open file description; its descriptor is close-on-exec; nobody can tell when it is closed. */
   OPENED_NEW: 1,
   OPENED_CLOEXEC: 2,
   OPENED_LATE: 4,
+  /** With ASK_AHEAD: the hint byte of the descriptor, in bits 8-15. */
+  OPENED_HINT: 256,
 
-  /** Words of slot.owed: OWED_* in bits 30-31, descriptor in bits 0-11, for a duplicate its number in bits 12-23 and close-on-exec in bit 24. */
+  /**
+   * Words of slot.owed: OWED_* in bits 30-31, descriptor in bits 0-11, for a duplicate its number in bits 12-23 and close-on-exec in bit 24. Of an open that was made ahead: its OFD in
+   * bits 12-27, close-on-exec in bit 28; descriptor OWED_NOBODY: it is not needed.
+   */
   OWED_CLOSE: 1,
   OWED_DUP: 2,
+  OWED_OPEN: 3,
+  OWED_NOBODY: 0xfff,
   OWED_MAX: 5,
 
   /** Doorbell words: slot id (area << SLOT_BITS | slot), or-ed with these. */
@@ -335,7 +344,7 @@ export const segment = struct('segment', 'One PT_LOAD; array after the images at
 });
 
 export const ctlmsg = struct('ctlmsg', 'A message on the control socket (SOCK_SEQPACKET), with its fds as SCM_RIGHTS.', 64, {
-  kind: u32('CTL_GRANT 1, CTL_EXEC 2, CTL_CLONE 3, CTL_IMAGES 4, CTL_MMAP 5; guest to carrick: CTL_PIDFD 6.'),
+  kind: u32('CTL_GRANT 1, CTL_EXEC 2, CTL_CLONE 3, CTL_IMAGES 4, CTL_MMAP 5, CTL_AHEAD 7; guest to carrick: CTL_PIDFD 6.'),
   nfd: u32('Fds that come with it.'),
   fd: i32('CTL_GRANT: guest fd number of each.', 4),
   cloexec: u32('CTL_GRANT: 1 for close-on-exec, per fd.', 4),
@@ -360,7 +369,7 @@ export const answer = struct('answer', 'An answer that holds as long as the cell
   mnt_id: u32('stx_mnt_id.'),
   dev: u32('st_dev as stat reports it.'),
   rdev: u32('st_rdev.'),
-  asked: u32('Of a further answer: ASK_FOLLOW or ASK_NOFOLLOW about an absolute path, 0 = as the first, about another name in its directory.'),
+  asked: u32('Of a further answer: ASK_FOLLOW, ASK_NOFOLLOW or ASK_AHEAD about an absolute path, 0 = as the first, about another name in its directory.'),
   ino: u64('st_ino.'),
   length: u64('st_size, bytes.'),
   blocks: u64('512-byte units.'),
@@ -371,7 +380,8 @@ export const answer = struct('answer', 'An answer that holds as long as the cell
   nsec: u32('Nanoseconds of atime, btime, ctime, mtime.', 4),
   opened: u32('OPENED_*: of the descriptor that open returned.'),
   oflags: u32('What F_GETFL says of it.'),
-  pad: u32('0', 2),
+  row: u32('ASK_AHEAD: its OFD.'),
+  place: u32('ASK_AHEAD: which control message brings its host fd, and in bits 0-2 which of the message\'s it is; 0 = it has none.'),
 });
 
 /** Kernel → stub: what clone has prepared. In the reply payload at offset 0. */

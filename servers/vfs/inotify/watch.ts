@@ -19,6 +19,7 @@ import { fdLookup } from '../../../shared/fdtable.js';
 import * as L from '../../../shared/gen/layout.js';
 import { native } from '../../../shared/native.js';
 import { eachTg } from '../../../shared/tasks.js';
+import { waysChanged } from '../answers.js';
 import { dget, dput, setIdle } from '../dcache.js';
 import { eachFile, type File } from '../file.js';
 import type { Dentry, Inode, SuperBlock } from '../inode.js';
@@ -156,6 +157,8 @@ export function addWatch(group: WatchGroup, wd: number, d: Dentry, mask: number)
 export function setMask(w: Watch, mask: number): void {
   w.mask = mask;
   withdraw(w.inode, mask & IN_ALL_EVENTS);
+  // Files that were opened ahead are not taken any more, nor is their closing kept quiet.
+  if ((mask & OPENING) !== 0) waysChanged();
 }
 
 /** End a watch without a word. */

@@ -12,26 +12,26 @@ import * as L from '../../../shared/gen/layout.js';
 import * as NR from '../../../shared/gen/syscalls.js';
 import { grantFds } from '../../../shared/grant.js';
 import { answerOpen } from '../answers.js';
-import { CAP_FSETID, hasCap, isOwner, killPriv, mayCreate, mayWriteMount, permission } from '../dac.js';
+import { CAP_FSETID, hasCap, killPriv, mayCreate, mayWriteMount, permission } from '../dac.js';
 import { dinstantiate } from '../dcache.js';
 import { O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, O_WRONLY, type File, fileOf } from '../file.js';
 import { fifoOpen, fifoResume, isFifoOpen } from '../fifo.js';
 import { readClock } from '../host/times.js';
 import type { Path} from '../inode.js';
-import { type Caller, Dentry, type Inode, MAY_EXEC, MAY_READ, MAY_WRITE, MNT_NODEV, S_IFBLK, S_IFCHR, S_IFIFO, S_IFREG, S_IFSOCK } from '../inode.js';
-import { IN_MODIFY, IN_OPEN, isOpeningWatched, tellCreated, tellDentry } from '../inotify/watch.js';
+import { type Caller, Dentry, type Inode, MAY_EXEC, MAY_WRITE, S_IFIFO, S_IFREG, S_IFSOCK } from '../inode.js';
+import { IN_MODIFY, IN_OPEN, tellCreated, tellDentry } from '../inotify/watch.js';
 import { crossMounts } from '../mounts.js';
 import { followLast, Last, lookupLast, type Nameidata, Walk } from '../namei.js';
-import { grantOpened, installFile, installOfd } from '../open-file.js';
+import { checkAccess, checkType, O_TMPFILE_BIT } from '../may-open.js';
+import { grantOpened, installFile, installOfd, openedBits } from '../open-file.js';
 import { DirFile, PathFile } from '../path-file.js';
-import { notThere } from '../start-names.js';
+import { notThere, startOpened } from '../start-names.js';
 import { $nd, AT_FDCWD, callerOf, walkAt } from './args.js';
 import { umaskOf } from '../umask.js';
 
 /** Every flag open(2) knows; openat ignores others, openat2 refuses them. */
 const VALID = O_ACCMODE | O_CREAT | O_EXCL | 0o400 | O_TRUNC | 0o2000 | 0o4000 | 0o10000 | 0o4010000 | 0o20000 | 0o40000 | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC
   | O_PATH | O_TMPFILE;
-const O_TMPFILE_BIT = 0o20000000;
 const PATH_FLAGS = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 const S_IALLUGO = 0o7777;
 /** RESOLVE_* of openat2(2). */
@@ -47,12 +47,6 @@ function checkFlags(flags: number, mode: number): number {
   return flags | O_LARGEFILE;
 }
 
-/** Bits of MAY_* that the access mode asks for. */
-function accessMask(flags: number): number {
-  const acc = flags & O_ACCMODE;
-  return (acc === O_WRONLY ? MAY_WRITE : acc === O_RDONLY ? MAY_READ : MAY_READ | MAY_WRITE) | ((flags & O_TRUNC) !== 0 ? MAY_WRITE : 0);
-}
-
 /** The common part. `flags` checked; `resolve`: Walk bits. Returns an fd, -errno or Ret.BLOCKED. */
 function doOpen(f: Frame, dirfd: number, path: string, flags: number, mode: number, resolve: number): number {
   // Linux takes the descriptor first, so that a full table creates and truncates nothing.
@@ -63,7 +57,11 @@ function doOpen(f: Frame, dirfd: number, path: string, flags: number, mode: numb
   if ((flags & O_CREAT) !== 0) return openCreate(f, c, dirfd, path, flags, mode, resolve);
   const w = ((flags & O_NOFOLLOW) !== 0 ? 0 : Walk.FOLLOW) | ((flags & O_DIRECTORY) !== 0 ? Walk.DIRECTORY : 0);
   const r = walkAt(f, c, $nd, dirfd, path, w | resolve);
-  if (r >= 0) return openFound(f, c, $nd, flags, false);
+  if (r >= 0) {
+    const fd = openFound(f, c, $nd, flags, false);
+    if (fd >= 0 && resolve === 0) startOpened(f, c, path, flags, fd);
+    return fd;
+  }
   return notThere(f, c, $nd, path, (flags & O_NOFOLLOW) === 0, r);
 }
 
@@ -122,27 +120,6 @@ function openTmpfile(f: Frame, c: Caller, dirfd: number, path: string, flags: nu
   return openFound(f, c, $nd, flags, true);
 }
 
-/** Flags against the type of what was found. 0 or -errno. */
-function checkType(inode: Inode, flags: number, path: Path): number {
-  if (inode.isLink) return -E.ELOOP;
-  if (inode.isDir) return (flags & (O_CREAT | O_TRUNC)) !== 0 || (flags & O_ACCMODE) !== O_RDONLY ? -E.EISDIR : 0;
-  if ((flags & O_DIRECTORY) !== 0 && (flags & O_TMPFILE_BIT) === 0) return -E.ENOTDIR;
-  const type = inode.type;
-  if ((type === S_IFCHR || type === S_IFBLK) && (path.mnt.flags & MNT_NODEV) !== 0) return -E.EACCES;
-  return 0;
-}
-
-function checkAccess(c: Caller, path: Path, flags: number): number {
-  const inode = path.inode;
-  const mask = accessMask(flags);
-  const r = permission(c, inode, mask);
-  if (r < 0) return r;
-  if ((flags & O_NOATIME) !== 0 && !isOwner(c, inode)) return -E.EPERM;
-  if ((mask & MAY_WRITE) === 0 || !inode.isReg) return 0;
-  if (inode.execs > 0) return -E.ETXTBSY;
-  return mayWriteMount(path.mnt);
-}
-
 /** Open what nd stands on. `created`: just made by this call, so its mode does not bind its maker. */
 function openFound(f: Frame, c: Caller, nd: Nameidata, flags: number, created: boolean): number {
   const cloexec = (flags & O_CLOEXEC) !== 0;
@@ -171,17 +148,6 @@ function openFound(f: Frame, c: Caller, nd: Nameidata, flags: number, created: b
   const fd = opened(f, path, installFile(f, file, cloexec), cloexec);
   if (fd >= 0 && (flags & O_TRUNC) !== 0 && inode.isReg) tellDentry(path.dentry, IN_MODIFY);
   return fd;
-}
-
-/**
- * What is told of a new descriptor (OPENED_*). Nobody can tell when a file is closed that was only read, which no mount waits for (umount: EBUSY) and
- * whose locks are not dropped by it.
- */
-function openedBits(path: Path, file: number, cloexec: boolean): number {
-  const kind = L.ofdKind(file);
-  if (kind !== Ofd.REGULAR && kind !== Ofd.DIR) return 0;
-  const late = (L.ofdFlags(file) & O_ACCMODE) === O_RDONLY && path.mnt.parent === undefined && path.inode.locks === undefined && !isOpeningWatched(path.dentry);
-  return L.OPENED_NEW | (cloexec ? L.OPENED_CLOEXEC : 0) | (late ? L.OPENED_LATE : 0);
 }
 
 /** Programs ask for the attributes of what they have just opened: fd, which is returned, comes with what they may remember of it. */

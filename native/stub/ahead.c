@@ -1,0 +1,209 @@
+/*
+ * Files that vfs has opened ahead: a program's process gets what the program's other processes opened, before it asks (servers/vfs/ahead.ts).
+ *
+ * They come with the answers about names (names.c, ASK_AHEAD), each an OFD of its own in nobody's table, its host fd in a control message. An open of the
+ * same path with the same flags takes one, as long as the answer holds: it gives it the lowest number, as fds_dup does, and owes the servers the place in
+ * the table (OWED_OPEN). If it is closed before that was told, both never happened (ahead_closed). So reading a file, or mapping one, may take no trip.
+ *
+ * What was closed like this, and what nobody wants any more because the process forks or makes threads, is given back in words of slot.owed that are
+ * free when a request is posted (ahead_before). The table lies in the memory of names.c, which is empty in a fork child; it is used only while the
+ * process has one thread (mm.fds_off), whose view an entry has, so that a vfork child leaves it alone.
+ */
+#include "names.h"
+
+#define O_NOCTTY_BIT 0400u
+#define O_LARGEFILE_BIT 0100000u
+#define O_CLOEXEC_BIT 02000000u
+#define CTL_FDS 8u
+#define CLONE_VFORKS (0x100u | 0x4000u) /* VM, VFORK */
+
+_Static_assert(sizeof(struct ahead) == 304, "an open made ahead");
+
+/* The bits of a word that say which OFD. */
+static inline u32 open_word(u32 row, u32 fd, bool cloexec) { return (u32)CARRICK_OWED_OPEN << 30 | (u32)cloexec << 28 | (row & 0xffff) << 12 | fd; }
+
+static void forget(struct ahead *e)
+{
+	if (e->fd >= 0)
+		host(__NR_close, e->fd);
+	e->fd = -1;
+	e->state = AHEAD_GIVEN_BACK;
+	mm.ahead_back++;
+	mm.ahead_waiting--;
+}
+
+static void keep(const struct task *t, const struct carrick_answer *a, const u8 *text, i32 fd)
+{
+	struct ahead *table = names_ahead();
+
+	for (u32 i = 0; i < AHEAD_MAX; i++) {
+		struct ahead *e = &table[i];
+
+		if (e->state != AHEAD_FREE)
+			continue;
+		e->state = AHEAD_WAITING;
+		e->fd = fd;
+		e->view = t->view;
+		e->epoch = t->ask_epoch;
+		e->ans = *a;
+		e->ans.fd = -1;
+		memcpy(e->text, text, a->target_len);
+		mm.ahead_waiting++;
+		return;
+	}
+	if (fd >= 0)
+		host(__NR_close, fd);
+}
+
+/* The answers from..end of a reply, of which some are about such files. Nothing else is looked at. */
+void ahead_learn(struct task *t, const u8 *from, const u8 *end)
+{
+	int fds[CTL_FDS] = { -1, -1, -1, -1, -1, -1, -1, -1 };
+	u32 message = 0;
+	int n = 0;
+
+	while (from + sizeof(struct carrick_answer) <= end) {
+		struct carrick_answer a;
+		int fd = -1;
+
+		memcpy(&a, from, sizeof(a));
+		from += sizeof(a);
+		if (a.target_len == 0 || a.target_len > (u64)(end - from) || a.target_len > TEXT_MAX)
+			break;
+		if (a.asked == CARRICK_ASK_AHEAD) {
+			if (a.place != 0 && a.place >> 3 != message) {
+				message = a.place >> 3;
+				n = ctl_take(t, CTL_AHEAD, message, fds);
+			}
+			if (a.place != 0 && (int)(a.place & 7) < n)
+				fd = fds[a.place & 7];
+			if (a.place != 0 && fd < 0)
+				break;
+			if (mm.fds_off && fd >= 0)
+				host(__NR_close, fd);
+			else if (!mm.fds_off)
+				keep(t, &a, from, fd);
+		}
+		from += (a.target_len + 7) & ~7u;
+	}
+}
+
+static struct ahead *find(const struct task *t, const struct ask *q, u32 flags)
+{
+	struct ahead *table = names_ahead();
+	bool cloexec = flags & O_CLOEXEC_BIT;
+	u32 oflags = (flags & ~(O_CLOEXEC_BIT | O_NOCTTY_BIT)) | O_LARGEFILE_BIT;
+
+	for (u32 i = 0; i < AHEAD_MAX; i++) {
+		struct ahead *e = &table[i];
+
+		if (e->state != AHEAD_WAITING || e->ans.target_len != q->len || e->ans.oflags != oflags || ((e->ans.opened & CARRICK_OPENED_CLOEXEC) != 0) != cloexec)
+			continue;
+		if (!same_text(e->text, q->text, q->len) || e->view != t->view || e->epoch != __atomic_load_n(&mm.names_epoch, __ATOMIC_ACQUIRE))
+			continue;
+		return names_hold(&e->ans) ? e : NULL;
+	}
+	return NULL;
+}
+
+/* Give the host's descriptor the guest's number. */
+static bool install(struct task *t, i32 fd, u32 to, bool cloexec)
+{
+	long r;
+
+	if (fd < 0)
+		return true;
+	lock(&t->pctx->ctl_lock);
+	r = host(__NR_dup3, fd, to, cloexec ? O_CLOEXEC_BIT : 0);
+	unlock(&t->pctx->ctl_lock);
+	return r == (long)to;
+}
+
+/** open(2) of what was opened ahead: the descriptor, or R_SLOW. */
+long ahead_open(struct task *t, const struct ask *q, u32 flags)
+{
+	struct ahead *e = mm.ahead_waiting != 0 && !mm.fds_off && q->dirfd == -1 ? find(t, q, flags) : NULL;
+	struct carrick_answer a;
+	long to;
+
+	if (e == NULL)
+		return R_SLOW;
+	a = e->ans;
+	to = fds_lowest(t, 0);
+	if (to < 0 || !fds_may_owe(t) || !install(t, e->fd, (u32)to, a.opened & CARRICK_OPENED_CLOEXEC))
+		return R_SLOW;
+	if (e->fd >= 0)
+		host(__NR_close, e->fd);
+	e->fd = -1;
+	e->state = AHEAD_TAKEN;
+	mm.ahead_waiting--;
+	fds_take(t, (u32)to, open_word(a.row, (u32)to, a.opened & CARRICK_OPENED_CLOEXEC), &a);
+	names_opened(t, (u32)to, &a);
+	return to;
+}
+
+static struct ahead *taken(u32 row)
+{
+	struct ahead *table = names_ahead();
+
+	for (u32 i = 0; i < AHEAD_MAX; i++)
+		if (table[i].state == AHEAD_TAKEN && (table[i].ans.row & 0xffff) == row)
+			return &table[i];
+	return NULL;
+}
+
+/**
+ * Is fd, which is about to be closed, a file that no server has been told of? Then nobody need be: the word is taken back. Not if somebody may have begun to
+ * watch it: then it has to be open when it is closed.
+ */
+bool ahead_closed(struct task *t, u32 fd)
+{
+	u32 *owed = t->slot->owed, i = CARRICK_OWED_MAX;
+	struct ahead *e;
+
+	if (mm.names != 2)
+		return false;
+	slot_claim(t);
+	while (i > 0 && !fds_names(owed[i - 1], fd))
+		i--;
+	if (i == 0 || owed[--i] >> 30 != CARRICK_OWED_OPEN || (e = taken(owed[i] >> 12 & 0xffff)) == NULL || !names_hold(&e->ans))
+		return false;
+	for (; i + 1 < CARRICK_OWED_MAX; i++)
+		owed[i] = owed[i + 1];
+	owed[CARRICK_OWED_MAX - 1] = 0;
+	e->state = AHEAD_GIVEN_BACK;
+	mm.ahead_back++;
+	return true;
+}
+
+/* A request is about to be posted. */
+void ahead_before(struct task *t)
+{
+	struct ahead *table;
+
+	if (mm.ahead_back == 0 || mm.fds_off || mm.names != 2 || t->owing != OWING_NOTHING)
+		return;
+	table = names_ahead();
+	for (u32 i = 0; i < AHEAD_MAX && mm.ahead_back > 0; i++) {
+		/* A vfork child leaves its parent's alone. */
+		if (table[i].state != AHEAD_GIVEN_BACK || table[i].view != t->view)
+			continue;
+		if (!fds_owe(t, open_word(table[i].ans.row, CARRICK_OWED_NOBODY, false)))
+			return;
+		table[i].state = AHEAD_FREE;
+		mm.ahead_back--;
+	}
+}
+
+/* A clone with these flags is about to be made. A vfork child gets the host's descriptors as well, until it executes something; others would have them for good. */
+void ahead_share(const struct task *t, u32 flags)
+{
+	struct ahead *table;
+
+	if (mm.ahead_waiting == 0 || mm.names != 2 || (flags & CLONE_VFORKS) == CLONE_VFORKS)
+		return;
+	table = names_ahead();
+	for (u32 i = 0; i < AHEAD_MAX; i++)
+		if (table[i].state == AHEAD_WAITING && table[i].view == t->view)
+			forget(&table[i]);
+}

@@ -1,0 +1,161 @@
+/**
+ * Opens made ahead: the files that a program opens whenever it starts (libraries, modules, tables, configuration) are opened for its next process before that
+ * asks for them, and told with what else it is told then (start-names.ts).
+ *
+ *   opened in two of a program's processes ──► opened for the next one: an OFD in nobody's table (ofd.ahead names the process), its host fd on the way
+ *     ──► the process's open takes it, without a trip (native/stub/ahead.c), and owes its descriptor a place in the table (OWED_OPEN, shared/fdcalls.ts)
+ *     ──► not taken: given back when the process says so (OWED_NOBODY), starts another program, or ends
+ *
+ * Each is an open of its own, made with the rights and the root of the process that gets it, and holds as long as an answer about the same name and its attributes
+ * would (answers.ts). So only files and directories of settled directories are opened ahead, for reading, on the root mount, of whose opening and closing nobody is told.
+ * What a program's processes open is learned anew from time to time (start-names.ts), so that it follows what the program is used for.
+ */
+import { ofdUnref, takeAhead } from '../../shared/fdtable.js';
+import type { Frame } from '../../shared/frame.js';
+import * as L from '../../shared/gen/layout.js';
+import { AHEAD_FDS, sendAhead } from '../../shared/grant.js';
+import { ABOUT_ROOM, addAhead, roomForFurther, type Stake, stakeOf, stands } from './answers.js';
+import { O_CLOEXEC, O_DIRECTORY, O_LARGEFILE, O_NOFOLLOW, vfsEndpoint } from './file.js';
+import type { Caller, Dentry, Inode } from './inode.js';
+import { checkAccess, checkType } from './may-open.js';
+import { Nameidata, Walk, walk } from './namei.js';
+import { makeOfd, openedBits } from './open-file.js';
+import { DirFile } from './path-file.js';
+
+/** Opens of a program that are kept, and that one process gets. */
+const LIST_MAX = 48;
+/** OFDs that are waiting to be taken, in all processes. */
+const WAITING_MAX = 2048;
+/** In so many processes of the program has a file to be opened. */
+const TIMES = 2;
+const O_NONBLOCK = 0o4000;
+/** Flags of opens that are made ahead. */
+const PLAIN = O_CLOEXEC | O_DIRECTORY | O_LARGEFILE | O_NOFOLLOW | O_NONBLOCK;
+
+interface Open { readonly path: string; readonly flags: number; times: number; run: number }
+
+/** What processes of a program open. */
+export class Opens {
+  private run = 0;
+  readonly list = new Map<string, Open>();
+
+  /** Another process begins. */
+  begin(relearn: boolean): void {
+    this.run++;
+    if (relearn) this.list.clear();
+  }
+
+  /** A process of the program has opened `path`. */
+  count(path: string, flags: number): void {
+    if (!path.startsWith('/') || path.length > ABOUT_ROOM || (flags & ~PLAIN) !== 0) return;
+    const key = `${flags} ${path}`;
+    const o = this.list.get(key);
+    if (o === undefined) {
+      if (this.list.size < LIST_MAX) this.list.set(key, { path, flags, times: 1, run: this.run });
+    } else if (o.run !== this.run) {
+      o.run = this.run;
+      o.times++;
+    }
+  }
+
+  /** The process's first question is the open of `path`: that cannot be made ahead. */
+  first(path: string): void {
+    for (const o of this.list.values()) if (o.path === path) o.times = -Infinity;
+  }
+}
+
+/** A file that was opened ahead. */
+export interface Made {
+  readonly path: string; readonly row: number; readonly tgid: number; readonly bits: number; readonly name: Dentry; readonly inode: Inode; readonly mntId: number; readonly hostFd: number; readonly stake: Stake;
+}
+
+/** Per thread group: the OFDs that it was told of. */
+const told = new Map<number, readonly Made[]>();
+let nwaiting = 0;
+const $nd = new Nameidata();
+
+/** Let go of what nobody took. */
+export function giveBack(made: readonly Made[]): void {
+  nwaiting -= made.length;
+  for (const m of made) giveBackRow(m.row, m.tgid);
+}
+
+function giveBackRow(row: number, tgid: number): void {
+  if (takeAhead(row, tgid, -1)) ofdUnref(vfsEndpoint(), row);
+}
+
+/** The process has begun another program, or ended. */
+export function dropAhead(tg: number): void {
+  const made = told.get(tg);
+  if (made === undefined) return;
+  told.delete(tg);
+  giveBack(made);
+}
+
+/** Open one file for the process of c. undefined: it cannot be, or may not be known ahead. */
+function make(c: Caller, tgid: number, path: string, flags: number): Made | undefined {
+  $nd.reset();
+  const r = walk($nd, c, undefined, path, ((flags & O_NOFOLLOW) !== 0 ? 0 : Walk.FOLLOW) | ((flags & O_DIRECTORY) !== 0 ? Walk.DIRECTORY : 0));
+  if (r < 0 || $nd.ofd !== 0 || !$nd.settled) return undefined;
+  const at = $nd.path, { inode } = at;
+  if (!(inode.isReg || inode.isDir) || !inode.isSettled || inode.refresh() < 0 || checkType(inode, flags, at) < 0 || checkAccess(c, at, flags) < 0) return undefined;
+  if (inode.isDir && inode.mayList() < 0) return undefined;
+  const file = inode.isDir ? new DirFile(at, flags) : inode.open(c, at, flags);
+  if (typeof file === 'number') return undefined;
+  const row = makeOfd(file);
+  if (row < 0) return undefined;
+  L.setOfdAhead(row, tgid);
+  const bits = openedBits(at, row, (flags & O_CLOEXEC) !== 0);
+  const grant = inode.isDir ? 0 : L.ofdGrantable(row);
+  // One that the process could not read by itself, or whose attributes are open to change now.
+  if ((bits & L.OPENED_LATE) === 0 || !inode.isSettled || (inode.isReg && (grant === 0 || file.hostFd < 0))) { giveBackRow(row, tgid); return undefined; }
+  L.setOfdLate(row, 1);
+  const hint = (L.SRV_VFS + 1) | (grant !== 0 ? grant | L.HINT_GRANTED : 0);
+  return { path, row, tgid, bits: bits | hint * L.OPENED_HINT, name: at.dentry, inode, mntId: at.mnt.id, hostFd: grant !== 0 ? file.hostFd : -1, stake: stakeOf(at.dentry, inode) };
+}
+
+/** Send the host fds of `made`. Per element its place (answer.place), 0 = it has none, -1 = it could not be sent. */
+function send(tg: number, made: readonly Made[]): number[] {
+  const places = made.map(() => 0);
+  const withFd = [...made.keys()].filter((i) => (made[i] as Made).hostFd >= 0);
+  for (let from = 0; from < withFd.length; from += AHEAD_FDS) {
+    const group = withFd.slice(from, from + AHEAD_FDS);
+    const sent = sendAhead(tg, group.map((i) => (made[i] as Made).hostFd));
+    group.forEach((i, k) => {
+      places[i] = sent > 0 ? sent << 3 | k : -1;
+      if (sent > 0) L.setOfdGiven((made[i] as Made).row, 1);
+    });
+  }
+  return places;
+}
+
+/** Open for the process of c what processes of its program open. The caller has to tell it, or to give it back. */
+export function makeAhead(c: Caller, tgid: number, opens: Opens): Made[] {
+  const made: Made[] = [];
+  if (L.metaNogrants(1) !== 0) return made;
+  for (const o of opens.list.values()) {
+    if (nwaiting >= WAITING_MAX) break;
+    if (o.times < TIMES) continue;
+    const m = make(c, tgid, o.path, o.flags);
+    // Not now, so probably not for the next one.
+    if (m === undefined) { o.times = 0; continue; }
+    nwaiting++;
+    made.push(m);
+  }
+  return made;
+}
+
+/** Tell the caller of f of these, behind the answer of its reply, as far as they hold and the reply holds them. asked: the path that it has just asked about. */
+export function tellAhead(f: Frame, made: readonly Made[], asked: string): void {
+  dropAhead(f.tg);
+  if (L.tgNtasks(f.tg) !== 1 || L.filesSharedUnlike(L.taskFiles(f.task)) !== 0) { giveBack(made); return; }
+  let text = 0;
+  const good = made.filter((m, i) => m.path !== asked && stands(m.stake) && roomForFurther(f, i + 1, text += m.path.length));
+  giveBack(made.filter((m) => !good.includes(m)));
+  const places = send(f.tg, good);
+  good.forEach((m, i) => {
+    const place = places[i] as number;
+    if (place >= 0) addAhead(f, m.path, m.name, m.inode, m.mntId, { row: m.row, place, bits: m.bits, oflags: L.ofdFlags(m.row) });
+  });
+  told.set(f.tg, good);
+}

@@ -1,0 +1,78 @@
+/**
+ * Files that are opened for a process before it asks (servers/vfs/ahead.ts): what happens to them between the telling and the open. A shell, which is a program of its own
+ * here, is told when it reads its script, waits at a pipe while others change what it is going to open, and goes on without a call to a server in between.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { carrick, Footprint, scratchDir } from './harness.js';
+import { people } from './servers.js';
+
+const BUSYBOX = ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path));
+const skip = BUSYBOX === undefined || spawnSync('sh', ['-c', `ldd ${BUSYBOX}`]).status === 0 ? 'needs Debian\'s busybox-static' : false;
+const FILES = ['same', 'changed', 'gone', 'moved', 'link', 'dir/in', 'replaced'];
+
+/** Counts what becomes of a file until it has been closed three times. */
+const WATCHER = `#include <stdio.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+	struct inotify_event e;
+	int fd = inotify_init(), opened = 0, closed = 0;
+	if (argc != 2 || inotify_add_watch(fd, argv[1], IN_OPEN | IN_CLOSE_NOWRITE) < 0) return 1;
+	puts("watching");
+	fflush(stdout);
+	while (closed < 3 && read(fd, &e, sizeof e) == sizeof e) { opened += !!(e.mask & IN_OPEN); closed += !!(e.mask & IN_CLOSE_NOWRITE); }
+	printf("%d opened, %d closed\\n", opened, closed);
+	return 0;
+}
+`;
+
+/** What the reader does: twice for nothing, so that its opens are known. */
+const READER = `read go < /tmp/one; read go < /tmp/two
+for f in ${FILES.join(' ')}; do line=none; read line 2>/dev/null < /data/$f; echo "$f: $line"; done
+exec 5< /data/same; read line <&5; echo $line; readlink /proc/$$/fd/5; exec 5<&-
+(read line < /data/same; echo $line)`;
+
+function tree(): string {
+  const root = join(scratchDir('ahead'), 'root');
+  for (const dir of ['', 'bin', 'tmp', 'proc', 'dev', 'data', 'data/dir']) mkdirSync(join(root, dir), { recursive: true });
+  copyFileSync(BUSYBOX as string, join(root, 'bin/busybox'));
+  // Another file, so another program.
+  copyFileSync(BUSYBOX as string, join(root, 'bin/busybox2'));
+  for (const name of ['sh', 'mkfifo', 'rm', 'mv', 'ln', 'sleep', 'readlink', 'cat', 'grep']) linkSync(join(root, 'bin/busybox'), join(root, 'bin', name));
+  for (const f of FILES.filter((x) => x !== 'link')) writeFileSync(join(root, 'data', f), `${f} first\n`);
+  symlinkSync('same', join(root, 'data/link'));
+  writeFileSync(join(root, 'data/new'), 'new\n');
+  writeFileSync(join(root, 'reader'), READER);
+  writeFileSync(join(root, '../watcher.c'), WATCHER);
+  assert.equal(spawnSync('cc', ['-static', '-o', join(root, 'bin/watcher'), join(root, '../watcher.c')], { stdio: 'inherit' }).status, 0);
+  spawnSync('chmod', ['-R', 'go=u-w', root]);
+  chmodSync(join(root, '..'), 0o755);
+  return root;
+}
+
+const AFTER = 'same first\n/data/same\nsame first\n';
+const UNCHANGED = `${FILES.map((f) => `${f}: ${f === 'link' ? 'same' : f} first\n`).join('')}${AFTER}`;
+const CHANGED = `same: same first\nchanged: new\ngone: none\nmoved: none\nlink: new\ndir/in: none\nreplaced: new\n${AFTER}`;
+
+for (const [who, ordinary] of people) {
+  test(`what is opened ahead is what it is when it is opened, for ${who}`, { skip }, () => {
+    const root = tree();
+    const footprint = new Footprint(ordinary);
+    const script = `cd /tmp; mkfifo one two; once() { /bin/busybox2 sh /reader & p=$!; echo > one; eval "$1"; echo > two; wait $p; }
+      once; once; once
+      once 'watcher /data/same > seen & until grep -qs watching seen; do sleep 0.02; done'; until grep closed seen; do sleep 0.02; done
+      once 'echo new > /data/changed; rm /data/gone; mv /data/moved /data/elsewhere; rm /data/link; ln -s new /data/link; mv /data/dir /data/dir2; mv /data/new /data/replaced; echo new > /data/new'`;
+    const r = carrick(['trace', 'run', '--rm', `rootfs:${root}`, '--', '/bin/sh', '-c', script], { ...footprint.options, timeoutMs: 60000 });
+    const served = r.err.split('\n').filter((line) => /^\d+ open(at)?\(.*"\/data\/same".*= \d+ <vfs/.test(line)).length;
+    assert.deepEqual([r.status, r.out], [0, `${UNCHANGED.repeat(4)}3 opened, 3 closed\n${CHANGED}`], r.err.split('\n').slice(-30).join('\n'));
+    // Three opens in each of five runs, all by a server but one: the first two runs learn, the third takes one file ahead, in the fourth somebody watches it, in the fifth directories move.
+    assert.equal(served, 14);
+    assert.deepEqual(footprint.left(), []);
+    rmSync(join(root, '..'), { recursive: true });
+  });
+}
