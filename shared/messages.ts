@@ -23,7 +23,7 @@ export const enum Msg {
   /** kernel → vfs. Find a program for exec. [slot, fs, cred, dirfd ofd or 0, flags (AT_*), serial, task, tg (0 = the first process)]; bytes path. Answer EXEC_OPENED. */
   EXEC_OPEN = 12,
   /** vfs → kernel. [slot, ret (host fd open O_RDONLY, to be closed by the kernel, or -errno), serial, mode (st_mode), uid, gid, exe path id, and, if
-   *  the program may be told what /proc/self/exe leads to, cell 0's value, its name's cell and value (answers.ts; else 0)]; bytes absolute guest path. */
+   *  the program may be told what /proc/self/exe leads to, cell 0's value, its name's cell and value (answers.ts; else 0); 1 if vfs wants to hear of EXE_SET at once]; bytes absolute guest path. */
   EXEC_OPENED = 13,
   /** kernel → vfs. tg's executable is path id (from EXEC_OPENED); count it. [tg, path id, A]; bytes argv and environment, the first A bytes argv (0: all; -1: as tg's parent). */
   EXE_SET = 14,

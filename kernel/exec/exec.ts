@@ -130,6 +130,8 @@ export class Exec {
   /** Its absolute path in the container, and while which cells have which values /proc/self/exe leads there (cell 0 = not known). */
   exePath = '';
   readonly exeName = { gen: 0, cell: 0, value: 0 };
+  /** vfs has something to make ready for it (EXEC_OPENED), while the host makes the process. */
+  prepares = false;
   /** bprm->filename: AT_EXECFN, and the task's name by its last component. */
   readonly filename: string;
   comm: string;
@@ -258,6 +260,7 @@ export class Exec {
     this.exeName.gen = m.w[7] as number;
     this.exeName.cell = m.w[8] as number;
     this.exeName.value = m.w[9] as number;
+    this.prepares = m.w[10] === 1;
     if (this.depth === 0 && this.req.fd >= 0 && this.req.path === '') this.comm = m.text.slice(m.text.lastIndexOf('/') + 1);
     if ((this.req.flags & AT_EXECVE_CHECK) !== 0) { this.closeFiles(); this.finish(0); return; }
     const r = this.haveArgs ? 0 : this.readArgs();

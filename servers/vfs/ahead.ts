@@ -14,16 +14,16 @@ import { ofdUnref, takeAhead } from '../../shared/fdtable.js';
 import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
 import { AHEAD_FDS, sendAhead } from '../../shared/grant.js';
-import { ABOUT_ROOM, addAhead, roomForFurther, type Stake, stakeOf, stands } from './answers.js';
+import { ABOUT_ROOM, ReadyAnswer } from './answers.js';
 import { O_CLOEXEC, O_DIRECTORY, O_LARGEFILE, O_NOFOLLOW, vfsEndpoint } from './file.js';
-import type { Caller, Dentry, Inode } from './inode.js';
+import type { Caller } from './inode.js';
 import { checkAccess, checkType } from './may-open.js';
 import { Nameidata, Walk, walk } from './namei.js';
 import { makeOfd, openedBits } from './open-file.js';
 import { DirFile } from './path-file.js';
 
 /** Opens of a program that are kept, and that one process gets. */
-const LIST_MAX = 48;
+const LIST_MAX = 40;
 /** OFDs that are waiting to be taken, in all processes. */
 const WAITING_MAX = 2048;
 /** In so many processes of the program has a file to be opened. */
@@ -32,7 +32,7 @@ const O_NONBLOCK = 0o4000;
 /** Flags of opens that are made ahead. */
 const PLAIN = O_CLOEXEC | O_DIRECTORY | O_LARGEFILE | O_NOFOLLOW | O_NONBLOCK;
 
-interface Open { readonly path: string; readonly flags: number; times: number; run: number }
+export interface Open { readonly path: string; readonly flags: number; times: number; run: number }
 
 /** What processes of a program open. */
 export class Opens {
@@ -65,9 +65,7 @@ export class Opens {
 }
 
 /** A file that was opened ahead. */
-export interface Made {
-  readonly path: string; readonly row: number; readonly tgid: number; readonly bits: number; readonly name: Dentry; readonly inode: Inode; readonly mntId: number; readonly hostFd: number; readonly stake: Stake;
-}
+export interface Made { readonly row: number; readonly tgid: number; readonly hostFd: number; readonly answer: ReadyAnswer }
 
 /** Per thread group: the OFDs that it was told of. */
 const told = new Map<number, readonly Made[]>();
@@ -111,7 +109,8 @@ function make(c: Caller, tgid: number, path: string, flags: number): Made | unde
   if ((bits & L.OPENED_LATE) === 0 || !inode.isSettled || (inode.isReg && (grant === 0 || file.hostFd < 0))) { giveBackRow(row, tgid); return undefined; }
   L.setOfdLate(row, 1);
   const hint = (L.SRV_VFS + 1) | (grant !== 0 ? grant | L.HINT_GRANTED : 0);
-  return { path, row, tgid, bits: bits | hint * L.OPENED_HINT, name: at.dentry, inode, mntId: at.mnt.id, hostFd: grant !== 0 ? file.hostFd : -1, stake: stakeOf(at.dentry, inode) };
+  const answer = new ReadyAnswer(path, L.ASK_AHEAD, at.dentry, inode, at.mnt.id, { row, bits: bits | hint * L.OPENED_HINT, oflags: L.ofdFlags(row) });
+  return { row, tgid, hostFd: grant !== 0 ? file.hostFd : -1, answer };
 }
 
 /** Send the host fds of `made`. Per element its place (answer.place), 0 = it has none, -1 = it could not be sent. */
@@ -129,33 +128,23 @@ function send(tg: number, made: readonly Made[]): number[] {
   return places;
 }
 
-/** Open for the process of c what processes of its program open. The caller has to tell it, or to give it back. */
-export function makeAhead(c: Caller, tgid: number, opens: Opens): Made[] {
-  const made: Made[] = [];
-  if (L.metaNogrants(1) !== 0) return made;
-  for (const o of opens.list.values()) {
-    if (nwaiting >= WAITING_MAX) break;
-    if (o.times < TIMES) continue;
-    const m = make(c, tgid, o.path, o.flags);
-    // Not now, so probably not for the next one.
-    if (m === undefined) { o.times = 0; continue; }
-    nwaiting++;
-    made.push(m);
-  }
-  return made;
+/** Open o for the process of c. undefined: not this time. The caller has to tell it, or to give it back. */
+export function makeAhead(c: Caller, tgid: number, o: Open): Made | undefined {
+  if (o.times < TIMES || nwaiting >= WAITING_MAX || L.metaNogrants(1) !== 0) return undefined;
+  const m = make(c, tgid, o.path, o.flags);
+  // Not now, so probably not for the next one.
+  if (m === undefined) o.times = 0; else nwaiting++;
+  return m;
 }
 
 /** Tell the caller of f of these, behind the answer of its reply, as far as they hold and the reply holds them. asked: the path that it has just asked about. */
 export function tellAhead(f: Frame, made: readonly Made[], asked: string): void {
   dropAhead(f.tg);
-  if (L.tgNtasks(f.tg) !== 1 || L.filesSharedUnlike(L.taskFiles(f.task)) !== 0) { giveBack(made); return; }
-  let text = 0;
-  const good = made.filter((m, i) => m.path !== asked && stands(m.stake) && roomForFurther(f, i + 1, text += m.path.length));
-  giveBack(made.filter((m) => !good.includes(m)));
+  if (made.length === 0) return;
+  const good = made.filter((m) => m.answer.about !== asked && m.answer.stands);
+  if (L.tgNtasks(f.tg) !== 1 || L.filesSharedUnlike(L.taskFiles(f.task)) !== 0 || !ReadyAnswer.fit(f, good.map((m) => m.answer))) { giveBack(made); return; }
+  if (good.length < made.length) giveBack(made.filter((m) => !good.includes(m)));
   const places = send(f.tg, good);
-  good.forEach((m, i) => {
-    const place = places[i] as number;
-    if (place >= 0) addAhead(f, m.path, m.name, m.inode, m.mntId, { row: m.row, place, bits: m.bits, oflags: L.ofdFlags(m.row) });
-  });
+  good.forEach((m, i) => { if ((places[i] as number) >= 0) m.answer.give(f, places[i]); });
   told.set(f.tg, good);
 }

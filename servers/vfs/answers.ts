@@ -63,9 +63,8 @@ function put64(v: DataView, off: number, n: number): void {
   v.setUint32(off + 4, Math.floor(n / 4294967296) >>> 0, true);
 }
 
-/** Cells at offset o of the frame's bytes. fd: -1 = about the path. */
-function putCells(f: Frame, o: number, kind: number, name: Dentry | undefined, inode: Inode | undefined, fd: number): void {
-  const v = f.view;
+/** Cells at offset o. fd: -1 = about the path. */
+function putCells(v: DataView, o: number, kind: number, name: Dentry | undefined, inode: Inode | undefined, fd: number): void {
   const n = name === undefined ? 0 : name.cell !== 0 ? name.cell : (name.cell = deal());
   const i = inode === undefined ? 0 : inode.cell !== 0 ? inode.cell : (inode.cell = deal());
   v.setUint32(o + L.ANSWER_KIND, kind, true);
@@ -82,20 +81,6 @@ export function pushCells(words: number[], name: Dentry): void {
   if (name.cell === 0) name.cell = deal();
   words.push(values[0] as number, name.cell, values[name.cell] as number);
 }
-
-/** What an answer that is given later would depend on, as of now. */
-export interface Stake { readonly gen: number; readonly name: number; readonly nameVal: number; readonly inode: number; readonly inodeVal: number }
-
-/** The cells of a name, and of what it names if there is anything. */
-export function stakeOf(name: Dentry, inode: Inode | undefined): Stake {
-  if (name.cell === 0) name.cell = deal();
-  if (inode !== undefined && inode.cell === 0) inode.cell = deal();
-  const i = inode?.cell ?? 0;
-  return { gen: values[0] as number, name: name.cell, nameVal: values[name.cell] as number, inode: i, inodeVal: values[i] as number };
-}
-
-/** Has nothing of it changed since? */
-export const stands = (s: Stake): boolean => values[0] === s.gen && values[s.name] === s.nameVal && values[s.inode] === s.inodeVal;
 
 function putAttributes(v: DataView, o: number, i: Inode, mask: number, mntId: number): void {
   v.setUint32(o + L.ANSWER_MASK, mask, true);
@@ -130,7 +115,7 @@ export const statxMask = (i: Inode): number => (i.btimeKnown ? 0x1fff : 0x17ff);
 export function answerFound(f: Frame, name: Dentry, inode: Inode, mntId: number, target = ''): void {
   const o = f.answerOff(L.ANSWER_SIZE + target.length);
   if (o < 0 || !inode.isSettled) return;
-  putCells(f, o, L.ANSWER_FOUND, name, inode, -1);
+  putCells(f.view, o, L.ANSWER_FOUND, name, inode, -1);
   putAttributes(f.view, o, inode, statxMask(inode), mntId);
   f.view.setUint32(o + L.ANSWER_TARGET_LEN, target.length, true);
   if (target !== '') f.bytes.latin1Write(target, o + L.ANSWER_SIZE);
@@ -151,36 +136,73 @@ export function addAnswer(f: Frame, about: string, asked: number, name: Dentry, 
 
 /** The same: where in the frame's bytes, or -1. */
 function further(f: Frame, about: string, asked: number, name: Dentry, inode: Inode | undefined, mntId: number): number {
-  const from = f.produced(5), len = about.length;
-  if (from === 0) return -1;
-  const start = (from + 7) & ~7, end = start + L.ANSWER_SIZE + len;
-  const room = f.answerOff(end);
-  if (room < 0) return -1;
-  const o = room + start;
-  putCells(f, o, inode === undefined ? L.ANSWER_ABSENT : L.ANSWER_FOUND, name, inode, -1);
-  f.view.setUint32(o + L.ANSWER_TARGET_LEN, len, true);
-  if (inode !== undefined) putAttributes(f.view, o, inode, statxMask(inode), mntId);
-  f.view.setUint32(o + L.ANSWER_ASKED, asked, true);
-  f.bytes.latin1Write(about, o + L.ANSWER_SIZE);
-  f.setOut(5, end);
+  const o = roomAfter(f, L.ANSWER_SIZE + about.length);
+  if (o >= 0) encode(f.bytes, f.view, o, about, asked, name, inode, mntId);
   return o;
 }
 
-/** Is there room for n further answers about texts of so many bytes in all? */
-export const roomForFurther = (f: Frame, n: number, bytes: number): boolean => f.produced(5) > 0 && f.answerOff(f.produced(5) + n * (L.ANSWER_SIZE + 8) + bytes) >= 0;
+/** Room for `len` more bytes behind the answers of this reply, 8-byte aligned: where in the frame's bytes, or -1. */
+function roomAfter(f: Frame, len: number): number {
+  const from = f.produced(5);
+  if (from === 0) return -1;
+  const start = (from + 7) & ~7;
+  const room = f.answerOff(start + len);
+  if (room < 0) return -1;
+  f.setOut(5, start + len);
+  return room + start;
+}
 
-/** The OFD of an open that was made ahead, answer.place of its host fd, OPENED_* with its hint, and what F_GETFL says of it. */
-export interface Ahead { readonly row: number; readonly place: number; readonly bits: number; readonly oflags: number }
+function encode(bytes: Buffer, v: DataView, o: number, about: string, asked: number, name: Dentry, inode: Inode | undefined, mntId: number): void {
+  putCells(v, o, inode === undefined ? L.ANSWER_ABSENT : L.ANSWER_FOUND, name, inode, -1);
+  v.setUint32(o + L.ANSWER_TARGET_LEN, about.length, true);
+  if (inode !== undefined) putAttributes(v, o, inode, statxMask(inode), mntId);
+  v.setUint32(o + L.ANSWER_ASKED, asked, true);
+  bytes.latin1Write(about, o + L.ANSWER_SIZE);
+}
 
-/** Behind the answer of this reply: a file that was opened ahead (ahead.ts). False: there is no room left. */
-export function addAhead(f: Frame, path: string, name: Dentry, inode: Inode, mntId: number, open: Ahead): boolean {
-  const o = further(f, path, L.ASK_AHEAD, name, inode, mntId);
-  if (o < 0) return false;
-  f.view.setUint32(o + L.ANSWER_OPENED, open.bits, true);
-  f.view.setUint32(o + L.ANSWER_OFLAGS, open.oflags, true);
-  f.view.setUint32(o + L.ANSWER_ROW, open.row, true);
-  f.view.setUint32(o + L.ANSWER_PLACE, open.place, true);
-  return true;
+/** The OFD of an open that was made ahead, OPENED_* with its hint, and what F_GETFL says of it. */
+export interface Ahead { readonly row: number; readonly bits: number; readonly oflags: number }
+
+/** A further answer that is ready before it is given. */
+export class ReadyAnswer {
+  private readonly bytes: Buffer;
+  private readonly view: DataView;
+  private readonly cells: readonly [name: number, nameVal: number, inode: number, inodeVal: number];
+  private readonly gen = values[0] as number;
+
+  /** As addAnswer's; with `ahead`, of a file that was opened. */
+  constructor(readonly about: string, asked: number, name: Dentry, inode: Inode | undefined, mntId: number, ahead?: Ahead) {
+    this.bytes = Buffer.alloc(L.ANSWER_SIZE + about.length);
+    const v = this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
+    encode(this.bytes, v, 0, about, asked, name, inode, mntId);
+    if (ahead !== undefined) {
+      v.setUint32(L.ANSWER_OPENED, ahead.bits, true);
+      v.setUint32(L.ANSWER_OFLAGS, ahead.oflags, true);
+      v.setUint32(L.ANSWER_ROW, ahead.row, true);
+    }
+    const i = inode?.cell ?? 0;
+    this.cells = [name.cell, values[name.cell] as number, i, values[i] as number];
+  }
+
+  /** Has nothing of it changed since? */
+  get stands(): boolean {
+    const [name, nameVal, inode, inodeVal] = this.cells;
+    return values[0] === this.gen && values[name] === nameVal && values[inode] === inodeVal;
+  }
+
+  /** Put it behind the answer of this reply. place: answer.place. False: there is no room left. */
+  give(f: Frame, place = 0): boolean {
+    const o = roomAfter(f, this.bytes.length);
+    if (o < 0) return false;
+    this.view.setUint32(L.ANSWER_PLACE, place, true);
+    this.bytes.copy(f.bytes, o);
+    return true;
+  }
+
+  /** Is there room for these? */
+  static fit(f: Frame, list: readonly ReadyAnswer[]): boolean {
+    return f.produced(5) > 0 && f.answerOff(list.reduce((at, a) => ((at + 7) & ~7) + a.bytes.length, f.produced(5))) >= 0;
+  }
 }
 
 /** A walk has failed with `errno`: if a name was not there, let the caller remember that. Returns errno. */
@@ -189,7 +211,7 @@ export function missing(f: Frame, nd: Nameidata, errno: number): number {
   if (errno !== -E.ENOENT || name?.hashed !== true) return errno;
   const o = f.answerOff(L.ANSWER_SIZE);
   if (o < 0) return errno;
-  putCells(f, o, L.ANSWER_ABSENT, name, undefined, -1);
+  putCells(f.view, o, L.ANSWER_ABSENT, name, undefined, -1);
   f.view.setUint32(o + L.ANSWER_TARGET_LEN, 0, true);
   f.setOut(5, L.ANSWER_SIZE);
   return errno;
@@ -205,7 +227,7 @@ export function answerOpen(f: Frame, fd: number, inode: Inode, mntId: number, li
   if ((!told && opened === 0) || L.filesSharedUnlike(L.taskFiles(f.task)) !== 0) return;
   const o = f.answerOff(L.ANSWER_SIZE);
   if (o < 0) return;
-  putCells(f, o, told ? (settled ? L.ANSWER_FOUND : L.ANSWER_LIVE) : L.ANSWER_NONE, undefined, told ? inode : undefined, fd);
+  putCells(f.view, o, told ? (settled ? L.ANSWER_FOUND : L.ANSWER_LIVE) : L.ANSWER_NONE, undefined, told ? inode : undefined, fd);
   f.view.setUint32(o + L.ANSWER_TARGET_LEN, 0, true);
   if (told) putAttributes(f.view, o, inode, statxMask(inode), mntId);
   f.view.setUint32(o + L.ANSWER_OPENED, opened, true);

@@ -20,7 +20,7 @@ import { type Caller, MAY_EXEC, MNT_NOEXEC, MNT_NOSUID, S_ISGID, S_ISUID } from 
 import { IN_ACCESS, IN_CLOSE_NOWRITE, IN_OPEN, tellDentry } from './inotify/watch.js';
 import { rememberMapped } from './mapped.js';
 import { Nameidata, walk, Walk } from './namei.js';
-import { prepareStart } from './start-names.js';
+import { knowsStart } from './start-names.js';
 
 const AT_SYMLINK_NOFOLLOW = 0x100;
 
@@ -134,9 +134,9 @@ function onExecOpen(ep: Endpoint, m: Message): void {
   const nosuid = (path.mnt.flags & MNT_NOSUID) !== 0;
   const words = [nosuid ? inode.mode & ~(S_ISUID | S_ISGID) : inode.mode, inode.uid, inode.gid, newId(path)];
   // Also of a volume, whose names others may change: what /proc/self/exe says goes by this worker's dentries alone.
-  if (hasProc(c)) pushCells(words, path.dentry);
+  if (hasProc(c)) pushCells(words, path.dentry); else words.push(0, 0, 0);
+  words.push(knowsStart(inode) ? 1 : 0);
   answer(fd, words, absolutePath(path, fs.root));
-  prepareStart(ep, c, inode);
 }
 
 export function installExec(ep: Endpoint): void {

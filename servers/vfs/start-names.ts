@@ -5,7 +5,7 @@
  * locale, the directories of its search path. So the absolute paths that processes of a program ask about first are kept with the program's inode, and a later process of
  * it gets the answers to all of them along with the answer to its first question, as far as the reply holds them.
  *
- *   EXEC_OPEN ──► Prepared, while the kernel makes the process ──► EXE_SET ──► Start (nothing asked) ──first question──► told of the program's list ──more questions──► added to the list ──WINDOW questions──► over
+ *   EXE_SET ──► Start (nothing asked), Prepared while the host makes the process ──first question──► told of the program's list ──more questions──► added to the list ──WINDOW questions──► over
  *
  * Only the list is shared between processes: each answer is looked up anew, with the rights and the root of the process that gets it, and depends on cells like
  * any other (answers.ts). Every RELEARN-th process is told nothing and the list is made from what it asks, so that it follows what the program is used for.
@@ -16,9 +16,10 @@ import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
 import { Msg } from '../../shared/messages.js';
 import { E } from '../../shared/errno.js';
-import { dropAhead, giveBack, type Made, makeAhead, Opens, tellAhead } from './ahead.js';
-import { ABOUT_ROOM, addAnswer, missing, type Stake, stakeOf, stands } from './answers.js';
-import type { Caller, Dentry, Inode } from './inode.js';
+import { dropAhead, giveBack, type Made, makeAhead, type Open, Opens, tellAhead } from './ahead.js';
+import { ABOUT_ROOM, missing, ReadyAnswer } from './answers.js';
+import { fsGet } from './fs-struct.js';
+import type { Caller, Inode } from './inode.js';
 import { Nameidata, Walk, walk } from './namei.js';
 
 /** Questions of a process that count as its start. */
@@ -49,75 +50,89 @@ const ofProgram = new WeakMap<Inode, Questions>();
 const starting = new Map<number, Start>();
 const $nd = new Nameidata();
 
-function begin(tg: number, program: Inode | undefined): void {
+function begin(ep: Endpoint, tg: number, program: Inode | undefined): void {
+  unprepare(tg);
   dropAhead(tg);
   if (program === undefined) { starting.delete(tg); return; }
   let q = ofProgram.get(program);
   if (q === undefined) ofProgram.set(program, q = new Questions());
-  starting.set(tg, new Start(q));
+  const s = new Start(q);
+  starting.set(tg, s);
+  if (!s.told) prepare(ep, tg, q);
 }
 
-/** What a path means to a process: inode undefined = nothing is there. */
-interface Found { readonly path: string; readonly asked: number; readonly name: Dentry; readonly inode: Inode | undefined; readonly mntId: number; readonly stake: Stake }
-
-function find(c: Caller, path: string, follow: boolean): Found | undefined {
+/** What a path means to the process of c, for its later answer. */
+function find(c: Caller, path: string, follow: boolean): ReadyAnswer | undefined {
   $nd.reset();
   const r = walk($nd, c, undefined, path, follow ? Walk.FOLLOW : 0), asked = follow ? L.ASK_FOLLOW : L.ASK_NOFOLLOW;
-  if (r < 0) {
-    const name = $nd.absent;
-    return r === -E.ENOENT && name?.hashed === true ? { path, asked, name, inode: undefined, mntId: 0, stake: stakeOf(name, undefined) } : undefined;
-  }
-  const { inode, dentry } = $nd;
+  if (r < 0) return r === -E.ENOENT && $nd.absent?.hashed === true ? new ReadyAnswer(path, asked, $nd.absent, undefined, 0) : undefined;
+  const { inode } = $nd;
   if ($nd.ofd !== 0 || !$nd.settled || !inode.isSettled || (!follow && inode.isLink) || inode.refresh() < 0) return undefined;
-  return { path, asked, name: dentry, inode, mntId: $nd.mnt.id, stake: stakeOf(dentry, inode) };
+  return new ReadyAnswer(path, asked, $nd.dentry, inode, $nd.mnt.id);
 }
 
-/** What a process will be told of its program's beginning, looked up and opened with these credentials and directories. */
+/** What a process will be told of its program's beginning, looked up and opened with these credentials and directories, some at a time. */
 class Prepared {
-  readonly names: Found[] = [];
-  readonly opens: Made[];
-  readonly cred: number;
-  readonly fs: Caller['fs'];
-  constructor(c: Caller, tgid: number, readonly questions: Questions) {
-    this.cred = c.cred;
-    this.fs = c.fs;
-    this.opens = makeAhead(c, tgid, questions.opens);
-    for (const q of questions.list.values()) {
-      const found = find(c, q.path, q.follow);
-      if (found !== undefined) this.names.push(found);
-    }
+  private readonly names: ReadyAnswer[] = [];
+  private readonly opens: Made[] = [];
+  private readonly toOpen: readonly Open[];
+  private readonly toFind: ReadonlyArray<{ readonly path: string; readonly follow: boolean }>;
+  private at = 0;
+  constructor(readonly c: Caller, readonly tgid: number, readonly questions: Questions) {
+    this.toOpen = [...questions.opens.list.values()];
+    this.toFind = [...questions.list.values()];
   }
 
-  tell(f: Frame, path: string): void {
-    tellAhead(f, this.opens, path);
-    for (const n of this.names) if (n.path !== path && stands(n.stake) && !addAnswer(f, n.path, n.asked, n.name, n.inode, n.mntId)) break;
+  /** Look up n more. True: there is more. */
+  step(n: number): boolean {
+    const opens = this.toOpen.length, all = opens + this.toFind.length;
+    for (const end = Math.min(all, this.at + n); this.at < end; this.at++) {
+      if (this.at < opens) {
+        const made = makeAhead(this.c, this.tgid, this.toOpen[this.at] as Open);
+        if (made !== undefined) this.opens.push(made);
+      } else {
+        const { path, follow } = this.toFind[this.at - opens] as { path: string; follow: boolean };
+        const found = find(this.c, path, follow);
+        if (found !== undefined) this.names.push(found);
+      }
+    }
+    return this.at < all;
   }
+
+  /** For the caller of f, which has just asked about `path`. */
+  tell(f: Frame, path: string): void {
+    this.step(Infinity);
+    tellAhead(f, this.opens, path);
+    for (const n of this.names) if (n.about !== path && n.stands && !n.give(f)) break;
+  }
+
+  drop(): void { giveBack(this.opens); }
 }
 
-/** Per thread group: the program that it is about to begin, and what is ready for it. */
-const preparing = new Map<number, Questions>();
+/** Per thread group: what is being made ready for the program that it begins. */
 const prepared = new Map<number, Prepared>();
+/** Names and files that are looked up before other requests are looked at. */
+const AT_A_TIME = 6;
 
 function unprepare(tg: number): void {
-  preparing.delete(tg);
-  const p = prepared.get(tg);
-  if (p === undefined) return;
+  prepared.get(tg)?.drop();
   prepared.delete(tg);
-  giveBack(p.opens);
 }
 
-/** The process of c is about to execute `program`: while the kernel sees to that, what it will be told is made ready. */
-export function prepareStart(ep: Endpoint, c: Caller, program: Inode): void {
+/** While the host makes the process of tg, what it will be told is made ready. */
+function prepare(ep: Endpoint, tg: number, questions: Questions): void {
+  const task = L.tgLeader(tg), fs = fsGet(L.taskFs(task));
+  if (fs === undefined) return;
+  const p = new Prepared({ task, tg, cred: L.taskCred(task), fs }, L.tgTgid(tg), questions);
+  prepared.set(tg, p);
+  const more = (): void => { if (prepared.get(tg) === p && p.step(AT_A_TIME)) ep.whenIdle(more); };
+  ep.whenIdle(more);
+}
+
+/** Has something to be made ready for processes of this program? */
+export function knowsStart(program: Inode): boolean {
   const q = ofProgram.get(program);
-  // Programs' interpreters are opened as well.
-  if (c.tg === 0 || q === undefined) return;
-  unprepare(c.tg);
-  if (q.runs % RELEARN === 0) return;
-  const caller = { ...c }, tgid = L.tgTgid(c.tg);
-  preparing.set(c.tg, q);
-  ep.whenIdle(() => {
-    if (preparing.get(caller.tg) === q && L.tgTgid(caller.tg) === tgid) prepared.set(caller.tg, new Prepared(caller, tgid, q));
-  });
+  return q !== undefined && q.runs % RELEARN !== 0;
 }
 
 /** Tell what is known of the program's beginning, once. path: what has just been answered. */
@@ -125,13 +140,12 @@ function tell(f: Frame, c: Caller, s: Start, path: string): void {
   if (s.told || path.length > ABOUT_ROOM) return;
   s.told = true;
   const p = prepared.get(f.tg);
-  if (p?.questions === s.questions && p.cred === c.cred && p.fs === c.fs) {
-    preparing.delete(f.tg);
+  if (p?.questions === s.questions && p.c.cred === c.cred && p.c.fs === c.fs) {
     prepared.delete(f.tg);
     p.tell(f, path);
   } else {
     unprepare(f.tg);
-    new Prepared(c, L.tgTgid(f.tg), s.questions).tell(f, path);
+    new Prepared({ ...c }, L.tgTgid(f.tg), s.questions).tell(f, path);
   }
 }
 
@@ -171,6 +185,6 @@ export function notThere(f: Frame, c: Caller, nd: Nameidata, path: string, follo
 /** programOf: the file that an executable's id leads to (exec.ts keeps them). */
 export function installStartNames(ep: Endpoint, programOf: (id: number) => Inode | undefined): void {
   // A fork child has what its parent knew of names, or forgets it; it starts no program.
-  ep.on(Msg.EXE_SET, (m) => { begin(m.w[0] as number, (m.w[2] as number) < 0 ? undefined : programOf(m.w[1] as number)); });
+  ep.on(Msg.EXE_SET, (m) => { begin(ep, m.w[0] as number, (m.w[2] as number) < 0 ? undefined : programOf(m.w[1] as number)); });
   ep.on(Msg.TG_GONE, (m) => { starting.delete(m.w[0] as number); unprepare(m.w[0] as number); dropAhead(m.w[0] as number); });
 }
