@@ -292,8 +292,8 @@ export function begin(k: Kernel, f: Frame): number {
   const e = embryos.get(f.argU32(0));
   if (e?.proc === undefined || e.parentTask !== 0 || e.creator.tg !== f.tg || !e.armed || e.filled) return -E.EINVAL;
   fill(k, e, f.task, SIGCHLD);
-  e.creator.spareFork = undefined;
-  k.onBegin(e.creator, f.task);
+  if ((e.flags & Clone.VM) !== 0) e.creator.spareVfork = undefined; else e.creator.spareFork = undefined;
+  k.onBegin(e, f.task);
   if (e.early !== undefined) k.ep.wake(e.early); else native.expectSlot(L.taskSlot(e.task));
   return 0;
 }
@@ -332,6 +332,7 @@ export function countSpare(k: Kernel, e: Embryo, n: number): void {
 function forgetSpare(k: Kernel, e: Embryo): void {
   if (e.armed) countSpare(k, e, -1);
   if (e.creator.spareFork === e) e.creator.spareFork = undefined;
+  if (e.creator.spareVfork === e) e.creator.spareVfork = undefined;
   if (e.creator.spareThread === e) e.creator.spareThread = undefined;
 }
 

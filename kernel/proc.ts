@@ -89,13 +89,17 @@ export class Proc {
   /** It has ended for its parent before it has for the host: what is to be done then. */
   remains: (() => void) | undefined;
   personality = 0;
-  /** A fork child and a thread that are prepared for it, in its pctx (armed) or not; see spares.ts. */
+  /** A fork child, a vfork child and a thread that are prepared for it, in its pctx (armed) or not; see spares.ts. */
   spareFork: Embryo | undefined;
+  spareVfork: Embryo | undefined;
   spareThread: Embryo | undefined;
   /** carrick's end of its control socket; native owns it once bound. */
   ctl = -1;
 
   constructor(readonly tg: number, public mm: Mm) {}
+
+  /** Nobody else runs in its memory; a vfork child that is only prepared does not. */
+  get aloneInMm(): boolean { return this.mm.users === (this.spareVfork === undefined ? 1 : 2); }
 }
 
 /** Kernel state shared by all handlers of this worker. */
@@ -125,7 +129,7 @@ export class Kernel {
   /** Told when a child has been committed, before its parent is. Set by spares. */
   onBirth: (e: Embryo, task: number) => void = () => undefined;
   /** Told when a process makes the host's clone for a fork spare. Set by spares. */
-  onBegin: (p: Proc, task: number) => void = () => undefined;
+  onBegin: (e: Embryo, task: number) => void = () => undefined;
   /** Told when RLIMIT_NPROC, or the user that it counts for, has changed. Set by spares. */
   onNproc: (tg: number) => void = () => undefined;
 

@@ -2,14 +2,15 @@
  * Spares: children that are prepared before anybody asks, so that a clone costs its caller one request, not two.
  *
  *   a process has forked, or made a thread ─► a spare is made ─► its number is stored in the pctx (armed)
- *   the stub takes it (exchange with 0), says so if it is a fork child (NR_CLONE_BEGIN), makes the host clone; the commit comes as for any
+ *   the stub takes it (exchange with 0), says so if it is a process (NR_CLONE_BEGIN), makes the host clone; the commit comes as for any
  *   other embryo ─► the next spare is made
  *
- * Made when a child has been committed, so a process that makes none never has one; a fork child when nobody waits for an answer, and the next
- * while the host makes the clone for which the last was taken. One of each kind per process, besides a fork child that is on its way.
+ * Made when a child has been committed, so a process that makes none never has one; a child process when nobody waits for an answer, and the next
+ * while the host makes the clone for which the last was taken. One of each kind per process (fork, vfork, thread), besides a child that is on its way. A prepared vfork
+ * child has a slot and a pctx in its parent's area and counts among the users of its memory, though it does not run there yet (Proc.aloneInMm).
  *
  * A taken spare cannot be refused, so what may refuse a clone is settled before. RLIMIT_NPROC: tasks and spares together stay below the limit; whoever finds
- * that they do not takes the spares back first (reclaimSpares), and a new limit or user takes back those of the process. A fork spare is
+ * that they do not takes the spares back first (reclaimSpares), and a new limit or user takes back those of the process. A spare for a child process is
  * for a process of one thread, since nothing may change between the host's clone and the commit; the next thread's commit disarms it. Taking back is an
  * exchange with 0 too, so stub and kernel cannot both have it. A spare that was taken back is armed again when it may be.
  *
@@ -24,6 +25,7 @@ import { Clone, type Embryo, addEmbryo, allocChild, allocThread, countSpare } fr
 import type { Kernel, Proc } from './proc.js';
 
 export const RLIMIT_NPROC = 6;
+const VFORK_FLAGS = Clone.VM | Clone.VFORK;
 const THREAD_FLAGS = Clone.VM | Clone.FS | Clone.FILES | Clone.SIGHAND | Clone.THREAD;
 /** Most spares at a time, so that they never are what fills the tables. */
 const SPARES_MAX = L.TG_ROWS / 8;
@@ -41,11 +43,17 @@ export function nprocFull(k: Kernel, task: number): boolean {
   return !roomFor(k, task, k.spares);
 }
 
+/** The words of the pctx that name a process's spares, and those. */
+const SPARES = [L.PCTX_SPARE_FORK, L.PCTX_SPARE_VFORK, L.PCTX_SPARE_THREAD] as const;
+function spareAt(p: Proc, off: (typeof SPARES)[number]): Embryo | undefined {
+  return off === L.PCTX_SPARE_FORK ? p.spareFork : off === L.PCTX_SPARE_VFORK ? p.spareVfork : p.spareThread;
+}
+
 const swap = (p: Proc, off: number, value: number): number => native.pctxSwap(p.mm.area, L.tgPctx(p.tg), off, value);
 
 /** The stub shall not take them. Counted as long as one could still be taken, or has been. */
-function disarm(k: Kernel, p: Proc, off: number): void {
-  const e = off === L.PCTX_SPARE_FORK ? p.spareFork : p.spareThread;
+function disarm(k: Kernel, p: Proc, off: (typeof SPARES)[number]): void {
+  const e = spareAt(p, off);
   if (e === undefined || !e.armed || swap(p, off, 0) !== e.task) return;
   countSpare(k, e, -1);
 }
@@ -57,8 +65,7 @@ function arm(k: Kernel, p: Proc, e: Embryo, off: number): void {
 
 /** Take back what is armed for a process. */
 function disarmAll(k: Kernel, p: Proc): void {
-  disarm(k, p, L.PCTX_SPARE_FORK);
-  disarm(k, p, L.PCTX_SPARE_THREAD);
+  for (const off of SPARES) disarm(k, p, off);
 }
 
 /** Take back every spare that was not taken yet. */
@@ -67,29 +74,42 @@ function reclaimSpares(k: Kernel): void {
   for (const p of k.byPid.values()) if (L.tgState(p.tg) === TgState.RUNNING) disarmAll(k, p);
 }
 
-/** A fork spare, unless there is one that was not taken; or one armed again. */
-function prepareFork(k: Kernel, p: Proc, parentTask: number): void {
-  if (L.tgState(p.tg) !== TgState.RUNNING || k.procs[p.tg] !== p || L.tgNtasks(p.tg) !== 1 || p.mm.users !== 1) return;
+/**
+ * A spare for a child process of thread `parentTask`, unless there is one that was not taken; or that one armed again. vfork: it will share its parent's memory, and area, until it executes
+ * something; a fork child goes on in the copy of its parent's stub stack, so it gets the same slot index in an area of its own.
+ */
+function prepareChild(k: Kernel, p: Proc, parentTask: number, vfork: boolean): void {
+  if (L.tgState(p.tg) !== TgState.RUNNING || k.procs[p.tg] !== p || L.tgNtasks(p.tg) !== 1 || (!vfork && !p.aloneInMm)) return;
   const task = L.tgLeader(p.tg);
   if (task !== parentTask || k.spares >= SPARES_MAX || !roomFor(k, task, k.spares + 1)) return;
+  const off = vfork ? L.PCTX_SPARE_VFORK : L.PCTX_SPARE_FORK;
   const slot = L.taskSlot(task) % L.SLOT_MAX;
-  const e = p.spareFork;
+  const e = spareAt(p, off);
   if (e !== undefined) {
-    if (!e.armed && L.taskSlot(e.task) % L.SLOT_MAX === slot) arm(k, p, e, L.PCTX_SPARE_FORK);
+    if (!e.armed && (vfork || L.taskSlot(e.task) % L.SLOT_MAX === slot)) arm(k, p, e, off);
     return;
   }
   const files = filesAlloc();
   if (files === 0) return;
-  const child = allocChild(k, p, undefined, slot);
+  const child = allocChild(k, p, vfork ? p.mm : undefined, slot);
   if (typeof child === 'number') { L.clearFiles(files); return; }
   L.setTaskFiles(child.task, files);
-  const fresh: Embryo = { task: child.task, proc: child.proc, creator: p, parent: p, parentTask: 0, flags: 0, pidfdAddr: 0, token: -1, armed: false, filled: false };
+  const fresh: Embryo = { task: child.task, proc: child.proc, creator: p, parent: p, parentTask: 0, flags: vfork ? VFORK_FLAGS : 0, pidfdAddr: 0, token: -1, armed: false, filled: false };
   if (!addEmbryo(k, fresh)) return;
-  p.spareFork = fresh;
-  const { area } = p.mm;
-  native.pctxStore(area, L.tgPctx(p.tg), L.PCTX_SPARE_SLOT, slot);
-  native.pctxStore(area, L.tgPctx(p.tg), L.PCTX_SPARE_CTL, child.ctlNeed);
-  arm(k, p, fresh, L.PCTX_SPARE_FORK);
+  const { area } = p.mm, pctx = L.tgPctx(p.tg);
+  if (vfork) {
+    p.spareVfork = fresh;
+    // What it inherits there its maker's stub copies, when it takes it.
+    native.pctxInit(area, L.tgPctx(child.proc.tg), -1, 0, 0);
+    native.pctxStore(area, pctx, L.PCTX_SPARE_VFORK_SLOT, L.taskSlot(child.task) % L.SLOT_MAX);
+    native.pctxStore(area, pctx, L.PCTX_SPARE_VFORK_PCTX, L.tgPctx(child.proc.tg));
+    native.pctxStore(area, pctx, L.PCTX_SPARE_VFORK_CTL, child.ctlNeed);
+  } else {
+    p.spareFork = fresh;
+    native.pctxStore(area, pctx, L.PCTX_SPARE_SLOT, slot);
+    native.pctxStore(area, pctx, L.PCTX_SPARE_CTL, child.ctlNeed);
+  }
+  arm(k, p, fresh, off);
 }
 
 function prepareThread(k: Kernel, p: Proc, parentTask: number): void {
@@ -118,14 +138,21 @@ function onBirth(k: Kernel, e: Embryo, task: number): void {
   const p = e.creator;
   if (e.proc === undefined) {
     disarm(k, p, L.PCTX_SPARE_FORK);
+    disarm(k, p, L.PCTX_SPARE_VFORK);
     prepareThread(k, p, task);
-  } else if ((e.flags & (Clone.VM | Clone.FILES | Clone.FS | Clone.PARENT)) === 0) {
-    k.ep.whenIdle(() => { prepareFork(k, p, task); });
+  } else if (kindOf(e) !== undefined) {
+    k.ep.whenIdle(() => { prepareChild(k, p, task, kindOf(e) === 'vfork'); });
   }
+}
+
+/** Which spare would have served, if any. */
+function kindOf(e: Embryo): 'fork' | 'vfork' | undefined {
+  const shares = e.flags & (VFORK_FLAGS | Clone.FILES | Clone.FS | Clone.PARENT | Clone.SIGHAND);
+  return shares === 0 ? 'fork' : shares === VFORK_FLAGS ? 'vfork' : undefined;
 }
 
 export function installSpares(k: Kernel): void {
   k.onBirth = (e, task): void => { onBirth(k, e, task); };
-  k.onBegin = (p, task): void => { k.ep.later(() => { prepareFork(k, p, task); }); };
+  k.onBegin = (e, task): void => { k.ep.later(() => { prepareChild(k, e.creator, task, kindOf(e) === 'vfork'); }); };
   k.onNproc = (tg): void => { disarmAll(k, k.procOf(tg)); };
 }

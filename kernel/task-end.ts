@@ -90,7 +90,7 @@ export function endGroup(k: Kernel, p: Proc): void {
 export function mayEndEarly(k: Kernel, p: Proc, parent: Proc): boolean {
   const { tg } = p;
   const leader = L.tgLeader(tg);
-  return p.leaving && hasLeft(p) && p.remains === undefined && L.tgState(tg) === TgState.RUNNING && L.tgNtasks(tg) === 1 && p.mm.users === 1 && p !== k.init && p.joined === undefined
+  return p.leaving && hasLeft(p) && p.remains === undefined && L.tgState(tg) === TgState.RUNNING && L.tgNtasks(tg) === 1 && p.aloneInMm && p !== k.init && p.joined === undefined
     && L.taskTracer(leader) === 0 && p.hidden === undefined && p.ghosts === 0 && hostParentOf(k, p) === parent;
 }
 

@@ -11,7 +11,7 @@ const TASK = 1, TG = 1;
 /** Bit of a word: close-on-exec. */
 const CLOEXEC = 1 << 24;
 const released: number[] = [];
-const ep = { handle: () => undefined, send: (_to: number, _kind: number, w: readonly number[]) => { released.push(w[0] as number); } } as unknown as Endpoint;
+const ep = { handle: () => undefined, send: (_to: number, _kind: number, w: readonly number[]) => { released.push(w[0] as number); }, later: (work: () => void) => { work(); } } as unknown as Endpoint;
 const f = { task: TASK, tg: TG } as unknown as Frame;
 let files = 0;
 let ofd = 0;

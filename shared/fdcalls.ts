@@ -174,7 +174,9 @@ function doOwed(ep: Endpoint, f: Frame, word: number): void {
 function openOwed(ep: Endpoint, f: Frame, fd: number, row: number, cloexec: boolean): void {
   const needed = fd !== L.OWED_NOBODY;
   if (!takeAhead(row, L.tgTgid(f.tg), needed ? 0 : -1)) return;
-  const was = needed ? fdReplace(filesOf(f), fd, row, cloexec, nofileOwed(f.tg)) : row;
+  // Nobody waits for the end of what was never open.
+  if (!needed) { ep.later(() => { ofdUnref(ep, row); }); return; }
+  const was = fdReplace(filesOf(f), fd, row, cloexec, nofileOwed(f.tg));
   if (was !== 0) ofdUnref(ep, was > 0 ? was : row);
 }
 

@@ -5,8 +5,8 @@
  * same path with the same flags takes one, as long as the answer holds: it gives it the lowest number, as fds_dup does, and owes the servers the place in
  * the table (OWED_OPEN). If it is closed before that was told, both never happened (ahead_closed). So reading a file, or mapping one, may take no trip.
  *
- * What was closed like this, and what nobody wants any more because the process forks or makes threads, is given back in words of slot.owed that are
- * free when a request is posted (ahead_before). The table lies in the memory of names.c, which is empty in a fork child; it is used only while the
+ * What was closed like this, and what nobody wants any more because the process forks or makes threads, vfs lets go of when the process ends; one that lives on
+ * gives it back in words of slot.owed that are free when a request is posted (ahead_before). The table lies in the memory of names.c, which is empty in a fork child; it is used only while the
  * process has one thread (mm.fds_off), whose view an entry has, so that a vfork child leaves it alone.
  */
 #include "names.h"
@@ -15,6 +15,8 @@
 #define O_LARGEFILE_BIT 0100000u
 #define O_CLOEXEC_BIT 02000000u
 #define CTL_FDS 8u
+/* Requests of a process after which it is none that only starts, works and ends, so that what it does not need is worth a word. */
+#define SETTLED 100u
 #define CLONE_VFORKS (0x100u | 0x4000u) /* VM, VFORK */
 
 _Static_assert(sizeof(struct ahead) == 304, "an open made ahead");
@@ -181,7 +183,7 @@ void ahead_before(struct task *t)
 {
 	struct ahead *table;
 
-	if (mm.ahead_back == 0 || mm.fds_off || mm.names != 2 || t->owing != OWING_NOTHING)
+	if (mm.ahead_back == 0 || mm.fds_off || mm.names != 2 || t->owing != OWING_NOTHING || ++mm.ahead_requests < SETTLED)
 		return;
 	table = names_ahead();
 	for (u32 i = 0; i < AHEAD_MAX && mm.ahead_back > 0; i++) {

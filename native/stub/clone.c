@@ -20,6 +20,7 @@
 #include <linux/sched.h>
 
 #define CLONE_PIDFD_BIT 0x1000u
+#define CLONE_VM_BIT 0x100u
 #define CLONE_VFORK_BIT 0x4000u
 #define CLONE_UNTRACED_BIT 0x800000u
 #define CSIGNAL_MASK 0xffu
@@ -88,7 +89,7 @@ static int read_request(long nr, const u64 a[6], struct clone_req *q)
 		if (args[5] == 0 || args[6] == 0)
 			q->plain = false;
 	} else if (nr == __NR_vfork) {
-		q->flags = 0x100; /* CLONE_VM */
+		*q = (struct clone_req){ .flags = CLONE_VM_BIT | CLONE_VFORK_BIT, .exit_signal = SIGCHLD, .plain = true };
 	}
 	return 0;
 }
@@ -263,6 +264,16 @@ static void recall(const struct inherited *h, pctx_t *to, bool clear)
 	}
 }
 
+/* A vfork child's pctx, beside its parent's: what the kernel does for one that is asked for (pctxInit). */
+static void adopt(pctx_t *to, const pctx_t *from)
+{
+	struct inherited had;
+
+	remember(&had, from);
+	recall(&had, to, false);
+	to->fdr_base = from->fdr_base;
+}
+
 /* In the child of a copying clone: leave the parent's area for its own. */
 static void enter_new_area(const struct carrick_cloneplan *p, const int fds[2], const slot_t *was, const struct inherited *had)
 {
@@ -357,6 +368,18 @@ static bool take_spare(struct task *t, const struct clone_req *q, struct carrick
 		/* It inherits what there is now; the kernel does that while the host clones. */
 		if (p->embryo != 0)
 			post_later(t, CARRICK_SRV_KERNEL, CARRICK_NR_CLONE_BEGIN, p->embryo, 0, OWING_REPLY);
+	} else if (rest == (CLONE_VM_BIT | CLONE_VFORK_BIT) && q->exit_signal == SIGCHLD) {
+		p->slot = px->spare_vfork_slot;
+		p->pctx = px->spare_vfork_pctx;
+		p->new_area = NEW_PROCESS_SAME_AREA;
+		p->exit_signal = SIGCHLD;
+		p->embryo = __atomic_exchange_n(&px->spare_vfork, 0, __ATOMIC_SEQ_CST);
+		*ctl_need = px->spare_vfork_ctl;
+		if (p->embryo != 0) {
+			adopt(pctx_at(p->pctx), px);
+			slot_at(p->slot)->pctx = p->pctx;
+			post_later(t, CARRICK_SRV_KERNEL, CARRICK_NR_CLONE_BEGIN, p->embryo, 0, OWING_REPLY);
+		}
 	} else if ((rest & ~(u64)SYSVSEM_BIT) == THREAD_BITS && q->exit_signal == 0 && q->stack != 0 && t->slot->owed[0] == 0) {
 		/* (What is owed must be done before the thread can make a call.) */
 		p->slot = px->spare_thread_slot;
@@ -391,8 +414,10 @@ long do_clone(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	if (take_spare(t, &q, &p, &ctl_need)) {
 		if (p.new_area == 0)
 			return clone_shared(t, uc, &p, &q, -1, true);
-		if (ctl_take(t, CTL_CLONE, ctl_need, fds) < 2)
+		if (ctl_take(t, CTL_CLONE, ctl_need, fds) < (p.new_area == NEW_AREA ? 2 : 1))
 			die();
+		if (p.new_area == NEW_PROCESS_SAME_AREA)
+			return clone_shared(t, uc, &p, &q, fds[0], false);
 		return clone_copied(t, uc, &p, &q, fds);
 	}
 	r = call_server(t, nr, a);

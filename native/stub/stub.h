@@ -138,6 +138,7 @@ struct mm_state {
 	u32 fds_epoch, fds_seeks; /* fds.c: advanced when another process may have got an open file; when a directory was sought in */
 	bool fds_off; /* others may change descriptors, or see when they are closed */
 	u32 ahead_waiting, ahead_back; /* entries of ahead.c in these states */
+	u32 ahead_requests; /* posted while something was to be given back */
 	u32 membarrier; /* what the guest has registered for, of what the stub has, too: MEMBARRIER_CMD_REGISTER_* */
 	u32 frame_room; /* bytes that the host's signal frame needs at most */
 };

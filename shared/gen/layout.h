@@ -342,6 +342,14 @@ struct carrick_pctx {
 	uint32_t spare_thread;
 	/* Its slot index. Writer: kernel, before spare_thread. */
 	uint32_t spare_thread_slot;
+	/* Embryo of a vfork child that is prepared in advance, 0 = none. @atomic, as spare_fork. */
+	uint32_t spare_vfork;
+	/* Its slot index, in this area. Writer: kernel, before spare_vfork. */
+	uint32_t spare_vfork_slot;
+	/* Its pctx index, in this area. Writer: kernel, before spare_vfork. */
+	uint32_t spare_vfork_pctx;
+	/* The control message that brings its control socket; as spare_ctl. */
+	uint32_t spare_vfork_ctl;
 	/* Even and not 0: rlim holds. Odd: it is being written. Writer: kernel. */
 	uint32_t limits_seq;
 	/* The same of uid to groups: the credentials with which the program or the process began. The stub knows of later changes, which are its tasks' own. */
@@ -392,7 +400,7 @@ struct carrick_pctx {
 	uint32_t auxv_len;
 	/* 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. */
 	uint32_t exit_word;
-	uint8_t tail_[1480];
+	uint8_t tail_[1464];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_pctx) == 8192, "pctx");
 _Static_assert(offsetof(struct carrick_pctx, tgid) == 0, "pctx.tgid");
@@ -412,31 +420,35 @@ _Static_assert(offsetof(struct carrick_pctx, spare_slot) == 84, "pctx.spare_slot
 _Static_assert(offsetof(struct carrick_pctx, spare_ctl) == 88, "pctx.spare_ctl");
 _Static_assert(offsetof(struct carrick_pctx, spare_thread) == 92, "pctx.spare_thread");
 _Static_assert(offsetof(struct carrick_pctx, spare_thread_slot) == 96, "pctx.spare_thread_slot");
-_Static_assert(offsetof(struct carrick_pctx, limits_seq) == 100, "pctx.limits_seq");
-_Static_assert(offsetof(struct carrick_pctx, ids_seq) == 104, "pctx.ids_seq");
-_Static_assert(offsetof(struct carrick_pctx, uid) == 108, "pctx.uid");
-_Static_assert(offsetof(struct carrick_pctx, euid) == 112, "pctx.euid");
-_Static_assert(offsetof(struct carrick_pctx, gid) == 116, "pctx.gid");
-_Static_assert(offsetof(struct carrick_pctx, egid) == 120, "pctx.egid");
-_Static_assert(offsetof(struct carrick_pctx, suid) == 124, "pctx.suid");
-_Static_assert(offsetof(struct carrick_pctx, sgid) == 128, "pctx.sgid");
-_Static_assert(offsetof(struct carrick_pctx, ngroups) == 132, "pctx.ngroups");
-_Static_assert(offsetof(struct carrick_pctx, groups) == 136, "pctx.groups");
-_Static_assert(offsetof(struct carrick_pctx, pgid) == 264, "pctx.pgid");
-_Static_assert(offsetof(struct carrick_pctx, sid) == 268, "pctx.sid");
-_Static_assert(offsetof(struct carrick_pctx, rlim) == 272, "pctx.rlim");
-_Static_assert(offsetof(struct carrick_pctx, sa_handler) == 528, "pctx.sa_handler");
-_Static_assert(offsetof(struct carrick_pctx, sa_flags) == 1040, "pctx.sa_flags");
-_Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1552, "pctx.sa_restorer");
-_Static_assert(offsetof(struct carrick_pctx, sa_mask) == 2064, "pctx.sa_mask");
-_Static_assert(offsetof(struct carrick_pctx, rw_after) == 2576, "pctx.rw_after");
-_Static_assert(offsetof(struct carrick_pctx, umask) == 2580, "pctx.umask");
-_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2584, "pctx.fdhint");
-_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6680, "pctx.brk_start");
-_Static_assert(offsetof(struct carrick_pctx, brk) == 6688, "pctx.brk");
-_Static_assert(offsetof(struct carrick_pctx, auxv) == 6696, "pctx.auxv");
-_Static_assert(offsetof(struct carrick_pctx, auxv_len) == 6704, "pctx.auxv_len");
-_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6708, "pctx.exit_word");
+_Static_assert(offsetof(struct carrick_pctx, spare_vfork) == 100, "pctx.spare_vfork");
+_Static_assert(offsetof(struct carrick_pctx, spare_vfork_slot) == 104, "pctx.spare_vfork_slot");
+_Static_assert(offsetof(struct carrick_pctx, spare_vfork_pctx) == 108, "pctx.spare_vfork_pctx");
+_Static_assert(offsetof(struct carrick_pctx, spare_vfork_ctl) == 112, "pctx.spare_vfork_ctl");
+_Static_assert(offsetof(struct carrick_pctx, limits_seq) == 116, "pctx.limits_seq");
+_Static_assert(offsetof(struct carrick_pctx, ids_seq) == 120, "pctx.ids_seq");
+_Static_assert(offsetof(struct carrick_pctx, uid) == 124, "pctx.uid");
+_Static_assert(offsetof(struct carrick_pctx, euid) == 128, "pctx.euid");
+_Static_assert(offsetof(struct carrick_pctx, gid) == 132, "pctx.gid");
+_Static_assert(offsetof(struct carrick_pctx, egid) == 136, "pctx.egid");
+_Static_assert(offsetof(struct carrick_pctx, suid) == 140, "pctx.suid");
+_Static_assert(offsetof(struct carrick_pctx, sgid) == 144, "pctx.sgid");
+_Static_assert(offsetof(struct carrick_pctx, ngroups) == 148, "pctx.ngroups");
+_Static_assert(offsetof(struct carrick_pctx, groups) == 152, "pctx.groups");
+_Static_assert(offsetof(struct carrick_pctx, pgid) == 280, "pctx.pgid");
+_Static_assert(offsetof(struct carrick_pctx, sid) == 284, "pctx.sid");
+_Static_assert(offsetof(struct carrick_pctx, rlim) == 288, "pctx.rlim");
+_Static_assert(offsetof(struct carrick_pctx, sa_handler) == 544, "pctx.sa_handler");
+_Static_assert(offsetof(struct carrick_pctx, sa_flags) == 1056, "pctx.sa_flags");
+_Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1568, "pctx.sa_restorer");
+_Static_assert(offsetof(struct carrick_pctx, sa_mask) == 2080, "pctx.sa_mask");
+_Static_assert(offsetof(struct carrick_pctx, rw_after) == 2592, "pctx.rw_after");
+_Static_assert(offsetof(struct carrick_pctx, umask) == 2596, "pctx.umask");
+_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2600, "pctx.fdhint");
+_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6696, "pctx.brk_start");
+_Static_assert(offsetof(struct carrick_pctx, brk) == 6704, "pctx.brk");
+_Static_assert(offsetof(struct carrick_pctx, auxv) == 6712, "pctx.auxv");
+_Static_assert(offsetof(struct carrick_pctx, auxv_len) == 6720, "pctx.auxv_len");
+_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6724, "pctx.exit_word");
 /* How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. */
 struct carrick_plan {
 	/* PLAN_MAGIC 0x4e414c50. */

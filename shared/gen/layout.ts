@@ -274,56 +274,64 @@ export const PCTX_SPARE_CTL = 88;
 export const PCTX_SPARE_THREAD = 92;
 /** Its slot index. Writer: kernel, before spare_thread. (u32) */
 export const PCTX_SPARE_THREAD_SLOT = 96;
+/** Embryo of a vfork child that is prepared in advance, 0 = none. @atomic, as spare_fork. (u32) */
+export const PCTX_SPARE_VFORK = 100;
+/** Its slot index, in this area. Writer: kernel, before spare_vfork. (u32) */
+export const PCTX_SPARE_VFORK_SLOT = 104;
+/** Its pctx index, in this area. Writer: kernel, before spare_vfork. (u32) */
+export const PCTX_SPARE_VFORK_PCTX = 108;
+/** The control message that brings its control socket; as spare_ctl. (u32) */
+export const PCTX_SPARE_VFORK_CTL = 112;
 /** Even and not 0: rlim holds. Odd: it is being written. Writer: kernel. (u32) */
-export const PCTX_LIMITS_SEQ = 100;
+export const PCTX_LIMITS_SEQ = 116;
 /** The same of uid to groups: the credentials with which the program or the process began. The stub knows of later changes, which are its tasks' own. (u32) */
-export const PCTX_IDS_SEQ = 104;
+export const PCTX_IDS_SEQ = 120;
 /** Writer: kernel. Reader: stub. (u32) */
-export const PCTX_UID = 108;
+export const PCTX_UID = 124;
 /** Writer: kernel. (u32) */
-export const PCTX_EUID = 112;
+export const PCTX_EUID = 128;
 /** Writer: kernel. (u32) */
-export const PCTX_GID = 116;
+export const PCTX_GID = 132;
 /** Writer: kernel. (u32) */
-export const PCTX_EGID = 120;
+export const PCTX_EGID = 136;
 /** Writer: kernel. (u32) */
-export const PCTX_SUID = 124;
+export const PCTX_SUID = 140;
 /** Writer: kernel. (u32) */
-export const PCTX_SGID = 128;
+export const PCTX_SGID = 144;
 /** Supplementary groups. Writer: kernel. (u32) */
-export const PCTX_NGROUPS = 132;
+export const PCTX_NGROUPS = 148;
 /** The groups. Writer: kernel. (u32[32]) */
-export const PCTX_GROUPS = 136;
+export const PCTX_GROUPS = 152;
 /** Process group, plus 1; as ppid. (u32) */
-export const PCTX_PGID = 264;
+export const PCTX_PGID = 280;
 /** Session, plus 1; as ppid. (u32) */
-export const PCTX_SID = 268;
+export const PCTX_SID = 284;
 /** Soft and hard limit of each RLIMIT_*, bytes and the like, ~0 = none. Writer: kernel. (u64[32]) */
-export const PCTX_RLIM = 272;
+export const PCTX_RLIM = 288;
 /** Disposition of signal i-1: SIG_DFL 0, SIG_IGN 1 or address. Writer: stub. (u64[64]) */
-export const PCTX_SA_HANDLER = 528;
+export const PCTX_SA_HANDLER = 544;
 /** SA_*. Writer: stub. (u64[64]) */
-export const PCTX_SA_FLAGS = 1040;
+export const PCTX_SA_FLAGS = 1056;
 /** Guest restorer. Writer: stub. (u64[64]) */
-export const PCTX_SA_RESTORER = 1552;
+export const PCTX_SA_RESTORER = 1568;
 /** Mask while the handler runs. Writer: stub. (u64[64]) */
-export const PCTX_SA_MASK = 2064;
+export const PCTX_SA_MASK = 2080;
 /** Traps of a call site before it is rewritten; 0 = never. Among what children and new programs inherit. Writer: kernel, of a first process. Reader: stub. (u32) */
-export const PCTX_RW_AFTER = 2576;
+export const PCTX_RW_AFTER = 2592;
 /** UMASK_OWN | the umask of the process; 0 = it is shared in a way of its own, and vfs has it (servers/vfs/umask.ts). Inherited like what is above. @atomic. Writers: kernel, of a first process; stub; vfs, which takes it by exchange with 0. (u32) */
-export const PCTX_UMASK = 2580;
+export const PCTX_UMASK = 2596;
 /** Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never. (u8[4096]) */
-export const PCTX_FDHINT = 2584;
+export const PCTX_FDHINT = 2600;
 /** Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps. (u64) */
-export const PCTX_BRK_START = 6680;
+export const PCTX_BRK_START = 6696;
 /** The break. Writer: stub. (u64) */
-export const PCTX_BRK = 6688;
+export const PCTX_BRK = 6704;
 /** Where the stub keeps the auxiliary vector that the program began with. Writer: stub. Reader: vfs, for /proc/PID/auxv. (u64) */
-export const PCTX_AUXV = 6696;
+export const PCTX_AUXV = 6712;
 /** Its bytes, with AT_NULL. Writer: stub. (u32) */
-export const PCTX_AUXV_LEN = 6704;
+export const PCTX_AUXV_LEN = 6720;
 /** 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. (u32) */
-export const PCTX_EXIT_WORD = 6708;
+export const PCTX_EXIT_WORD = 6724;
 /** How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. Bytes. */
 export const PLAN_SIZE = 1024;
 /** PLAN_MAGIC 0x4e414c50. (u32) */
