@@ -138,7 +138,11 @@ export function expecting(p: Proc): boolean {
 
 /** A process has ended: its children that are not known yet are another's. */
 export function adoptEmbryos(p: Proc, heir: Proc): void {
-  for (const e of embryos.values()) if (e.proc !== undefined && e.filled && e.parent === p) e.parent = heir;
+  for (const e of embryos.values()) {
+    if (e.proc === undefined || !e.filled || e.parent !== p) continue;
+    e.parent = heir;
+    heir.tellChildless(false);
+  }
 }
 
 /** Call `then` when every child that may run by now is known. Its parent may have told others its number. */
@@ -399,6 +403,7 @@ function commitProcess(k: Kernel, e: Embryo, child: Proc, pid: number, pidfd: nu
   child.hostParent = (e.flags & Clone.PARENT) !== 0 ? e.creator.hostParent : e.creator;
   child.creator = parent === e.creator ? maker : L.tgLeader(parent.tg);
   parent.children.push(child);
+  parent.tellChildless(false);
   k.byPid.set(pid, child);
   L.setMetaForks(1, L.metaForks(1) + 1);
   publish(k, e.task, pid, tg);

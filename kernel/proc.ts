@@ -98,6 +98,9 @@ export class Proc {
 
   constructor(readonly tg: number, public mm: Mm) {}
 
+  /** Tell its stub whether it has somebody to wait for (pctx.childless): at once when it gets somebody, and when it has waited for the last. */
+  tellChildless(yes: boolean): void { native.pctxStore(this.mm.area, L.tgPctx(this.tg), L.PCTX_CHILDLESS, yes ? 1 : 0); }
+
   /** Nobody else runs in its memory; a vfork child that is only prepared does not. */
   get aloneInMm(): boolean { return this.mm.users === (this.spareVfork === undefined ? 1 : 2); }
 }

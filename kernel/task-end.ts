@@ -232,6 +232,7 @@ function reparent(k: Kernel, p: Proc): void {
     c.parent = heir;
     c.creator = L.tgLeader(heir.tg);
     heir.children.push(c);
+    heir.tellChildless(false);
     L.setTgParent(c.tg, heir.tg);
     L.setTgPpid(c.tg, heir.pid);
     L.setTgExitSignal(c.tg, SIGCHLD);

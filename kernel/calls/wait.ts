@@ -141,6 +141,8 @@ function consume(k: Kernel, f: Frame, c: Proc, code: number, options: number): v
   if (code === CLD_STOPPED) { c.stopReport = 0; return; }
   if (code === CLD_CONTINUED) { c.contReport = false; return; }
   reap(k, c, f);
+  const p = k.procOf(f.tg);
+  if (p.children.length === 0 && p.tracees.length === 0 && !expecting(p)) p.tellChildless(true);
 }
 
 /** wait4(2). EINVAL (options), ESRCH (pid INT_MIN), ECHILD, EINTR. */

@@ -88,6 +88,7 @@ export class Tracing {
     t.options = options;
     this.byTask.set(task, t);
     tracer.tracees.push(t);
+    tracer.tellChildless(false);
     L.setTaskTracer(task, tracer.tg);
     L.setTaskTracerPid(task, L.taskTid(tracerTask));
     this.go(t, 0);

@@ -406,6 +406,7 @@ long do_clone(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 
 	if (r < 0)
 		return r;
+	__atomic_store_n(&t->pctx->childless, 0, __ATOMIC_SEQ_CST);
 	note_event(t, nr, &q);
 	umask_share(t, (u32)q.flags);
 	names_share((u32)q.flags);

@@ -314,6 +314,16 @@ static long checked_word(struct task *t, long nr, const u64 a[6])
 	return r;
 }
 
+#define WAIT4_OPTIONS (1u | 2u | 8u | 0x20000000u | 0x40000000u | 0x80000000u) /* NOHANG, UNTRACED, CONTINUED, NOTHREAD, ALL, CLONE */
+
+/* wait4(2): shells ask until nobody is left. A second thread might be about to make a child. */
+static long wait_for_nobody(const struct task *t, const u64 a[6])
+{
+	if (__atomic_load_n(&t->pctx->childless, __ATOMIC_ACQUIRE) == 0 || mm.fds_off || t->owing == OWING_BIRTH)
+		return R_SLOW;
+	return ((u32)a[2] & ~WAIT4_OPTIONS) == 0 && (i32)a[0] != INT32_MIN ? -ECHILD : R_SLOW;
+}
+
 long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 {
 	long r = own_call(t, uc, nr, a);
@@ -380,6 +390,8 @@ long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	case __NR_getdents:
 	case __NR_getdents64:
 		return fds_getdents(t, a[0]);
+	case __NR_wait4:
+		return wait_for_nobody(t, a);
 	case __NR_getrlimit:
 		return a[1] != 0 ? limit(t, a[0], a[1]) : R_SLOW;
 	case __NR_prlimit64:

@@ -350,6 +350,10 @@ struct carrick_pctx {
 	uint32_t spare_vfork_pctx;
 	/* The control message that brings its control socket; as spare_ctl. */
 	uint32_t spare_vfork_ctl;
+	/* 1 = the process has nobody to wait for: no child, none on its way, no tracee. Writers: kernel; stub: 0, before a clone. Reader: stub, of a process of one thread. */
+	uint32_t childless;
+	/* 0 */
+	uint32_t pad;
 	/* Even and not 0: rlim holds. Odd: it is being written. Writer: kernel. */
 	uint32_t limits_seq;
 	/* The same of uid to groups: the credentials with which the program or the process began. The stub knows of later changes, which are its tasks' own. */
@@ -400,7 +404,7 @@ struct carrick_pctx {
 	uint32_t auxv_len;
 	/* 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. */
 	uint32_t exit_word;
-	uint8_t tail_[1464];
+	uint8_t tail_[1456];
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_pctx) == 8192, "pctx");
 _Static_assert(offsetof(struct carrick_pctx, tgid) == 0, "pctx.tgid");
@@ -424,31 +428,33 @@ _Static_assert(offsetof(struct carrick_pctx, spare_vfork) == 100, "pctx.spare_vf
 _Static_assert(offsetof(struct carrick_pctx, spare_vfork_slot) == 104, "pctx.spare_vfork_slot");
 _Static_assert(offsetof(struct carrick_pctx, spare_vfork_pctx) == 108, "pctx.spare_vfork_pctx");
 _Static_assert(offsetof(struct carrick_pctx, spare_vfork_ctl) == 112, "pctx.spare_vfork_ctl");
-_Static_assert(offsetof(struct carrick_pctx, limits_seq) == 116, "pctx.limits_seq");
-_Static_assert(offsetof(struct carrick_pctx, ids_seq) == 120, "pctx.ids_seq");
-_Static_assert(offsetof(struct carrick_pctx, uid) == 124, "pctx.uid");
-_Static_assert(offsetof(struct carrick_pctx, euid) == 128, "pctx.euid");
-_Static_assert(offsetof(struct carrick_pctx, gid) == 132, "pctx.gid");
-_Static_assert(offsetof(struct carrick_pctx, egid) == 136, "pctx.egid");
-_Static_assert(offsetof(struct carrick_pctx, suid) == 140, "pctx.suid");
-_Static_assert(offsetof(struct carrick_pctx, sgid) == 144, "pctx.sgid");
-_Static_assert(offsetof(struct carrick_pctx, ngroups) == 148, "pctx.ngroups");
-_Static_assert(offsetof(struct carrick_pctx, groups) == 152, "pctx.groups");
-_Static_assert(offsetof(struct carrick_pctx, pgid) == 280, "pctx.pgid");
-_Static_assert(offsetof(struct carrick_pctx, sid) == 284, "pctx.sid");
-_Static_assert(offsetof(struct carrick_pctx, rlim) == 288, "pctx.rlim");
-_Static_assert(offsetof(struct carrick_pctx, sa_handler) == 544, "pctx.sa_handler");
-_Static_assert(offsetof(struct carrick_pctx, sa_flags) == 1056, "pctx.sa_flags");
-_Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1568, "pctx.sa_restorer");
-_Static_assert(offsetof(struct carrick_pctx, sa_mask) == 2080, "pctx.sa_mask");
-_Static_assert(offsetof(struct carrick_pctx, rw_after) == 2592, "pctx.rw_after");
-_Static_assert(offsetof(struct carrick_pctx, umask) == 2596, "pctx.umask");
-_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2600, "pctx.fdhint");
-_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6696, "pctx.brk_start");
-_Static_assert(offsetof(struct carrick_pctx, brk) == 6704, "pctx.brk");
-_Static_assert(offsetof(struct carrick_pctx, auxv) == 6712, "pctx.auxv");
-_Static_assert(offsetof(struct carrick_pctx, auxv_len) == 6720, "pctx.auxv_len");
-_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6724, "pctx.exit_word");
+_Static_assert(offsetof(struct carrick_pctx, childless) == 116, "pctx.childless");
+_Static_assert(offsetof(struct carrick_pctx, pad) == 120, "pctx.pad");
+_Static_assert(offsetof(struct carrick_pctx, limits_seq) == 124, "pctx.limits_seq");
+_Static_assert(offsetof(struct carrick_pctx, ids_seq) == 128, "pctx.ids_seq");
+_Static_assert(offsetof(struct carrick_pctx, uid) == 132, "pctx.uid");
+_Static_assert(offsetof(struct carrick_pctx, euid) == 136, "pctx.euid");
+_Static_assert(offsetof(struct carrick_pctx, gid) == 140, "pctx.gid");
+_Static_assert(offsetof(struct carrick_pctx, egid) == 144, "pctx.egid");
+_Static_assert(offsetof(struct carrick_pctx, suid) == 148, "pctx.suid");
+_Static_assert(offsetof(struct carrick_pctx, sgid) == 152, "pctx.sgid");
+_Static_assert(offsetof(struct carrick_pctx, ngroups) == 156, "pctx.ngroups");
+_Static_assert(offsetof(struct carrick_pctx, groups) == 160, "pctx.groups");
+_Static_assert(offsetof(struct carrick_pctx, pgid) == 288, "pctx.pgid");
+_Static_assert(offsetof(struct carrick_pctx, sid) == 292, "pctx.sid");
+_Static_assert(offsetof(struct carrick_pctx, rlim) == 296, "pctx.rlim");
+_Static_assert(offsetof(struct carrick_pctx, sa_handler) == 552, "pctx.sa_handler");
+_Static_assert(offsetof(struct carrick_pctx, sa_flags) == 1064, "pctx.sa_flags");
+_Static_assert(offsetof(struct carrick_pctx, sa_restorer) == 1576, "pctx.sa_restorer");
+_Static_assert(offsetof(struct carrick_pctx, sa_mask) == 2088, "pctx.sa_mask");
+_Static_assert(offsetof(struct carrick_pctx, rw_after) == 2600, "pctx.rw_after");
+_Static_assert(offsetof(struct carrick_pctx, umask) == 2604, "pctx.umask");
+_Static_assert(offsetof(struct carrick_pctx, fdhint) == 2608, "pctx.fdhint");
+_Static_assert(offsetof(struct carrick_pctx, brk_start) == 6704, "pctx.brk_start");
+_Static_assert(offsetof(struct carrick_pctx, brk) == 6712, "pctx.brk");
+_Static_assert(offsetof(struct carrick_pctx, auxv) == 6720, "pctx.auxv");
+_Static_assert(offsetof(struct carrick_pctx, auxv_len) == 6728, "pctx.auxv_len");
+_Static_assert(offsetof(struct carrick_pctx, exit_word) == 6732, "pctx.exit_word");
 /* How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. */
 struct carrick_plan {
 	/* PLAN_MAGIC 0x4e414c50. */

@@ -282,56 +282,60 @@ export const PCTX_SPARE_VFORK_SLOT = 104;
 export const PCTX_SPARE_VFORK_PCTX = 108;
 /** The control message that brings its control socket; as spare_ctl. (u32) */
 export const PCTX_SPARE_VFORK_CTL = 112;
+/** 1 = the process has nobody to wait for: no child, none on its way, no tracee. Writers: kernel; stub: 0, before a clone. Reader: stub, of a process of one thread. (u32) */
+export const PCTX_CHILDLESS = 116;
+/** 0 (u32) */
+export const PCTX_PAD = 120;
 /** Even and not 0: rlim holds. Odd: it is being written. Writer: kernel. (u32) */
-export const PCTX_LIMITS_SEQ = 116;
+export const PCTX_LIMITS_SEQ = 124;
 /** The same of uid to groups: the credentials with which the program or the process began. The stub knows of later changes, which are its tasks' own. (u32) */
-export const PCTX_IDS_SEQ = 120;
+export const PCTX_IDS_SEQ = 128;
 /** Writer: kernel. Reader: stub. (u32) */
-export const PCTX_UID = 124;
+export const PCTX_UID = 132;
 /** Writer: kernel. (u32) */
-export const PCTX_EUID = 128;
+export const PCTX_EUID = 136;
 /** Writer: kernel. (u32) */
-export const PCTX_GID = 132;
+export const PCTX_GID = 140;
 /** Writer: kernel. (u32) */
-export const PCTX_EGID = 136;
+export const PCTX_EGID = 144;
 /** Writer: kernel. (u32) */
-export const PCTX_SUID = 140;
+export const PCTX_SUID = 148;
 /** Writer: kernel. (u32) */
-export const PCTX_SGID = 144;
+export const PCTX_SGID = 152;
 /** Supplementary groups. Writer: kernel. (u32) */
-export const PCTX_NGROUPS = 148;
+export const PCTX_NGROUPS = 156;
 /** The groups. Writer: kernel. (u32[32]) */
-export const PCTX_GROUPS = 152;
+export const PCTX_GROUPS = 160;
 /** Process group, plus 1; as ppid. (u32) */
-export const PCTX_PGID = 280;
+export const PCTX_PGID = 288;
 /** Session, plus 1; as ppid. (u32) */
-export const PCTX_SID = 284;
+export const PCTX_SID = 292;
 /** Soft and hard limit of each RLIMIT_*, bytes and the like, ~0 = none. Writer: kernel. (u64[32]) */
-export const PCTX_RLIM = 288;
+export const PCTX_RLIM = 296;
 /** Disposition of signal i-1: SIG_DFL 0, SIG_IGN 1 or address. Writer: stub. (u64[64]) */
-export const PCTX_SA_HANDLER = 544;
+export const PCTX_SA_HANDLER = 552;
 /** SA_*. Writer: stub. (u64[64]) */
-export const PCTX_SA_FLAGS = 1056;
+export const PCTX_SA_FLAGS = 1064;
 /** Guest restorer. Writer: stub. (u64[64]) */
-export const PCTX_SA_RESTORER = 1568;
+export const PCTX_SA_RESTORER = 1576;
 /** Mask while the handler runs. Writer: stub. (u64[64]) */
-export const PCTX_SA_MASK = 2080;
+export const PCTX_SA_MASK = 2088;
 /** Traps of a call site before it is rewritten; 0 = never. Among what children and new programs inherit. Writer: kernel, of a first process. Reader: stub. (u32) */
-export const PCTX_RW_AFTER = 2592;
+export const PCTX_RW_AFTER = 2600;
 /** UMASK_OWN | the umask of the process; 0 = it is shared in a way of its own, and vfs has it (servers/vfs/umask.ts). Inherited like what is above. @atomic. Writers: kernel, of a first process; stub; vfs, which takes it by exchange with 0. (u32) */
-export const PCTX_UMASK = 2596;
+export const PCTX_UMASK = 2604;
 /** Per guest fd: HINT_*. Writer: servers, by atomic store; cleared by the stub never. (u8[4096]) */
-export const PCTX_FDHINT = 2600;
+export const PCTX_FDHINT = 2608;
 /** Where the heap begins. Writer: stub. Reader: vfs, for /proc/PID/maps. (u64) */
-export const PCTX_BRK_START = 6696;
+export const PCTX_BRK_START = 6704;
 /** The break. Writer: stub. (u64) */
-export const PCTX_BRK = 6704;
+export const PCTX_BRK = 6712;
 /** Where the stub keeps the auxiliary vector that the program began with. Writer: stub. Reader: vfs, for /proc/PID/auxv. (u64) */
-export const PCTX_AUXV = 6712;
+export const PCTX_AUXV = 6720;
 /** Its bytes, with AT_NULL. Writer: stub. (u32) */
-export const PCTX_AUXV_LEN = 6720;
+export const PCTX_AUXV_LEN = 6728;
 /** 0x100 | status once exit_group was called: the first call counts. Writer: stub. Reader: kernel, when the host process has ended. (u32) */
-export const PCTX_EXIT_WORD = 6724;
+export const PCTX_EXIT_WORD = 6732;
 /** How the stub builds a new program; at PLAN_OFF. Writer: kernel, before the host exec. Bytes. */
 export const PLAN_SIZE = 1024;
 /** PLAN_MAGIC 0x4e414c50. (u32) */

@@ -234,6 +234,8 @@ export const pctx = struct('pctx', 'What the threads of one thread group share w
   spare_vfork_slot: u32('Its slot index, in this area. Writer: kernel, before spare_vfork.'),
   spare_vfork_pctx: u32('Its pctx index, in this area. Writer: kernel, before spare_vfork.'),
   spare_vfork_ctl: u32('The control message that brings its control socket; as spare_ctl.'),
+  childless: u32('1 = the process has nobody to wait for: no child, none on its way, no tracee. Writers: kernel; stub: 0, before a clone. Reader: stub, of a process of one thread.'),
+  pad: u32('0'),
   limits_seq: u32('Even and not 0: rlim holds. Odd: it is being written. Writer: kernel.'),
   ids_seq: u32('The same of uid to groups: the credentials with which the program or the process began. The stub knows of later changes, which are its tasks\' own.'),
   uid: u32('Writer: kernel. Reader: stub.'),
