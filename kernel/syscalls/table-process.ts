@@ -9,7 +9,7 @@ export const PROCESS_CALLS: readonly SyscallRow[] = [
   row(58, -1, 'vfork', 'kernel', 'partial', '', ''),
   row(59, 221, 'execve', 'kernel', 'partial', '', 'pathname:str argv:strv envp:strv'),
   row(60, 93, 'exit', 'kernel', 'partial', '', 'status:int'),
-  row(61, 260, 'wait4', 'kernel', 'partial', '', 'pid:pid wstatus:out:4 options:waitoptions rusage:out:144'),
+  row(61, 260, 'wait4', 'kernel', 'partial', 'fast', 'pid:pid wstatus:out:4 options:waitoptions rusage:out:144'),
   row(97, 163, 'getrlimit', 'kernel', 'partial', 'fast', 'resource:rlimit rlim:out:16'),
   row(98, 165, 'getrusage', 'kernel', 'partial', '', 'who:rusagewho usage:out:144'),
   row(100, 153, 'times', 'kernel', 'partial', '', 'buf:out:32'),

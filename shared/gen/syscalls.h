@@ -435,9 +435,9 @@ static const struct carrick_call carrick_calls[CARRICK_NR_MAX] __attribute__((un
 	[33] = { 1, 3, 2, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* dup2 */
 	[34] = { 4, 1, 0, 0, { { 0 } } }, /* pause */
 	[35] = { 4, 5, 2, 0, { { CK_IN, 0, 16 }, { CK_OUT, 0, 16 } } }, /* nanosleep */
-	[36] = { 4, 1, 2, 0, { { CK_VAL, 0, 0 }, { CK_OUT, 0, 32 } } }, /* getitimer */
+	[36] = { 4, 5, 2, 0, { { CK_VAL, 0, 0 }, { CK_OUT, 0, 32 } } }, /* getitimer */
 	[37] = { 4, 1, 1, 0, { { CK_VAL, 0, 0 } } }, /* alarm */
-	[38] = { 4, 1, 3, 0, { { CK_VAL, 0, 0 }, { CK_IN, 0, 32 }, { CK_OUT, 0, 32 } } }, /* setitimer */
+	[38] = { 4, 5, 3, 0, { { CK_VAL, 0, 0 }, { CK_IN, 0, 32 }, { CK_OUT, 0, 32 } } }, /* setitimer */
 	[39] = { 0, 5, 0, 0, { { 0 } } }, /* getpid */
 	[40] = { 1, 5, 4, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_INOUT, 0, 8 }, { CK_VAL, 0, 0 } } }, /* sendfile */
 	[41] = { 2, 1, 3, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* socket */
@@ -460,7 +460,7 @@ static const struct carrick_call carrick_calls[CARRICK_NR_MAX] __attribute__((un
 	[58] = { 0, 1, 0, 0, { { 0 } } }, /* vfork */
 	[59] = { 0, 1, 3, 0, { { CK_STR, 0, 0 }, { CK_STRV, 0, 0 }, { CK_STRV, 0, 0 } } }, /* execve */
 	[60] = { 0, 1, 1, 0, { { CK_VAL, 0, 0 } } }, /* exit */
-	[61] = { 0, 1, 4, 0, { { CK_VAL, 0, 0 }, { CK_OUT, 0, 4 }, { CK_VAL, 0, 0 }, { CK_OUT, 0, 144 } } }, /* wait4 */
+	[61] = { 0, 5, 4, 0, { { CK_VAL, 0, 0 }, { CK_OUT, 0, 4 }, { CK_VAL, 0, 0 }, { CK_OUT, 0, 144 } } }, /* wait4 */
 	[62] = { 4, 1, 2, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* kill */
 	[63] = { 0, 5, 1, 0, { { CK_OUT, 0, 390 } } }, /* uname */
 	[64] = { 3, 1, 3, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* semget */
