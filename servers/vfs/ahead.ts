@@ -24,8 +24,8 @@ import { DirFile } from './path-file.js';
 
 /** Opens of a program that are kept, and that one process gets. */
 const LIST_MAX = 40;
-/** OFDs that are waiting to be taken, in all processes. */
-const WAITING_MAX = 2048;
+/** OFDs that were made for processes that are alive and that nobody has given back, in all: each is a host descriptor of ours. */
+const WAITING_MAX = 512;
 /** In so many processes of the program has a file to be opened. */
 const TIMES = 2;
 const O_NONBLOCK = 0o4000;
