@@ -76,10 +76,14 @@ export function exitNow(status: number): never {
   process.exit(status);
 }
 
+/** Below this many host fds guests get few beyond their own, and no files that were opened ahead. */
+const LOW_NOFILE = 512;
+
 /** First of the fds that guests' stubs keep for themselves (docs/internals.md, section 2). */
 function fdrBase(): number {
   const hard = /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'));
-  return Math.min(1024, hard === null ? 1024 : Number(hard[1])) - 16;
+  const all = Math.min(1024, hard === null ? 1024 : Number(hard[1]));
+  return all - L.FDR_COUNT - (all < LOW_NOFILE ? L.FDR_COUNT : L.FDR_ROOM);
 }
 
 /** Exit status of a wait(2) status word, as a shell gives it. */

@@ -149,7 +149,7 @@ static int place_fds(Sandbox *s)
 	if (r < 0)
 		return static_cast<int>(r);
 	/* Room above the reserved fds for what a control message brings while all below are taken. */
-	rlim_t want = static_cast<rlim_t>(s->fdr_base) + 2 * CARRICK_FDR_COUNT;
+	rlim_t want = static_cast<rlim_t>(s->fdr_base) + CARRICK_FDR_COUNT + CARRICK_FDR_ROOM;
 
 	set_limit(RLIMIT_NOFILE, want < limit.rlim_max ? want : limit.rlim_max, limit.rlim_max);
 	return 0;

@@ -80,6 +80,15 @@ static int move_up(int fd)
 	return (int)up;
 }
 
+/* What is kept for long must not lie where the guest's numbers are: -1 instead. */
+static int above(int fd)
+{
+	if ((u32)fd >= mm.fdr + CARRICK_FDR_COUNT)
+		return fd;
+	host(__NR_close, fd);
+	return -1;
+}
+
 static void install(int fd, i32 to, bool cloexec)
 {
 	if (to < 0 || (u32)to >= mm.fdr) {
@@ -115,7 +124,7 @@ static void keep(struct task *t, u32 kind, u32 ordinal, const int *fds, u32 n)
 			free = &k[i];
 	for (u32 i = 0; i < n; i++) {
 		if (free != NULL)
-			free->fd[i] = move_up(fds[i]);
+			free->fd[i] = kind == CTL_AHEAD ? above(move_up(fds[i])) : move_up(fds[i]);
 		else
 			host(__NR_close, fds[i]);
 	}

@@ -31,6 +31,7 @@ export const FDR_AREA = 1;
 export const FDR_STUB = 2;
 export const FDR_DOORBELL = 3;
 export const FDR_COUNT = 8;
+export const FDR_ROOM = 56;
 export const SLOT_FREE = 0;
 export const SLOT_READY = 1;
 export const SLOT_POSTED = 2;

@@ -57,6 +57,8 @@ export const CONSTANTS = {
   FDR_STUB: 2,
   FDR_DOORBELL: 3,
   FDR_COUNT: 8,
+  /** Host fds above the reserve, if the host's limit is not low: for what control messages bring and is not installed yet. */
+  FDR_ROOM: 56,
 
   /** Slot states. */
   SLOT_FREE: 0,

@@ -31,20 +31,25 @@ int main(int argc, char **argv)
 }
 `;
 
+/** As many as are opened ahead at most, with those above. */
+const MANY = Array.from({ length: 32 }, (_, i) => i);
+
 /** What the reader does: twice for nothing, so that its opens are known. */
 const READER = `read go < /tmp/one; read go < /tmp/two
+for i in ${MANY.join(' ')}; do read line < /data/many/$i; [ "$line" = "number $i" ] || echo "$i: $line"; done
 for f in ${FILES.join(' ')}; do line=none; read line 2>/dev/null < /data/$f; echo "$f: $line"; done
 exec 5< /data/same; read line <&5; echo $line; readlink /proc/$$/fd/5; exec 5<&-
 (read line < /data/same; echo $line)`;
 
 function tree(): string {
   const root = join(scratchDir('ahead'), 'root');
-  for (const dir of ['', 'bin', 'tmp', 'proc', 'dev', 'data', 'data/dir']) mkdirSync(join(root, dir), { recursive: true });
+  for (const dir of ['', 'bin', 'tmp', 'proc', 'dev', 'data', 'data/dir', 'data/many']) mkdirSync(join(root, dir), { recursive: true });
   copyFileSync(BUSYBOX as string, join(root, 'bin/busybox'));
   // Another file, so another program.
   copyFileSync(BUSYBOX as string, join(root, 'bin/busybox2'));
   for (const name of ['sh', 'mkfifo', 'rm', 'mv', 'ln', 'sleep', 'readlink', 'cat', 'grep']) linkSync(join(root, 'bin/busybox'), join(root, 'bin', name));
   for (const f of FILES.filter((x) => x !== 'link')) writeFileSync(join(root, 'data', f), `${f} first\n`);
+  for (const i of MANY) writeFileSync(join(root, `data/many/${i}`), `number ${i}\n`);
   symlinkSync('same', join(root, 'data/link'));
   writeFileSync(join(root, 'data/new'), 'new\n');
   writeFileSync(join(root, 'reader'), READER);
