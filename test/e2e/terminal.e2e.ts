@@ -115,7 +115,9 @@ for (const ordinary of amRoot ? [false, true] : [false]) {
       s.line('tty; stty size').until(/│\/dev\/pts\/2 *\n.*│29 49/);
       s.press('C-a').type('c').until(/1:sh\*|1:env\*/);
       s.line('echo third-$((1 + 2))').until(/^third-3$/m);
-      s.resize(25, 80).line('clear; stty size').until(/^24 80$/m);
+      // tmux hears of the new size by a signal, which what is typed may overtake: its status line shows it.
+      s.resize(25, 80).until(/^\[0\] .{40,70}\d\d-\w{3}-\d\d$/m);
+      s.line('clear; stty size').until(/^24 80$/m);
       s.press('C-a').type('d').until(/detached/);
       assert.match(s.run('tmux ls'), /^0: 2 windows/m);
       s.line('tmux attach').until(/^24 80$/m);
