@@ -61,8 +61,8 @@ for (const ordinary of amRoot ? [false, true] : [false]) {
       assert.ok(mem !== null && Number(mem[1]) > Number(mem[2]) && Number(mem[3]) > 10, text);
       assert.match(text, /^ *\d+ .* T .* sh$/m);
       // Sorted by memory, then a signal to the first of them.
-      // One key at a time, each seen to work: what comes in one piece is one key to top, and none that it knows. By number, top itself is the first.
-      s.type('N').until(/COMMAND\n *\d+ .* top$/m);
+      // One key at a time, each seen to work: what comes in one piece is one key to top, and none that it knows. By number, the first is top itself, or what its shell has begun after it.
+      s.type('N').until(/COMMAND\n *\d+ .* (top|sleep)$/m);
       s.type('M').until(/COMMAND\n *\d+ .* python3$/m);
       s.type('k').until(/PID to signal\/kill/);
       s.press('Enter').until(/Send pid \d+ signal/);
