@@ -74,9 +74,12 @@ test('kill -9 of carrick leaves no guest, and the next start clears its director
 test('a container that goes on for long keeps no descriptor and no thread of what has ended', async () => {
   const footprint = new Footprint();
   const work = 'for i in $(seq 60); do /bin/true | cat; done; echo $( (echo a) 2>&1 ) > /tmp/f; rm /tmp/f';
-  const { child, line } = start(['bash', '-c', `${work}; echo one; read x; ${work}; ${work}; echo two; read x`], footprint);
+  // It does a little now and then, as such a container does: what is told to servers that sleep is not looked at before.
+  const idle = 'until read -t 0.2 x; do : > /tmp/idle; done';
+  const { child, line } = start(['bash', '-c', `${work}; echo one; ${idle}; ${work}; ${work}; echo two; ${idle}`], footprint);
   const counted = async (label: string): Promise<number[]> => {
     assert.equal(await line(), label);
+    await new Promise((done) => { setTimeout(done, 1000); });
     return ['fd', 'task'].map((what) => readdirSync(`/proc/${child.pid}/${what}`).length);
   };
   const one = await counted('one');
