@@ -71,12 +71,13 @@ test('kill -9 of carrick leaves no guest, and the next start clears its director
   assert.deepEqual(footprint.left(), []);
 });
 
-test('a container that goes on for long keeps no descriptor and no thread of what has ended', async () => {
+test('a container that goes on for long keeps no descriptor and no thread of what has ended', async (t) => {
   const footprint = new Footprint();
   const work = 'for i in $(seq 60); do /bin/true | cat; done; echo $( (echo a) 2>&1 ) > /tmp/f; rm /tmp/f';
   // It does a little now and then, as such a container does: what is told to servers that sleep is not looked at before.
   const idle = 'until read -t 0.2 x; do : > /tmp/idle; done';
   const { child, line } = start(['bash', '-c', `${work}; echo one; ${idle}; ${work}; ${work}; echo two; ${idle}`], footprint);
+  t.after(() => { child.kill('SIGKILL'); });
   const counted = async (label: string): Promise<number[]> => {
     assert.equal(await line(), label);
     await new Promise((done) => { setTimeout(done, 1000); });
