@@ -131,7 +131,7 @@ export class Kernel {
   onOrphans: (p: Proc, heir: Proc) => void = () => undefined;
   /** Told when a child has been committed, before its parent is. Set by spares. */
   onBirth: (e: Embryo, task: number) => void = () => undefined;
-  /** Told when a process makes the host's clone for a fork spare. Set by spares. */
+  /** Told when a process makes the host's clone for a spare that is a process. Set by spares. */
   onBegin: (e: Embryo, task: number) => void = () => undefined;
   /** Told when RLIMIT_NPROC, or the user that it counts for, has changed. Set by spares. */
   onNproc: (tg: number) => void = () => undefined;

@@ -5,7 +5,7 @@
  * same path with the same flags takes one, as long as the answer holds: it gives it the lowest number, as fds_dup does, and owes the servers the place in
  * the table (OWED_OPEN). If it is closed before that was told, both never happened (ahead_closed). So reading a file, or mapping one, may take no trip.
  *
- * What was closed like this, and what nobody wants any more because the process forks or makes threads, vfs lets go of when the process ends; one that lives on
+ * What was closed like this, and what nobody wants any more because the process makes threads, vfs lets go of when the process ends; one that lives on
  * gives it back in words of slot.owed that are free when a request is posted (ahead_before). The table lies in the memory of names.c, which is empty in a fork child; it is used only while the
  * process has one thread (mm.fds_off), whose view an entry has, so that a vfork child leaves it alone.
  */
@@ -17,7 +17,6 @@
 #define CTL_FDS 8u
 /* Requests of a process after which it is none that only starts, works and ends, so that what it does not need is worth a word. */
 #define SETTLED 100u
-#define CLONE_VFORKS (0x100u | 0x4000u) /* VM, VFORK */
 
 _Static_assert(sizeof(struct ahead) == 304, "an open made ahead");
 
@@ -213,12 +212,15 @@ void ahead_before(struct task *t)
 	}
 }
 
-/* A clone with these flags is about to be made. A vfork child gets the host's descriptors as well, until it executes something; others would have them for good. */
+/*
+ * A clone with these flags is about to be made. What shares memory or the table of files for longer than a vfork ends this for good (fds_share). The child of a fork
+ * closes what lies above the reserve (clone.c), and that of a vfork has it until it executes something.
+ */
 void ahead_share(const struct task *t, u32 flags)
 {
 	struct ahead *table;
 
-	if (mm.ahead_waiting == 0 || mm.names != 2 || (flags & CLONE_VFORKS) == CLONE_VFORKS)
+	if (mm.ahead_waiting == 0 || !fds_shared(flags))
 		return;
 	table = names_ahead();
 	for (u32 i = 0; i < AHEAD_MAX; i++)

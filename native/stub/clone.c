@@ -2,7 +2,7 @@
  * clone, fork, vfork, clone3.
  *
  * The kernel has everything ready (slot, pctx, area, control socket) when it answers; what is left is the host's clone and telling the kernel
- * the pid (NR_CLONE_COMMIT). For a plain fork or thread it may have everything ready before it is asked: a spare, whose number lies in
+ * the pid (NR_CLONE_COMMIT). For a plain fork, vfork or thread it may have everything ready before it is asked: a spare, whose number lies in
  * the pctx (kernel/spares.ts). Nobody waits for the commit of such a thread; its maker's next request does. Two ways, by CLONE_VM:
  *
  *   shared memory    the child needs a stub stack of its own (its slot's). The parent's signal frame is copied to the same place of that
@@ -409,8 +409,9 @@ long do_clone(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	__atomic_store_n(&t->pctx->childless, 0, __ATOMIC_SEQ_CST);
 	note_event(t, nr, &q);
 	umask_share(t, (u32)q.flags);
-	names_share((u32)q.flags);
+	/* First: it is done with what names_share takes away. */
 	ahead_share(t, (u32)q.flags);
+	names_share((u32)q.flags);
 	fds_share((u32)q.flags);
 	if (take_spare(t, &q, &p, &ctl_need)) {
 		if (p.new_area == 0)

@@ -270,11 +270,14 @@ void fds_read(struct task *t, u64 fd, long r)
 	}
 }
 
+/* Does a clone with these flags share the table, or the memory for longer than a vfork? */
+bool fds_shared(u32 flags) { return (flags & CLONE_FILES_BIT) || (flags & (CLONE_VM_BIT | CLONE_VFORK_BIT)) == CLONE_VM_BIT; }
+
 /* A clone with these flags is about to be made. */
 void fds_share(u32 flags)
 {
 	mm.fds_epoch++;
-	if ((flags & CLONE_FILES_BIT) || (flags & (CLONE_VM_BIT | CLONE_VFORK_BIT)) == CLONE_VM_BIT)
+	if (fds_shared(flags))
 		mm.fds_off = true;
 }
 

@@ -320,6 +320,7 @@ long fds_ioctl(const struct task *t, const u64 a[6]);
 long fds_getdents(const struct task *t, u64 fd);
 void fds_before(struct task *t, long nr, const u64 a[6]);
 void fds_read(struct task *t, u64 fd, long r);
+bool fds_shared(u32 flags);
 void fds_share(u32 flags);
 void fds_alone(void);
 bool fds_owe(struct task *t, u32 word);

@@ -8,7 +8,7 @@ import * as NR from '../../shared/gen/syscalls.js';
 import { Msg } from '../../shared/messages.js';
 import { O_CLOEXEC, O_DIRECTORY, O_LARGEFILE, O_WRONLY } from './file.js';
 import { installStartNames } from './start-names.js';
-import { Out, World } from './test-kit.js';
+import { furtherAnswers, Out, World } from './test-kit.js';
 
 const ROOM = 8192;
 const PROGRAM = 7;
@@ -33,18 +33,9 @@ const start = (): void => { w.ep.deliver(Msg.EXE_SET, [TG, PROGRAM, 0]); };
 function opens(path: string, flags: number): Map<string, Record> {
   const f = w.frame(NR.NR_openat, [AT_FDCWD, path, flags, 0, 0, new Out(ROOM)]);
   w.run(f);
-  const all = new Map<string, Record>();
-  const end = f.answerOff(ROOM) + f.produced(5);
-  for (let at = f.answerOff(ROOM) + L.ANSWER_SIZE; ;) {
-    at = (at + 7) & ~7;
-    if (at + L.ANSWER_SIZE > end) return all;
-    const len = f.view.getUint32(at + L.ANSWER_TARGET_LEN, true);
-    const word = (off: number): number => f.view.getUint32(at + off, true);
-    if (word(L.ANSWER_ASKED) === L.ASK_AHEAD) {
-      all.set(f.bytes.latin1Slice(at + L.ANSWER_SIZE, at + L.ANSWER_SIZE + len), { row: word(L.ANSWER_ROW), oflags: word(L.ANSWER_OFLAGS), opened: word(L.ANSWER_OPENED) });
-    }
-    at += L.ANSWER_SIZE + len;
-  }
+  const word = (at: number, off: number): number => f.view.getUint32(at + off, true);
+  return new Map(furtherAnswers(f, ROOM).filter((a) => a.asked === L.ASK_AHEAD)
+    .map(({ about, at }) => [about, { row: word(at, L.ANSWER_ROW), oflags: word(at, L.ANSWER_OFLAGS), opened: word(at, L.ANSWER_OPENED) }]));
 }
 
 /** Processes of the program that open a file first, then these directories. */

@@ -6,7 +6,7 @@ import * as L from '../../shared/gen/layout.js';
 import * as NR from '../../shared/gen/syscalls.js';
 import { Msg } from '../../shared/messages.js';
 import { installStartNames } from './start-names.js';
-import { Out, World } from './test-kit.js';
+import { furtherAnswers, Out, World } from './test-kit.js';
 
 const ROOM = 4096;
 const PROGRAM = 7, OTHER = 8;
@@ -27,15 +27,7 @@ function told(nr: number, path: string, ...rest: readonly number[]): Map<string,
   const args = [path, ...out, ...rest];
   const f = w.frame(nr, [...args, ...new Array<number>(5 - args.length).fill(0), new Out(ROOM)]);
   w.run(f);
-  const all = new Map<string, number>();
-  const end = f.answerOff(ROOM) + f.produced(5);
-  for (let at = f.answerOff(ROOM) + L.ANSWER_SIZE; ;) {
-    at = (at + 7) & ~7;
-    if (at + L.ANSWER_SIZE > end) return all;
-    const len = f.view.getUint32(at + L.ANSWER_TARGET_LEN, true);
-    if (f.view.getUint32(at + L.ANSWER_ASKED, true) !== 0) all.set(f.bytes.latin1Slice(at + L.ANSWER_SIZE, at + L.ANSWER_SIZE + len), f.view.getUint32(at + L.ANSWER_KIND, true));
-    at += L.ANSWER_SIZE + len;
-  }
+  return new Map(furtherAnswers(f, ROOM).filter((a) => a.asked !== 0).map((a) => [a.about, f.view.getUint32(a.at + L.ANSWER_KIND, true)]));
 }
 
 describe('what a program asks when it starts', () => {

@@ -222,3 +222,13 @@ export class World {
   }
 }
 
+/** The further answers of a reply whose out argument 5 had so much room: what each is about, how it was asked, and where it lies in the frame's bytes. */
+export function furtherAnswers(f: Frame, room: number): Array<{ readonly about: string; readonly asked: number; readonly at: number }> {
+  const all = [], from = f.answerOff(room), end = from + f.produced(5);
+  for (let at = (from + L.ANSWER_SIZE + 7) & ~7; at + L.ANSWER_SIZE <= end;) {
+    const len = f.view.getUint32(at + L.ANSWER_TARGET_LEN, true);
+    all.push({ about: f.bytes.latin1Slice(at + L.ANSWER_SIZE, at + L.ANSWER_SIZE + len), asked: f.view.getUint32(at + L.ANSWER_ASKED, true), at });
+    at = (at + L.ANSWER_SIZE + len + 7) & ~7;
+  }
+  return all;
+}
