@@ -94,7 +94,7 @@ struct task {
 	u32 ask;  /* the call that is posted may be told an answer to remember (names.c) */
 	u32 view; /* by which answers are told apart: credentials, fd table, directories */
 	u32 ask_off, ask_epoch, ask_closes;
-	u64 raise; /* signals that the host raised in stub code, bit signo-1, of which the signal server has yet to hear (post_raised) */
+	u64 raise; /* signals that the host raised, bit signo-1, yet to be delivered, or told to the signal server (take_raised, post_raised) */
 	struct regs g; /* the guest's, of a call that came by a thunk */
 	u64 top;   /* where the stub's stack begins for such a call: below the room for a signal frame */
 	struct ucontext *uc; /* the guest's registers as a signal frame, once such a call needs one (take_frame) */

@@ -338,8 +338,8 @@ u64 thunk_late(struct task *t)
 }
 
 /*
- * Signals that the host raises on account of the process's own limits and timers. In stub code, where a request may be under way, the signal server
- * hears of them from `deliver`, to which the way out leads, and each sleep that they end.
+ * Signals that the host raises on account of the process's own limits and timers. In stub code, where a request may be under way, they wait for
+ * `deliver`, to which the way out leads, and each sleep that they end; so do those for which guest code was interrupted, unless they are blocked.
  */
 static void on_own_doing(int signo, bool in_stub, struct ucontext *uc)
 {
@@ -348,7 +348,7 @@ static void on_own_doing(int signo, bool in_stub, struct ucontext *uc)
 	__atomic_fetch_or(&t->raise, SIG_BIT(signo), __ATOMIC_RELAXED);
 	if (in_stub)
 		rewind(uc);
-	else
+	else if (t->slot->sigmask & SIG_BIT(signo))
 		post_raised(t);
 }
 
