@@ -6,6 +6,7 @@
  *
  * Standard output and error are files outside of what a test can fill: the scratch directory is a tmpfs of SCRATCH_BYTES under carrick, and on the host
  * too when we are root; else it is a directory that is emptied after every run. Both sides call it the same, so that the lengths of paths agree.
+ * A program on the host has a session of its own; carrick, which gives its guests one, is in the runner's, as when a shell starts it (decision 0019).
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -95,7 +96,7 @@ function keeperArguments(o: Order, scratch: string): string[] {
     return [...words, '-d', program.cwd ?? scratch, '--', ...variables, ...program.argv];
   }
   const command = ROOT && o.as === 'user' ? publicCommand(resolve('dist/carrick.mjs')) : [process.execPath, resolve('dist/carrick.mjs')];
-  return [...words, '-d', '/', '--', ...command, 'run', '--rm', '--init', '-u', `${uid}:${gid}`, '--tmpfs', `${scratch}:size=${SCRATCH_BYTES},mode=1777`,
+  return [...words, '-p', '-d', '/', '--', ...command, 'run', '--rm', '--init', '-u', `${uid}:${gid}`, '--tmpfs', `${scratch}:size=${SCRATCH_BYTES},mode=1777`,
     ...(program.volumes ?? []).flatMap((volume) => ['-v', volume]), '-w', program.cwd ?? scratch, 'host', '--', ...variables, ...program.argv];
 }
 
@@ -126,7 +127,7 @@ export async function execute(o: Order): Promise<Capture> {
   const begin = Date.now();
   const slow: Record<string, string> = o.mode === 'nofast' ? { CARRICK_FASTPATH: '0', CARRICK_GRANTS: '0' } : {};
   const child = spawn(keeper(), keeperArguments(o, scratch), {
-    stdio: ['ignore', 'ignore', 'pipe', 'pipe'], detached: true,
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'], HOME: home, CARRICK_HOME: home, TMPDIR: home, ...slow },
   });
   let report = '';

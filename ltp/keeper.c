@@ -1,16 +1,18 @@
 /*
  * Runs one command of a conformance suite and answers for everything that it starts.
  *
- *   keeper [-i] [-u UID -g GID] [-m DIR -s BYTES] [-d DIR] -t MS -o FILE -e FILE -- PROGRAM [ARG...]
+ *   keeper [-ip] [-u UID -g GID] [-m DIR -s BYTES] [-d DIR] -t MS -o FILE -e FILE -- PROGRAM [ARG...]
  *
  *   -i        in its own process, mount and IPC namespaces (root only): what is left ends with them, kill(-1) reaches nobody outside
+ *   -p        in the caller's session, as a process group of it: what gives its own children a session need not have one. The host's scheduler makes a
+ *             group of every session (autogroup), whose members get more uneven shares than those of one
  *   -u -g     as this user, with no other groups
  *   -m -s     with an empty tmpfs of that size mounted on DIR (needs -i): a test that fills its scratch directory fills nothing else
  *   -d        in this directory
  *   -t        for so many milliseconds at most
  *   -o -e     standard output and error go to these files, which are opened here, before the user changes
  *
- * The command is the leader of its own session, so that a signal to its process group stays there, and this process is the subreaper of all its
+ * The command is the leader of its own session (but for -p), so that a signal to its process group stays there, and this process is the subreaper of all its
  * descendants: whatever they fork, wherever they setsid(2) to, they stay below it in the tree of processes. When the command has ended, when its time
  * is over, and when the runner goes (PR_SET_PDEATHSIG) or sends SIGTERM, every descendant is stopped and then killed, until waitpid(2) knows none.
  * Nothing else is ever signalled.
@@ -41,7 +43,7 @@
 #define MAX_PIDS 65536
 
 static const char *scratch, *scratch_size, *directory;
-static int isolate;
+static int isolate, same_session;
 static long user = -1, group = -1;
 
 static void die(const char *what)
@@ -175,7 +177,10 @@ static void command(char **argv, int out, int err)
 	int in = open("/dev/null", O_RDONLY);
 	sigset_t none;
 
-	setsid();
+	if (same_session)
+		setpgid(0, 0);
+	else
+		setsid();
 	umask(022);
 	limit(RLIMIT_NOFILE, 1024);
 	limit(RLIMIT_CORE, 0);
@@ -243,9 +248,10 @@ int main(int argc, char **argv)
 	sigset_t wanted;
 	pid_t child, pid = 0;
 
-	while ((c = getopt(argc, argv, "+iu:g:m:s:d:t:o:e:")) != -1) {
+	while ((c = getopt(argc, argv, "+ipu:g:m:s:d:t:o:e:")) != -1) {
 		switch (c) {
 		case 'i': isolate = 1; break;
+		case 'p': same_session = 1; break;
 		case 'u': user = atol(optarg); break;
 		case 'g': group = atol(optarg); break;
 		case 'm': scratch = optarg; break;
@@ -259,6 +265,8 @@ int main(int argc, char **argv)
 	}
 	if (optind >= argc)
 		return 125;
+	/* What a terminal sends to the runner is for the runner, whose end is told by PR_SET_PDEATHSIG. */
+	setpgid(0, 0);
 	/* The report's reader may be gone: what is left of the command must be ended all the same. */
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
