@@ -107,8 +107,7 @@ int main(void)
 	while (p.revents = 0, poll(&p, 1, 0) > 0) read(ifd, b, sizeof b);
 	struct sigaction sa = { .sa_handler = on_alarm };
 	sigaction(SIGALRM, &sa, NULL);
-	struct itimerval it = { { 0, 0 }, { 0, 20000 } };
-	setitimer(ITIMER_REAL, &it, NULL);
+	alarm_again_and_again();
 	VAL("interrupted", read(ifd, b, sizeof b));
 	alarm(DEADLINE);
 	c = child();

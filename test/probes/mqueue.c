@@ -129,8 +129,7 @@ int main(void)
 	OK("no-fd", mq_send(999, "x", 1, 0));
 	struct sigaction sa = { .sa_handler = on_alarm };
 	sigaction(SIGALRM, &sa, NULL);
-	struct itimerval it = { { 0, 0 }, { 0, 20000 } };
-	setitimer(ITIMER_REAL, &it, NULL);
+	alarm_again_and_again();
 	take("signal", q, 20);
 	alarm(DEADLINE);
 

@@ -163,11 +163,10 @@ int main(void)
 	take("kept", 0, 100, IPC_NOWAIT);
 	struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
 	sigaction(SIGALRM, &sa, NULL);
-	struct itimerval it = { { 0, 0 }, { 0, 20000 } };
-	setitimer(ITIMER_REAL, &it, NULL);
+	alarm_again_and_again();
 	take("signal", 0, 100, 0);
-	signal(SIGALRM, SIG_DFL);
 	alarm(DEADLINE);
+	signal(SIGALRM, SIG_DFL);
 	a = receiver(1, 100, 0);
 	until_asleep(a);
 	struct msginfo mi;

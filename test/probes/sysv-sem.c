@@ -86,11 +86,10 @@ int main(void)
 	OK("timeout-fault", semtimedop(id, &one, 1, (void *)8));
 	struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
 	sigaction(SIGALRM, &sa, NULL);
-	struct itimerval it = { { 0, 0 }, { 0, 20000 } };
-	setitimer(ITIMER_REAL, &it, NULL);
+	alarm_again_and_again();
 	OK("signal", op(0, -1, 0));
-	signal(SIGALRM, SIG_DFL);
 	alarm(DEADLINE);
+	signal(SIGALRM, SIG_DFL);
 
 	/* Who waits. */
 	memset(v, 0, sizeof v);

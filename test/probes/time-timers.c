@@ -95,8 +95,8 @@ int main(void)
 	signal(SIGALRM, SIG_DFL);
 	alarm(DEADLINE);
 	w = (struct itimerval){ .it_value = { 0, 5000 } };
-	setitimer(ITIMER_VIRTUAL, &w, NULL);
 	sig = 0;
+	setitimer(ITIMER_VIRTUAL, &w, NULL);
 	while (sig != SIGVTALRM)
 		;
 	say("virtual=%d", sig);
