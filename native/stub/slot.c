@@ -116,18 +116,17 @@ void slot_post_unborn(struct task *t)
 		ring(CARRICK_SRV_KERNEL, t->id);
 }
 
-/* Processor cycles to look for a reply before sleeping, looks between two glances at the clock, and cycles between these that mean that the core was taken away. */
+/* Processor cycles to look for a reply before sleeping, looks between two yields, and a yield's cycles that mean that the core is wanted. */
 #define LOOK_CYCLES 400000
 #define LOOKS 40
 #define WANTED_CYCLES 60000
 #define SKIP_MAX 64
-#define SKIP_WANTED_MAX 1024 /* who has lost the core to somebody who computes waits some milliseconds */
+#define SKIP_WANTED_MAX 1024 /* a yield to somebody who computes costs some milliseconds */
 
 /*
  * Look for the reply for a while: going to sleep and being woken costs more than most answers take, even if vfs has to be woken itself. Other servers'
  * answers are looked for only when they were awake (they saw the post without a bell): what they are asked is often a wait. Less and less often while looking
- * does not help, so that a busy machine loses nothing; what parks with one server says nothing of another's answers. The core is not offered to others
- * (sched_yield) meanwhile: a server has a right to one when it wakes (native/addon/slice.h), and somebody who computes would keep this one for milliseconds.
+ * does not help, so that a busy machine loses nothing; what parks with one server says nothing of another's answers.
  */
 static void look(struct task *t)
 {
@@ -150,6 +149,7 @@ static void look(struct task *t)
 			}
 			pause();
 		}
+		host(__NR_sched_yield);
 		now = cycles();
 		if (now - turn > WANTED_CYCLES) {
 			more = 4;

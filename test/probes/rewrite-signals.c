@@ -98,7 +98,7 @@ static void stormed(const char *name, long nr, long a, long b, long c, long n, l
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	long r = 0;
 	/* Until enough signals came, and some more calls. */
-	for (int i = 0; i < 20000 && (got < 150 || i < 20) && r != -10000; i++) {
+	for (int i = 0; i < 200000 && (got < 150 || i < 20) && r != -10000; i++) {
 		looping = 1;
 		r = loop(nr, a, b, c, n);
 		looping = 0;
