@@ -35,6 +35,8 @@ interface Own { readonly tid: number; readonly tgid: number; readonly pending: P
 export class Delivery {
   private readonly groups = new Map<number, Group>();
   private readonly tasks = new Map<number, Own>();
+  /** While a signal goes to several processes: those that the host has yet to end. */
+  private dying: number[] | undefined;
 
   constructor(readonly ep: Endpoint) {
     ep.on(Msg.TG_GONE, (m) => { this.groups.delete(m.w[0] as number); });
@@ -110,8 +112,21 @@ export class Delivery {
   /** Send to every process of a process group; the number of processes. */
   sendPgrp(pgid: number, s: SigInfo): number {
     let n = 0;
-    eachTg((tg) => { if (L.tgPgid(tg) === pgid && L.tgState(tg) !== TG_ZOMBIE) { n++; this.sendTg(tg, { ...s }); } });
+    this.together(() => {
+      eachTg((tg) => { if (L.tgPgid(tg) === pgid && L.tgState(tg) !== TG_ZOMBIE) { n++; this.sendTg(tg, { ...s }); } });
+    });
     return n;
+  }
+
+  /**
+   * Send to several processes at once: those that die of it are all announced before the host ends the first. Else one that reads from another could see the end
+   * of its input, and exit by itself with a status of its own, before its turn comes.
+   */
+  together(send: () => void): void {
+    const dying: number[] = [];
+    this.dying = dying;
+    try { send(); } finally { this.dying = undefined; }
+    for (const tg of dying) native.killProcess(tg, SIGKILL);
   }
 
   private send(tg: number, task: number, s: SigInfo, prefer = 0): number {
@@ -166,7 +181,7 @@ export class Delivery {
   /** Death by signal: status to the kernel first, then the host. */
   kill(tg: number, signo: number): void {
     this.ep.send(L.SRV_KERNEL, Msg.FATAL, [tg, signo]);
-    native.killProcess(tg, SIGKILL);
+    if (this.dying !== undefined) this.dying.push(tg); else native.killProcess(tg, SIGKILL);
   }
 
   private stop(tg: number, signo: number): void {

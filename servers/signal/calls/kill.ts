@@ -31,12 +31,14 @@ function sys_kill(d: Delivery, f: Frame): number {
   const pgid = pid === 0 ? L.tgPgid(f.tg) : -pid;
   let seen = 0;
   let done = 0;
-  eachTg((tg) => {
-    if (pid === -1 ? tg === f.tg || tg === L.metaInitTg(1) : L.tgPgid(tg) !== pgid) return;
-    seen++;
-    if (!validSignal(signo) || !mayKill(f, tg, signo)) return;
-    done++;
-    d.sendTg(tg, sender(f, signo, SI_USER));
+  d.together(() => {
+    eachTg((tg) => {
+      if (pid === -1 ? tg === f.tg || tg === L.metaInitTg(1) : L.tgPgid(tg) !== pgid) return;
+      seen++;
+      if (!validSignal(signo) || !mayKill(f, tg, signo)) return;
+      done++;
+      d.sendTg(tg, sender(f, signo, SI_USER));
+    });
   });
   if (seen === 0) return -E.ESRCH;
   if (!validSignal(signo)) return -E.EINVAL;
