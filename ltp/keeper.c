@@ -5,7 +5,7 @@
  *
  *   -i        in its own process, mount and IPC namespaces (root only): what is left ends with them, kill(-1) reaches nobody outside
  *   -p        in the caller's session, as a process group of it: what gives its own children a session need not have one. The host's scheduler makes a
- *             group of every session (autogroup), whose members get more uneven shares than those of one
+ *             group of every session (autogroup), and threads of several groups get more uneven shares than those of one
  *   -u -g     as this user, with no other groups
  *   -m -s     with an empty tmpfs of that size mounted on DIR (needs -i): a test that fills its scratch directory fills nothing else
  *   -d        in this directory

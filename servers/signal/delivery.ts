@@ -125,8 +125,10 @@ export class Delivery {
   together(send: () => void): void {
     const dying: number[] = [];
     this.dying = dying;
-    try { send(); } finally { this.dying = undefined; }
-    for (const tg of dying) native.killProcess(tg, SIGKILL);
+    try { send(); } finally {
+      this.dying = undefined;
+      for (const tg of dying) native.killProcess(tg, SIGKILL);
+    }
   }
 
   private send(tg: number, task: number, s: SigInfo, prefer = 0): number {
