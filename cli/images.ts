@@ -7,8 +7,7 @@
  *
  * Layers are unpacked by a pool of workers that exists only while there is something to unpack.
  */
-import { accessSync, constants, createWriteStream, existsSync, rmSync, statSync } from 'node:fs';
-import { randomBytes } from 'node:crypto';
+import { accessSync, constants, createWriteStream, existsSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -262,12 +261,12 @@ async function withInput<T>(input: string | undefined, store: Store, work: (path
     return work(path);
   }
   if (isatty(0)) throw new ImageError('no archive: give it with -i FILE, or on standard input');
-  const path = join(store.blobs, `${randomBytes(8).toString('hex')}.tmp`);
+  const spool = store.spool();
   try {
-    await pipeline(process.stdin, createWriteStream(path, { mode: 0o600 }));
-    return await work(path);
+    await pipeline(process.stdin, createWriteStream(spool.path));
+    return await work(spool.path);
   } finally {
-    rmSync(path, { force: true });
+    spool.done();
   }
 }
 

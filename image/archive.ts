@@ -5,8 +5,7 @@
  * An archive is read once to learn where each of its files begins. One that is compressed as a whole is unpacked into the store first, since it has to be
  * read at several places.
  */
-import { closeSync, createReadStream, createWriteStream, fstatSync, openSync, readSync, rmSync } from 'node:fs';
-import { randomBytes } from 'node:crypto';
+import { closeSync, createReadStream, createWriteStream, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type Digest, digestOf, hexOf } from './digest.js';
@@ -15,7 +14,7 @@ import { compressionOf, decompressor, peek } from './extract.js';
 import { cleanPath } from './layer-tree.js';
 import { type Descriptor, DOCUMENT_MAX, isIndex, MEDIA, parseConfig, parseIndex, parseJson, parseManifest, selectManifest } from './manifest.js';
 import { canonical, parseReference } from './reference.js';
-import type { LayerFile, Store } from './store.js';
+import type { LayerFile, Spool, Store } from './store.js';
 import { TarReader } from './tar.js';
 
 /** Part of a host file. */
@@ -60,7 +59,8 @@ class DirFiles implements Files {
 class TarFiles implements Files {
   private readonly files = new Map<string, Extent | string>();
 
-  private constructor(private readonly path: string, private readonly temporary: boolean) {}
+  /** spool: where it was unpacked to. */
+  private constructor(private readonly path: string, private readonly spool?: Spool) {}
 
   static async open(path: string, store: Store): Promise<TarFiles> {
     let kind;
@@ -69,13 +69,9 @@ class TarFiles implements Files {
     } catch (error) {
       throw new ImageError(`cannot read ${path} (${errorCode(error)})`, { cause: error });
     }
-    let plain = path;
-    if (kind !== 'none') {
-      plain = join(store.blobs, `${randomBytes(8).toString('hex')}.tmp`);
-      await pipeline(createReadStream(path), decompressor(kind), createWriteStream(plain, { mode: 0o600 }));
-    }
-    const files = new TarFiles(plain, plain !== path);
+    const spool = kind === 'none' ? undefined : store.spool(), files = new TarFiles(spool?.path ?? path, spool);
     try {
+      if (spool !== undefined) await pipeline(createReadStream(path), decompressor(kind), createWriteStream(spool.path));
       await files.scan();
     } catch (error) {
       files.close();
@@ -108,7 +104,7 @@ class TarFiles implements Files {
     return typeof at === 'string' ? undefined : at;
   }
 
-  close(): void { if (this.temporary) rmSync(this.path, { force: true }); }
+  close(): void { this.spool?.done(); }
 }
 
 function readExtent(x: Extent, what: string): Buffer {

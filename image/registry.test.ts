@@ -255,6 +255,20 @@ describe('pull', () => {
     assert.deepEqual(partials(), []);
   });
 
+  it('leaves no document that was half written when carrick was killed, and nobody\'s archive that is being read is taken away', async () => {
+    const held = await pull(w.tools, ref()), spool = w.store.spool();
+    for (const dir of [w.store.blobs, join(w.dir, 'home', 'refs')]) writeFileSync(join(dir, `${'0'.repeat(64)}.0123456789ab.tmp`), '{');
+    const using = await w.store.beginUse();
+    await w.store.prune();
+    assert.equal(partials().length, 2, 'somebody puts an image together');
+    using.release();
+    await w.store.prune();
+    assert.deepEqual([partials(), readdirSync(join(w.dir, 'home', 'refs')).length], [[spool.path.slice(-20)], 1]);
+    spool.done();
+    assert.deepEqual(partials(), []);
+    held.release();
+  });
+
   it('copes with registries that cannot resume', async () => {
     writeFileSync(`${w.store.blobPath(layerDigest)}.part`, (registry.blobs.get(layerDigest) as Buffer).subarray(0, 1000));
     registry.before = (request) => { delete request.headers.range; return false; };

@@ -3,6 +3,7 @@
  *
  *   blobs/sha256/HEX        manifests and configurations, named by what they hash to
  *   blobs/sha256/HEX.part   a layer that is being fetched; kept when the fetch is cut short, so that the next one goes on from there; prune removes it
+ *   blobs/sha256/*.tmp      an archive that is being read (spool), or a manifest or configuration that is being written
  *   layers/HEX/             an unpacked layer, by its diff id: index and data/ (shared/layer-index.ts). Shared by all images that have it
  *   layers/HEX.new/         one that is being unpacked
  *   refs/HEX                a name: {name, manifest, config}; HEX hashes the name
@@ -40,8 +41,11 @@ export type Extractor = (task: ExtractTask) => Promise<ExtractResult>;
 /** Where the bytes of a layer are: part of a host file. */
 export interface LayerFile { readonly path: string; readonly start: number; readonly end: number; readonly digest: Digest | '' }
 
-/** A fetch that was cut short is kept for so long, unless somebody prunes; a draft of a document. ms. */
-const PART_KEEP_MS = 7 * 24 * 3600 * 1000, DRAFT_KEEP_MS = 3600 * 1000;
+/** A file of the caller's own in the store. */
+export interface Spool { readonly path: string; readonly done: () => void }
+
+/** A fetch that was cut short is kept for so long, unless somebody prunes. ms. */
+const PART_KEEP_MS = 7 * 24 * 3600 * 1000;
 const HEX = /^[0-9a-f]{64}$/;
 
 function syncDir(path: string): void {
@@ -289,10 +293,11 @@ export class Store {
       for (const diffId of this.image(ref)?.config.diffIds ?? []) layers.add(hexOf(diffId));
     }
     for (const name of namesIn(this.layers)) if (!layers.has(name)) this.removeDir(join(this.layers, name));
+    // References are written by who has the lock that is held here.
+    for (const name of namesIn(this.refs)) if (!HEX.test(name)) unlinkSync(join(this.refs, name));
     const alone = tryLock(this.usersPath, 'exclusive', 'a');
     if (!(alone instanceof Lock)) return;
     for (const name of namesIn(this.blobs)) if (!blobs.has(name)) this.removeBlob(join(this.blobs, name), partMs);
-    for (const name of namesIn(this.refs)) if (!HEX.test(name)) removeOlder(join(this.refs, name), DRAFT_KEEP_MS);
     alone.release();
   }
 
@@ -307,12 +312,20 @@ export class Store {
     l.release();
   }
 
+  /** Needs to be alone. What is being fetched or spooled is locked; documents are written by who keeps others from being alone. */
   private removeBlob(path: string, partMs: number): void {
     if (HEX.test(path.slice(-64))) { unlinkSync(path); return; }
     const l = tryLock(path, 'exclusive');
     if (!(l instanceof Lock)) return;
-    removeOlder(path, path.endsWith('.part') ? partMs : DRAFT_KEEP_MS);
+    removeOlder(path, path.endsWith('.part') ? partMs : 0);
     l.release();
+  }
+
+  /** An empty file, for what has to be read at several places. It is there until it is `done`, or carrick ends: then the next removal takes it. */
+  spool(): Spool {
+    const path = join(this.blobs, `${randomBytes(8).toString('hex')}.tmp`), mine = tryLock(path, 'exclusive', 'a');
+    if (!(mine instanceof Lock)) throw new ImageError(`cannot lock ${path}`);
+    return { path, done: () => { rmSync(path, { force: true }); mine.release(); } };
   }
 
   /** Bytes of the files of a layer; 0 when it is not here. */

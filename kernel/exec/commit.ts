@@ -122,6 +122,9 @@ export function commitExec(k: Kernel, f: Frame, x: Exec): number {
   p.left = { mm: p.mm, pctx: L.tgPctx(p.tg), slots: oldSlots };
   p.mm = mm;
   const slotId = area * L.SLOT_MAX + slot;
+  // Before anybody looks there: what is blocked stays blocked until the stub has written the same.
+  native.slotStore(slotId, L.SLOT_SIGMASK, native.slotLoad(f.slot, L.SLOT_SIGMASK));
+  native.slotStore(slotId, L.SLOT_SIGMASK + 4, native.slotLoad(f.slot, L.SLOT_SIGMASK + 4));
   L.setTgArea(p.tg, area);
   L.setTgPctx(p.tg, pctx);
   L.setTaskSlot(f.task, slotId);
