@@ -40,7 +40,7 @@ struct rule {
 	u32 arg;
 };
 
-/* Most frequent first: the filter is walked from the top. */
+/* The first NFIRST are asked about one after the other, most frequent first; the others' numbers are searched (tree). */
 static const struct rule rules[] = {
 	/* Every trapped call ends in this one. Sets this thread's own registers and mask. */
 	{ __NR_rt_sigreturn, ANY, 0 },
@@ -138,6 +138,9 @@ static const struct rule rules[] = {
 };
 
 #define NRULES (sizeof(rules) / sizeof(rules[0]))
+#define NFIRST 4u
+/* So few are asked about one after the other. */
+#define LEAF 3u
 #define PROG_MAX 512
 
 struct prog {
@@ -368,32 +371,76 @@ static void body(struct prog *p, const struct rule *r, u32 fdr)
 	kill(p);
 }
 
-/* After the header, A holds the call's number; a rule's body may change A only on ways that do not come back. */
+/* If the call is r's, its body; else go on. */
+static void ask(struct prog *p, const struct rule *r, u32 fdr)
+{
+	u32 at = p->n;
+
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, r->nr, 0, 0);
+	body(p, r, fdr);
+	p->f[at].jf = (u8)(p->n - at - 1);
+}
+
+/* Search n rules, which are in the order of their numbers, and kill if there is none. */
+static void tree(struct prog *p, const struct rule *const *r, u32 n, u32 fdr)
+{
+	u32 half = n / 2, at;
+
+	if (n <= LEAF) {
+		for (u32 i = 0; i < n; i++)
+			ask(p, r[i], fdr);
+		kill(p);
+		return;
+	}
+	/* Further than a conditional jump reaches. */
+	emit(p, BPF_JMP | BPF_JGE | BPF_K, r[half]->nr, 0, 1);
+	at = p->n;
+	emit(p, BPF_JMP | BPF_JA, 0, 0, 0);
+	tree(p, r, half, fdr);
+	p->f[at].k = p->n - at - 1;
+	tree(p, r + half, n - half, fdr);
+}
+
+/* The rules that are searched, in the order of their numbers. */
+static u32 sorted(const struct rule *to[NRULES])
+{
+	u32 n = 0;
+
+	for (u32 i = NFIRST; i < NRULES; i++) {
+		u32 at = n++;
+
+		for (; at > 0 && to[at - 1]->nr > rules[i].nr; at--)
+			to[at] = to[at - 1];
+		to[at] = &rules[i];
+	}
+	return n;
+}
+
+/*
+ * Whose call is it? What the stub did not make it will be told of, unless it is for another processor. Then A holds the number of the stub's call; a rule's body may
+ * change A only on ways that do not come back.
+ */
 static void build(struct prog *p, u32 fdr)
 {
-	u32 at;
+	static const struct rule *others[NRULES];
 
 	emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
-	ret(p, SECCOMP_RET_ERRNO | ENOSYS);
-	emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
-	emit(p, BPF_JMP | BPF_JGE | BPF_K, 0x40000000 /* __X32_SYSCALL_BIT */, 0, 2);
-	emit(p, BPF_JMP | BPF_JGE | BPF_K, 0x80000000u, 1, 0); /* a negative number is no x32 call: the stub answers it */
 	ret(p, SECCOMP_RET_ERRNO | ENOSYS);
 	emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4, 0, 0);
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, (u32)(CARRICK_STUB_ADDR >> 32), 0, 2);
 	emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer), 0, 0);
 	/* STUB_ADDR is 4 GiB aligned, so the low word alone says whether it is in [STUB_ADDR, + STUB_MAX). */
-	emit(p, BPF_JMP | BPF_JGE | BPF_K, CARRICK_STUB_MAX, 0, 1);
+	emit(p, BPF_JMP | BPF_JGE | BPF_K, CARRICK_STUB_MAX, 0, 5);
+	emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
+	emit(p, BPF_JMP | BPF_JGE | BPF_K, 0x40000000 /* __X32_SYSCALL_BIT */, 0, 2);
+	emit(p, BPF_JMP | BPF_JGE | BPF_K, 0x80000000u, 1, 0); /* a negative number is no x32 call: the stub answers it */
+	ret(p, SECCOMP_RET_ERRNO | ENOSYS);
 	ret(p, SECCOMP_RET_TRAP);
 	emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
-	for (u32 i = 0; i < NRULES; i++) {
-		at = p->n;
-		emit(p, BPF_JMP | BPF_JEQ | BPF_K, rules[i].nr, 0, 0);
-		body(p, &rules[i], fdr);
-		p->f[at].jf = (u8)(p->n - at - 1);
-	}
-	kill(p);
+	for (u32 i = 0; i < NFIRST; i++)
+		ask(p, &rules[i], fdr);
+	tree(p, others, sorted(others), fdr);
 }
 
 _Static_assert((CARRICK_STUB_ADDR & 0xffffffff) == 0, "the filter compares the high word alone");

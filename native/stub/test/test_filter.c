@@ -30,6 +30,9 @@ static enum verdict run(const struct seccomp_data *d)
 				return BROKEN;
 			memcpy(&a, (const u8 *)d + f->k, 4);
 			break;
+		case BPF_JMP | BPF_JA:
+			pc += f->k;
+			break;
 		case BPF_JMP | BPF_JEQ | BPF_K:
 			pc += a == f->k ? f->jt : f->jf;
 			break;
@@ -76,6 +79,7 @@ static void where(void)
 	CHECK(at(0x401000, AUDIT_ARCH_I386, 20, 0, 0, 0, 0, 0) == NOSYS);
 	CHECK(at(CARRICK_STUB_ADDR + 0x1234, AUDIT_ARCH_I386, 20, 0, 0, 0, 0, 0) == NOSYS);
 	CHECK(at(0x401000, AUDIT_ARCH_X86_64, 0x40000000 + 39, 0, 0, 0, 0, 0) == NOSYS);
+	CHECK(STUB(0x40000000 + 39) == KILL && STUB(-1) == KILL);
 }
 
 /* Everything that is not in the table dies, whatever its arguments. */
