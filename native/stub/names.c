@@ -20,7 +20,9 @@
  */
 #include "names.h"
 
-#define ENTRIES 1024u
+/* Ten threads that are told of 90 names each (git status) have to find them again. */
+#define ENTRIES 4096u
+#define WAYS 4u
 #define SERIALS 256u
 #define MADV_WIPEONFORK_ADVICE 18
 
@@ -56,7 +58,7 @@ struct memory {
 	u32 lock;
 	u32 pad[15];
 	u32 serial[SERIALS];
-	struct entry entry[ENTRIES]; /* in pairs: an answer is in one of the two that its hash names */
+	struct entry entry[ENTRIES]; /* an answer is in one of the WAYS that its hash names */
 	struct ahead ahead[AHEAD_MAX];
 };
 
@@ -269,7 +271,7 @@ bool names_hold(const struct carrick_answer *a) { return holds(a, FOLLOW); }
 
 struct ahead *names_ahead(void) { return memory()->ahead; }
 
-static inline struct entry *pair_of(u32 hash) { return &memory()->entry[hash & (ENTRIES - 2)]; }
+static inline struct entry *ways_of(u32 hash) { return &memory()->entry[hash & (ENTRIES - WAYS)]; }
 
 static bool look_at(const struct task *t, const struct entry *e, const struct ask *q, struct carrick_answer *out, u8 *target, u32 *target_len)
 {
@@ -291,9 +293,12 @@ static bool look_at(const struct task *t, const struct entry *e, const struct as
 /* The answer to q into *out, a link's target into `target`. */
 static bool look(const struct task *t, const struct ask *q, struct carrick_answer *out, u8 *target, u32 *target_len)
 {
-	const struct entry *e = pair_of(q->hash);
+	const struct entry *e = ways_of(q->hash);
 
-	return look_at(t, e, q, out, target, target_len) || look_at(t, e + 1, q, out, target, target_len);
+	for (u32 i = 0; i < WAYS; i++)
+		if (look_at(t, &e[i], q, out, target, target_len))
+			return true;
+	return false;
 }
 
 /* The same for /proc/self/exe. Who may read it does not depend on anything. */
@@ -391,25 +396,44 @@ static void make_room(struct task *t, slot_t *s)
 	s->arglen[5] = CARRICK_PAYLOAD_MAX - end;
 }
 
-/* Which of a pair: the one with this question, or without any, or whose answer has ended; else by turns. Needs the lock. */
+/* Which of the ways: the one with this question, or without any, or whose answer has ended; else by turns. Needs the lock. */
 static struct entry *place_of(const struct task *t, const struct ask *q)
 {
-	struct entry *e = pair_of(q->hash);
+	struct entry *e = ways_of(q->hash);
+	u32 stored = 0;
 
-	for (u32 i = 0; i < 2; i++)
+	for (u32 i = 0; i < WAYS; i++)
 		if (e[i].hash == 0 || same(&e[i], q))
 			return &e[i];
-	for (u32 i = 0; i < 2; i++)
+	for (u32 i = 0; i < WAYS; i++) {
 		if (e[i].view != t->view || !holds(&e[i].ans, e[i].kind))
 			return &e[i];
-	return &e[(e[0].seq + e[1].seq) >> 1 & 1];
+		stored += e[i].seq / 2;
+	}
+	return &e[stored % WAYS];
 }
 
-/* Needs the lock. */
+/* Nobody holds it for long; who does not get it soon forgets what it was told. */
+static bool lock_soon(u32 *word)
+{
+	for (u32 i = 0; i < 200; i++) {
+		u32 free = 0;
+
+		if (__atomic_compare_exchange_n(word, &free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			return true;
+		pause();
+	}
+	return false;
+}
+
+/* The lock is for one entry, not for all of a reply: threads that learn at the same time would forget all of theirs. */
 static void store(const struct task *t, const struct ask *q, u32 serial, const struct carrick_answer *a, const u8 *target, u32 target_len)
 {
-	struct entry *e = place_of(t, q);
+	struct entry *e;
 
+	if (!lock_soon(&memory()->lock))
+		return;
+	e = place_of(t, q);
 	if (target_len > TEXT_MAX - q->len)
 		target_len = 0;
 	__atomic_store_n(&e->seq, e->seq + 1, __ATOMIC_RELAXED);
@@ -426,19 +450,7 @@ static void store(const struct task *t, const struct ask *q, u32 serial, const s
 	memcpy(e->text, q->text, q->len);
 	memcpy(e->text + q->len, target, target_len);
 	__atomic_store_n(&e->seq, e->seq + 1, __ATOMIC_RELEASE);
-}
-
-/* Nobody holds it for long; who does not get it soon forgets what it was told. */
-static bool lock_soon(u32 *word)
-{
-	for (u32 i = 0; i < 200; i++) {
-		u32 free = 0;
-
-		if (__atomic_compare_exchange_n(word, &free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-			return true;
-		pause();
-	}
-	return false;
+	__atomic_store_n(&memory()->lock, 0, __ATOMIC_RELEASE);
 }
 
 /* The kind of a question by what came of it: of a missing name all that is to be known is that. */
@@ -467,7 +479,7 @@ static bool about_further(struct ask *q, u32 *dir, const struct carrick_answer *
 	return true;
 }
 
-/* The answers that follow the first: q is used up. serial: of q's directory fd. Needs the lock. */
+/* The answers that follow the first: q is used up. serial: of q's directory fd. */
 static void learn_further(const struct task *t, struct ask *q, u32 serial, const u8 *from, const u8 *end)
 {
 	u32 dir = q->len;
@@ -518,23 +530,19 @@ static void learn(struct task *t, const slot_t *s, long nr, const u64 a[6], long
 		if (__atomic_load_n(&mm.names_closes, __ATOMIC_ACQUIRE) != t->ask_closes)
 			return;
 	}
-	if (!lock_soon(&memory()->lock))
-		return;
 	store(t, &q, serial, &ans, from, ans.target_len);
 	if (q.kind == FOLLOW || q.kind == NOFOLLOW || q.kind == OPENED)
 		learn_further(t, &q, serial, from + ((ans.target_len + 7) & ~7u), end);
-	__atomic_store_n(&memory()->lock, 0, __ATOMIC_RELEASE);
 }
 
 void names_opened(struct task *t, u32 fd, const struct carrick_answer *a)
 {
 	struct ask q = { .kind = OPENED };
 
-	if (!about_fd(&q, fd, AS_STAT, 0) || !read_path(&q, NULL) || !lock_soon(&memory()->lock))
+	if (!about_fd(&q, fd, AS_STAT, 0) || !read_path(&q, NULL))
 		return;
 	t->ask_epoch = __atomic_load_n(&mm.names_epoch, __ATOMIC_ACQUIRE);
 	store(t, &q, serial_of((i32)fd), a, NULL, 0);
-	__atomic_store_n(&memory()->lock, 0, __ATOMIC_RELEASE);
 }
 
 /* ---- calls that end answers ---- */

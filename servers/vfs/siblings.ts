@@ -1,7 +1,8 @@
 /**
  * Reading ahead among names: who asks for one name of a directory after another (git status, ls -l, find -newer, make) is told of others in it along with the answer.
  *
- * It is a guess, so the window grows with every question that comes back for more of the same directory: none, 8, 32, 96 names (what a reply holds). If the task has
+ * It is a guess, so the window grows with every question that comes back for more of the same directory: none, 8, 32, 96 names (what a reply holds). The next directory begins where
+ * the last has come to, with its first question, as long as more than one is asked about each. If the task has
  * read the directory before it asks, the names are told in the order in which it has seen them, and looked up for it; otherwise only what is known anyway, in the
  * order of the dentry cache. Each name is told once, then from the start again. Whoever may look up one name of a directory may look up all; the attributes need no right of
  * their own (path_resolution(7)).
@@ -57,6 +58,8 @@ class Ahead {
   readonly scans: Scan[] = [];
   /** The last directory was asked about more than once: so will the next that is read be, most likely. */
   eager = false;
+  /** How many names an answer has come to bring: what the next directory begins with then. */
+  window = FIRST;
 
   find(dir: Dentry): Scan | undefined {
     for (const s of this.scans) if (s.dir === dir) return s;
@@ -66,7 +69,7 @@ class Ahead {
   begin(s: Scan): void {
     const had = this.scans.findIndex((x) => x.dir === s.dir);
     const gone = this.scans.splice(had >= 0 ? had : SCANS - 1, 1)[0];
-    if (gone?.asked === 1) this.eager = false;
+    if (gone?.asked === 1) { this.eager = false; this.window = FIRST; }
     this.scans.unshift(s);
   }
 }
@@ -98,16 +101,14 @@ export function tellSiblings(f: Frame, c: Caller, nd: Nameidata, follow: boolean
   // The path's last word must be the name of what was found: no link on the way, no mount on top, no '.' or '..'.
   if (dir === undefined || nd.links !== 0 || nd.lastType !== Last.NORM || found === nd.mnt.root || found.name !== nd.last) return;
   const a = aheadOf(f);
-  const scan = a.find(dir);
-  if (scan === undefined) {
-    const s = new Scan(dir, undefined);
-    s.asked = 1;
-    a.begin(s);
-    return;
-  }
+  let scan = a.find(dir);
+  if (scan === undefined) a.begin(scan = new Scan(dir, undefined));
   scan.asked++;
   if (scan.asked === 2) a.eager = true;
-  if (scan.asked === 1 && !a.eager) return;
+  if (scan.asked === 1) {
+    if (!a.eager) return;
+    scan.window = a.window;
+  }
   let left = scan.window;
   for (let looks = 0; looks < LOOKS && left > 0; looks++) {
     const d = scan.next(c);
@@ -118,6 +119,7 @@ export function tellSiblings(f: Frame, c: Caller, nd: Nameidata, follow: boolean
     left--;
   }
   scan.window = Math.min(MOST, scan.window * GROWTH);
+  if (scan.window > a.window) a.window = scan.window;
 }
 
 export function installSiblings(ep: Endpoint): void {
