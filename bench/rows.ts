@@ -44,7 +44,7 @@ const MICRO: readonly Micro[] = [
   { name: 'mprotect', bar: 1.3, why: STUB },
   { name: 'stat', bar: 3, why: 'remembered (decision 0010)' },
   { name: 'stat-missing', bar: 3, why: 'remembered (decision 0010)' },
-  { name: 'open-close', bar: 3, why: `open is ${TRIP}; close rides along with the next request (decision 0015)` },
+  { name: 'open-close', bar: 3, why: 'a file that is opened again and again waits for its next open in the process (decision 0020); the first opens are a trip each' },
   { name: 'open-missing', why: 'remembered (decision 0010)' },
   { name: 'open-read-close', why: `open and read are a trip each; close rides along. A grant for a file that is read once would cost as much as the read` },
   { name: 'create-write-unlink', why: 'a trip each: create, write, close (a file open for writing is closed at once), unlink' },

@@ -195,7 +195,10 @@ static void copy_request(Endpoint *ep, SlotBind &b, uint8_t *slot, uint32_t id, 
 	memcpy(rec, slot, HEADER_COPY);
 	/* From here on only the copy counts; the compiler must not go back to the slot for a value it has seen. */
 	__asm__ volatile("" ::: "memory");
-	if (rec32(rec, SLOT_FIELD(owed)) != 0)
+	/* What is told for a trace changes nothing, or a program that is traced would owe less than others. */
+	if (rec32(rec, SLOT_FIELD(nr)) == CARRICK_NR_TRACE)
+		set_rec32(rec, SLOT_FIELD(owed), 0);
+	else if (rec32(rec, SLOT_FIELD(owed)) != 0)
 		take_owed(slot);
 	b.taken.store(rec32(rec, SLOT_FIELD(seq)), std::memory_order_release);
 	if (b.unborn.load(std::memory_order_relaxed) != 0)

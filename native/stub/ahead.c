@@ -5,8 +5,9 @@
  * same path with the same flags takes one, as long as the answer holds: it gives it the lowest number, as fds_dup does, and owes the servers the place in
  * the table (OWED_OPEN). If it is closed before that was told, both never happened (ahead_closed). So reading a file, or mapping one, may take no trip.
  *
- * What was closed like this, and what nobody wants any more because the process makes threads, vfs lets go of when the process ends; one that lives on
- * gives it back in words of slot.owed that are free when a request is posted (ahead_before). The table lies in the memory of names.c, which is empty in a fork child; it is used only while the
+ * A file that the process opens again and again (OPENED_AGAIN, servers/vfs/again.ts) then waits for its next open. What else was closed like this, and what nobody wants any more because
+ * its answer has ended or the process makes threads, vfs lets go of when the process ends; one that lives on gives it back in words of slot.owed that are free when a request is posted
+ * (ahead_before). The table lies in the memory of names.c, which is empty in a fork child; it is used only while the
  * process has one thread (mm.fds_off), whose view an entry has, so that a vfork child leaves it alone.
  */
 #include "names.h"
@@ -23,11 +24,16 @@ _Static_assert(sizeof(struct ahead) == 304, "an open made ahead");
 /* The bits of a word that say which OFD. */
 static inline u32 open_word(u32 row, u32 fd, bool cloexec) { return (u32)CARRICK_OWED_OPEN << 30 | (u32)cloexec << 28 | (row & 0xffff) << 12 | fd; }
 
-static void forget(struct ahead *e)
+static void drop_fd(struct ahead *e)
 {
 	if (e->fd >= 0)
 		host(__NR_close, e->fd);
 	e->fd = -1;
+}
+
+static void forget(struct ahead *e)
+{
+	drop_fd(e);
 	e->state = AHEAD_GIVEN_BACK;
 	mm.ahead_back++;
 	mm.ahead_waiting--;
@@ -87,6 +93,7 @@ void ahead_learn(struct task *t, const u8 *from, const u8 *end)
 	}
 }
 
+/* One that has ended nobody will want. */
 static struct ahead *find(const struct task *t, const struct ask *q, u32 flags)
 {
 	struct ahead *table = names_ahead();
@@ -100,7 +107,9 @@ static struct ahead *find(const struct task *t, const struct ask *q, u32 flags)
 			continue;
 		if (!same_text(e->text, q->text, q->len) || e->view != t->view || e->epoch != __atomic_load_n(&mm.names_epoch, __ATOMIC_ACQUIRE))
 			continue;
-		return names_hold(&e->ans) ? e : NULL;
+		if (names_hold(&e->ans))
+			return e;
+		forget(e);
 	}
 	return NULL;
 }
@@ -140,19 +149,23 @@ long ahead_open(struct task *t, const struct ask *q, u32 flags)
 {
 	struct ahead *e = mm.ahead_waiting != 0 && !mm.fds_off && q->dirfd == -1 ? find(t, q, flags) : NULL;
 	struct carrick_answer a;
+	bool again;
 	long to;
 
 	if (e == NULL)
 		return R_SLOW;
 	a = e->ans;
+	again = (a.opened & CARRICK_OPENED_AGAIN) && e->fd >= 0;
 	to = fds_lowest(t, 0);
 	if (to < 0 || !fds_may_owe(t) || !install(t, e->fd, (u32)to, a.opened & CARRICK_OPENED_CLOEXEC))
 		return R_SLOW;
-	if (e->fd >= 0)
-		host(__NR_close, e->fd);
-	e->fd = -1;
+	if (again)
+		host(__NR_lseek, to, 0, 0 /* SEEK_SET */);
+	else
+		drop_fd(e);
 	e->state = AHEAD_TAKEN;
 	mm.ahead_waiting--;
+	mm.ahead_taken++;
 	fds_take(t, (u32)to, open_word(a.row, (u32)to, a.opened & CARRICK_OPENED_CLOEXEC), &a);
 	names_opened(t, (u32)to, &a);
 	check_sent(&a, (u32)to);
@@ -188,9 +201,29 @@ bool ahead_closed(struct task *t, u32 fd)
 	for (; i + 1 < CARRICK_OWED_MAX; i++)
 		owed[i] = owed[i + 1];
 	owed[CARRICK_OWED_MAX - 1] = 0;
-	e->state = AHEAD_GIVEN_BACK;
-	mm.ahead_back++;
+	mm.ahead_taken--;
+	if (e->fd >= 0) {
+		e->state = AHEAD_WAITING;
+		mm.ahead_waiting++;
+	} else {
+		e->state = AHEAD_GIVEN_BACK;
+		mm.ahead_back++;
+	}
 	return true;
+}
+
+/* The servers are about to be told of what was taken: it is a file like any other. */
+static void told(const struct task *t)
+{
+	struct ahead *table = names_ahead();
+
+	for (u32 i = 0; i < AHEAD_MAX && mm.ahead_taken > 0; i++) {
+		if (table[i].state != AHEAD_TAKEN || table[i].view != t->view)
+			continue;
+		drop_fd(&table[i]);
+		table[i].state = AHEAD_FREE;
+		mm.ahead_taken--;
+	}
 }
 
 /* A request is about to be posted. */
@@ -198,6 +231,8 @@ void ahead_before(struct task *t)
 {
 	struct ahead *table;
 
+	if (mm.ahead_taken != 0 && mm.names == 2)
+		told(t);
 	if (mm.ahead_back == 0 || mm.fds_off || mm.names != 2 || t->owing != OWING_NOTHING || ++mm.ahead_requests < SETTLED)
 		return;
 	table = names_ahead();

@@ -210,12 +210,16 @@ static long clone_shared(struct task *t, struct ucontext *uc, const struct carri
 	b->frame = copy_frame(t, child, uc, q->stack);
 	b->embryo = p->embryo;
 	b->new_process = p->new_area == NEW_PROCESS_SAME_AREA;
+	if (!b->new_process)
+		fds_thread(t->pctx, 1);
 	b->ctl = ctl;
 	b->gate = GATE_SHUT;
 	b->traced = t->traced_call;
 	pid = stub_clone_vm(host_flags(p) & ~(t->traced_call ? CLONE_VFORK_BIT : 0), (b->frame - 256) & ~63ull, q->ptid, q->ctid, q->tls, child);
 	if (ctl >= 0)
 		host(__NR_close, ctl);
+	if (pid < 0 && p->new_area != NEW_PROCESS_SAME_AREA)
+		fds_thread(t->pctx, -1);
 	if (spare && pid >= 0) {
 		post_later(t, CARRICK_SRV_KERNEL, CARRICK_NR_CLONE_COMMIT, p->embryo, (u64)pid, OWING_REPLY);
 		gate_open(&b->gate);
@@ -289,7 +293,7 @@ static void enter_new_area(const struct carrick_cloneplan *p, const int fds[2], 
 	t = task_bind(p->slot);
 	ctl_forget(p->pctx);
 	rewrite_begin(t);
-	fds_alone();
+	fds_alone(t);
 	mm.ids_view = t->view;
 	if (mm.brk_lock != 0)
 		mm.brk_lock = 0;
@@ -412,7 +416,7 @@ long do_clone(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	/* First: it is done with what names_share takes away. */
 	ahead_share(t, (u32)q.flags);
 	names_share((u32)q.flags);
-	fds_share((u32)q.flags);
+	fds_share(t, (u32)q.flags);
 	if (take_spare(t, &q, &p, &ctl_need)) {
 		if (p.new_area == 0)
 			return clone_shared(t, uc, &p, &q, -1, true);

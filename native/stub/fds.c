@@ -11,8 +11,8 @@
  * same (view) and nothing else has changed: mm.fds_epoch is advanced when another process may get the open file description (fork, sendmsg), and by F_SETFL.
  *
  * The number of a duplicate is the lowest without a hint; hints are the servers', and are changed here in advance as the servers will. That is only
- * true while nobody else changes the table: a process that makes threads, or shares its table or its memory with another for longer than a vfork,
- * owes nothing from then on (mm.fds_off); neither does one that locks files.
+ * true while nobody else changes the table: a process that shares its table or its memory with another for longer than a vfork, or locks files,
+ * owes nothing from then on (mm.fds_off); one that makes threads owes nothing until they have ended.
  */
 #include "stub.h"
 
@@ -39,6 +39,7 @@
 #define CLONE_VM_BIT 0x100u
 #define CLONE_FILES_BIT 0x400u
 #define CLONE_VFORK_BIT 0x4000u
+#define CLONE_THREAD_ALL 0x10500u /* THREAD, VM, FILES */
 
 /* known.what beyond OPENED_*: its directory has been read to the end. */
 #define AT_END 0x100u
@@ -66,9 +67,19 @@ static void know(const struct task *t, u32 fd, u32 what, u32 oflags)
 		known[fd] = (struct known){ .what = what, .oflags = oflags, .serial = names_serial(fd), .view = t->view, .epoch = mm.fds_epoch };
 }
 
+/* Other threads that there were have ended, and with them their calls; what was known before them they may have changed. */
+static void alone_again(void)
+{
+	if (mm.fds_off != FDS_THREADS || __atomic_load_n(&mm.tasks, __ATOMIC_ACQUIRE) != 1)
+		return;
+	mm.fds_epoch++;
+	mm.fds_off = 0;
+}
+
 /* open has returned fd. */
 void fds_opened(const struct task *t, u32 fd, const struct carrick_answer *a)
 {
+	alone_again();
 	if ((a->opened & CARRICK_OPENED_NEW) && a->fd == (i32)fd && !mm.fds_off)
 		know(t, fd, a->opened & (CARRICK_OPENED_NEW | CARRICK_OPENED_CLOEXEC | CARRICK_OPENED_LATE), a->oflags);
 }
@@ -206,6 +217,9 @@ long fds_getdents(const struct task *t, u64 fd)
 	return k != NULL && (k->what & AT_END) && k->seeks == mm.fds_seeks ? 0 : R_SLOW;
 }
 
+/* For good. */
+static void share(void) { __atomic_fetch_or(&mm.fds_off, FDS_SHARED, __ATOMIC_SEQ_CST); }
+
 static void before_fcntl(struct task *t, const u64 a[6])
 {
 	struct known *k;
@@ -225,7 +239,7 @@ static void before_fcntl(struct task *t, const u64 a[6])
 	case F_OFD_SETLKW:
 	case F_SETLEASE:
 	case F_NOTIFY:
-		mm.fds_off = true;
+		share();
 		return;
 	}
 }
@@ -239,7 +253,7 @@ void fds_before(struct task *t, long nr, const u64 a[6])
 		before_fcntl(t, a);
 		return;
 	case __NR_flock:
-		mm.fds_off = true;
+		share();
 		return;
 	case __NR_ioctl:
 		if ((u32)a[1] == FIONBIO || (u32)a[1] == FIOASYNC || (u32)a[1] == FIONCLEX || (u32)a[1] == FIOCLEX)
@@ -274,17 +288,28 @@ void fds_read(struct task *t, u64 fd, long r)
 bool fds_shared(u32 flags) { return (flags & CLONE_FILES_BIT) || (flags & (CLONE_VM_BIT | CLONE_VFORK_BIT)) == CLONE_VM_BIT; }
 
 /* A clone with these flags is about to be made. */
-void fds_share(u32 flags)
+void fds_share(const struct task *t, u32 flags)
 {
 	mm.fds_epoch++;
-	if (fds_shared(flags))
-		mm.fds_off = true;
+	if ((flags & CLONE_THREAD_ALL) == CLONE_THREAD_ALL && t->pctx == mm.owner)
+		__atomic_fetch_or(&mm.fds_off, FDS_THREADS, __ATOMIC_SEQ_CST);
+	else if (fds_shared(flags))
+		share();
 }
 
-/* A fork child begins: it is alone, and knows of no descriptor. */
-void fds_alone(void)
+/* A thread comes (1), or goes (-1), whose process is `of`. A vfork child's count for nobody. */
+void fds_thread(const pctx_t *of, i32 change)
 {
+	if (of == mm.owner)
+		__atomic_fetch_add(&mm.tasks, (u32)change, __ATOMIC_SEQ_CST);
+}
+
+/* A program or a fork child begins: it is alone, and knows of no descriptor. */
+void fds_alone(const struct task *t)
+{
+	mm.owner = t->pctx;
+	mm.tasks = 1;
 	mm.fds_epoch++;
-	mm.fds_off = false;
-	mm.ahead_waiting = mm.ahead_back = 0;
+	mm.fds_off = 0;
+	mm.ahead_waiting = mm.ahead_taken = mm.ahead_back = 0;
 }

@@ -33,7 +33,7 @@ enum { AHEAD_FREE, AHEAD_WAITING, AHEAD_TAKEN, AHEAD_GIVEN_BACK };
 #define AHEAD_MAX 48u
 struct ahead {
 	u32 state; /* AHEAD_*; what is given back the servers have yet to be told of */
-	i32 fd;	   /* the host's, -1 = it has none, or no longer */
+	i32 fd;	   /* the host's, -1 = it has none, or no longer. Of one that is opened again and again the process keeps it while it is taken */
 	u32 view, epoch;
 	struct carrick_answer ans;
 	u8 text[TEXT_MAX]; /* absolute path, ans.target_len bytes */

@@ -167,6 +167,7 @@ void stub_start(u64 *sp)
 	boot.sp = (u64)sp;
 	boot.auxv = auxv;
 	boot.t = task_bind(index);
+	fds_alone(boot.t);
 	boot.t->pctx->fdr_base = mm.fdr;
 	boot.t->pctx->ctl_lock = 0;
 	boot.t->pctx->ctl_seen = 0;

@@ -136,13 +136,18 @@ struct mm_state {
 	u32 names_epoch, names_views, names_closes;
 	u32 ids_view; /* task.view for which the pctx has the credentials */
 	u32 fds_epoch, fds_seeks; /* fds.c: advanced when another process may have got an open file; when a directory was sought in */
-	bool fds_off; /* others may change descriptors, or see when they are closed */
-	u32 ahead_waiting, ahead_back; /* entries of ahead.c in these states */
+	u32 fds_off; /* FDS_*: others may change descriptors, or see when they are closed */
+	u32 tasks; /* threads that are alive of the process whose address space it is */
+	const pctx_t *owner; /* that process; a vfork child has another pctx */
+	u32 ahead_waiting, ahead_taken, ahead_back; /* entries of ahead.c in these states */
 	u32 ahead_requests; /* posted while something was to be given back */
 	u32 membarrier; /* what the guest has registered for, of what the stub has, too: MEMBARRIER_CMD_REGISTER_* */
 	u32 frame_room; /* bytes that the host's signal frame needs at most */
 };
 extern struct mm_state mm;
+
+/* mm.fds_off: another process has the table or the memory too, or files are locked, for good; as long as there are threads. */
+enum { FDS_SHARED = 1, FDS_THREADS = 2 };
 
 /* ---- entry, copies, restartable sections: entry_x86_64.S, copy_x86_64.S ---- */
 
@@ -321,8 +326,9 @@ long fds_getdents(const struct task *t, u64 fd);
 void fds_before(struct task *t, long nr, const u64 a[6]);
 void fds_read(struct task *t, u64 fd, long r);
 bool fds_shared(u32 flags);
-void fds_share(u32 flags);
-void fds_alone(void);
+void fds_share(const struct task *t, u32 flags);
+void fds_thread(const pctx_t *of, i32 change);
+void fds_alone(const struct task *t);
 bool fds_owe(struct task *t, u32 word);
 bool fds_may_owe(struct task *t);
 bool fds_names(u32 word, u32 fd);

@@ -132,6 +132,7 @@ static void do_exit(struct task *t, const u64 a[6])
 	if (t->slot->traced)
 		ptrace_exiting(t, t->uc, (a[0] & 0xff) << 8);
 	host(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &all, 0, 8);
+	fds_thread(t->pctx, -1);
 	post_exit(t, a);
 	stub_exit_thread(&t->slot->state, a[0]);
 }

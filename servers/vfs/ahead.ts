@@ -8,7 +8,7 @@
  *
  * Each is an open of its own, made with the rights and the root of the process that gets it, and holds as long as an answer about the same name and its attributes
  * would (answers.ts). So only files and directories of settled directories are opened ahead, for reading, on the root mount, of whose opening and closing nobody is told.
- * What a program's processes open is learned anew from time to time (start-names.ts), so that it follows what the program is used for.
+ * What a program's processes open is learned anew from time to time (start-names.ts), so that it follows what the program is used for. What one process opens again and again: again.ts.
  */
 import { ofdUnref, takeAhead } from '../../shared/fdtable.js';
 import type { Frame } from '../../shared/frame.js';
@@ -34,6 +34,9 @@ const PLAIN = O_CLOEXEC | O_DIRECTORY | O_LARGEFILE | O_NOFOLLOW | O_NONBLOCK;
 
 export interface Open { readonly path: string; readonly flags: number; times: number; run: number }
 
+/** Can such an open be made ahead? */
+export const isPlainOpen = (path: string, flags: number): boolean => path.startsWith('/') && path.length <= ABOUT_ROOM && (flags & ~PLAIN) === 0;
+
 /** What processes of a program open. */
 export class Opens {
   private run = 0;
@@ -47,7 +50,7 @@ export class Opens {
 
   /** A process of the program has opened `path`. */
   count(path: string, flags: number): void {
-    if (!path.startsWith('/') || path.length > ABOUT_ROOM || (flags & ~PLAIN) !== 0) return;
+    if (!isPlainOpen(path, flags)) return;
     const key = `${flags} ${path}`;
     const o = this.list.get(key);
     if (o === undefined) {
@@ -65,7 +68,7 @@ export class Opens {
 }
 
 /** A file that was opened ahead. */
-export interface Made { readonly row: number; readonly tgid: number; readonly hostFd: number; readonly answer: ReadyAnswer }
+export interface Made { readonly row: number; readonly tgid: number; readonly hostFd: number; readonly again: boolean; readonly answer: ReadyAnswer }
 
 /** Per thread group: the OFDs that it was told of. */
 const told = new Map<number, readonly Made[]>();
@@ -90,27 +93,27 @@ export function dropAhead(tg: number): void {
   giveBack(made);
 }
 
-/** Open one file for the process of c. undefined: it cannot be, or may not be known ahead. */
-function make(c: Caller, tgid: number, path: string, flags: number): Made | undefined {
+/** Open one file for the process of c. again: it is a file that the process opens again and again. undefined: it cannot be, or may not be known ahead. */
+function make(c: Caller, tgid: number, path: string, flags: number, again: boolean): Made | undefined {
   $nd.reset();
   const r = walk($nd, c, undefined, path, ((flags & O_NOFOLLOW) !== 0 ? 0 : Walk.FOLLOW) | ((flags & O_DIRECTORY) !== 0 ? Walk.DIRECTORY : 0));
   if (r < 0 || $nd.ofd !== 0 || !$nd.settled) return undefined;
   const at = $nd.path, { inode } = at;
-  if (!(inode.isReg || inode.isDir) || !inode.isSettled || inode.refresh() < 0 || checkType(inode, flags, at) < 0 || checkAccess(c, at, flags) < 0) return undefined;
+  if (!(inode.isReg || (inode.isDir && !again)) || !inode.isSettled || inode.refresh() < 0 || checkType(inode, flags, at) < 0 || checkAccess(c, at, flags) < 0) return undefined;
   if (inode.isDir && inode.mayList() < 0) return undefined;
   const file = inode.isDir ? new DirFile(at, flags) : inode.open(c, at, flags);
   if (typeof file === 'number') return undefined;
   const row = makeOfd(file);
   if (row < 0) return undefined;
   L.setOfdAhead(row, tgid);
-  const bits = openedBits(at, row, (flags & O_CLOEXEC) !== 0);
+  const bits = openedBits(at, row, (flags & O_CLOEXEC) !== 0) | (again ? L.OPENED_AGAIN : 0);
   const grant = inode.isDir ? 0 : L.ofdGrantable(row);
   // One that the process could not read by itself, or whose attributes are open to change now.
   if ((bits & L.OPENED_LATE) === 0 || !inode.isSettled || (inode.isReg && (grant === 0 || file.hostFd < 0))) { giveBackRow(row, tgid); return undefined; }
   L.setOfdLate(row, 1);
   const hint = (L.SRV_VFS + 1) | (grant !== 0 ? grant | L.HINT_GRANTED : 0);
   const answer = new ReadyAnswer(path, L.ASK_AHEAD, at.dentry, inode, at.mnt.id, { row, bits: bits | hint * L.OPENED_HINT, oflags: L.ofdFlags(row) });
-  return { row, tgid, hostFd: grant !== 0 ? file.hostFd : -1, answer };
+  return { row, tgid, hostFd: grant !== 0 ? file.hostFd : -1, again, answer };
 }
 
 /** Send the host fds of `made`. Per element its place (answer.place), 0 = it has none, -1 = it could not be sent. */
@@ -130,19 +133,51 @@ function send(tg: number, made: readonly Made[]): number[] {
 
 /** Open o for the process of c. undefined: not this time. The caller has to tell it, or to give it back. */
 export function makeAhead(c: Caller, tgid: number, o: Open): Made | undefined {
-  if (o.times < TIMES || nwaiting >= WAITING_MAX || L.metaNogrants(1) !== 0) return undefined;
-  const m = make(c, tgid, o.path, o.flags);
+  if (o.times < TIMES || isFull()) return undefined;
+  const m = make(c, tgid, o.path, o.flags, false);
   // Not now, so probably not for the next one.
   if (m === undefined) o.times = 0; else nwaiting++;
   return m;
 }
+
+const isFull = (): boolean => nwaiting >= WAITING_MAX || L.metaNogrants(1) !== 0;
+
+/** Open the file once more for the process of c. undefined: not this time. The caller has to tell it (tellAgain). */
+export function makeAgain(c: Caller, tgid: number, path: string, flags: number): Made | undefined {
+  const m = isFull() ? undefined : make(c, tgid, path, flags, true);
+  if (m !== undefined) nwaiting++;
+  return m;
+}
+
+/** May the caller of f be told of opens with this reply? */
+const mayTell = (f: Frame, list: readonly Made[]): boolean =>
+  L.tgNtasks(f.tg) === 1 && L.filesSharedUnlike(L.taskFiles(f.task)) === 0 && ReadyAnswer.fit(f, list.map((m) => m.answer));
+
+/** Tell the caller of f, behind the answer to its open, of one more of the same file. From then on only the process gives it back, for whom its row stands for the file. */
+export function tellAgain(f: Frame, m: Made): void {
+  const place = mayTell(f, [m]) ? send(f.tg, [m])[0] as number : -1;
+  if (place < 0) { giveBack([m]); return; }
+  m.answer.give(f, place);
+  told.set(f.tg, [...told.get(f.tg) ?? [], m]);
+}
+
+/** Files that the process of tg opens again and again, and that it has not taken for good. */
+export function nwaitingAgain(tg: number): number {
+  const made = told.get(tg);
+  if (made === undefined) return 0;
+  const left = made.filter((m) => L.ofdAhead(m.row) === m.tgid);
+  nwaiting -= made.length - left.length;
+  told.set(tg, left);
+  return left.reduce((n, m) => n + (m.again ? 1 : 0), 0);
+}
+
 
 /** Tell the caller of f of these, behind the answer of its reply, as far as they hold and the reply holds them. asked: the path that it has just asked about. */
 export function tellAhead(f: Frame, made: readonly Made[], asked: string): void {
   dropAhead(f.tg);
   if (made.length === 0) return;
   const good = made.filter((m) => m.answer.about !== asked && m.answer.stands);
-  if (L.tgNtasks(f.tg) !== 1 || L.filesSharedUnlike(L.taskFiles(f.task)) !== 0 || !ReadyAnswer.fit(f, good.map((m) => m.answer))) { giveBack(made); return; }
+  if (!mayTell(f, good)) { giveBack(made); return; }
   if (good.length < made.length) giveBack(made.filter((m) => !good.includes(m)));
   const places = send(f.tg, good);
   good.forEach((m, i) => { if ((places[i] as number) >= 0) m.answer.give(f, places[i]); });

@@ -17,6 +17,7 @@ import * as L from '../../shared/gen/layout.js';
 import { Msg } from '../../shared/messages.js';
 import { E } from '../../shared/errno.js';
 import { dropAhead, giveBack, type Made, makeAhead, type Open, Opens, tellAhead } from './ahead.js';
+import { forgetOpened } from './again.js';
 import { ABOUT_ROOM, missing, ReadyAnswer } from './answers.js';
 import { fsGet } from './fs-struct.js';
 import type { Caller, Inode } from './inode.js';
@@ -53,6 +54,7 @@ const $nd = new Nameidata();
 function begin(ep: Endpoint, tg: number, program: Inode | undefined): void {
   unprepare(tg);
   dropAhead(tg);
+  forgetOpened(tg);
   if (program === undefined) { starting.delete(tg); return; }
   let q = ofProgram.get(program);
   if (q === undefined) ofProgram.set(program, q = new Questions());
@@ -186,5 +188,5 @@ export function notThere(f: Frame, c: Caller, nd: Nameidata, path: string, follo
 export function installStartNames(ep: Endpoint, programOf: (id: number) => Inode | undefined): void {
   // A fork child has what its parent knew of names, or forgets it; it starts no program.
   ep.on(Msg.EXE_SET, (m) => { begin(ep, m.w[0] as number, (m.w[2] as number) < 0 ? undefined : programOf(m.w[1] as number)); });
-  ep.on(Msg.TG_GONE, (m) => { starting.delete(m.w[0] as number); unprepare(m.w[0] as number); dropAhead(m.w[0] as number); });
+  ep.on(Msg.TG_GONE, (m) => { starting.delete(m.w[0] as number); unprepare(m.w[0] as number); dropAhead(m.w[0] as number); forgetOpened(m.w[0] as number); });
 }

@@ -61,6 +61,7 @@ export const ASK_ACCESS = 16;
 export const OPENED_NEW = 1;
 export const OPENED_CLOEXEC = 2;
 export const OPENED_LATE = 4;
+export const OPENED_AGAIN = 8;
 export const OPENED_HINT = 256;
 export const OWED_CLOSE = 1;
 export const OWED_DUP = 2;

@@ -98,10 +98,11 @@ export const CONSTANTS = {
   /** A further answer: of an open that was made ahead (servers/vfs/ahead.ts). */
   ASK_AHEAD: 4,
   ASK_ACCESS: 16,
-  /** answer.opened: a new open file description; its descriptor is close-on-exec; nobody can tell when it is closed. */
+  /** answer.opened: a new open file description; its descriptor is close-on-exec; nobody can tell when it is closed; with ASK_AHEAD: the process opens it again and again. */
   OPENED_NEW: 1,
   OPENED_CLOEXEC: 2,
   OPENED_LATE: 4,
+  OPENED_AGAIN: 8,
   /** With ASK_AHEAD: the hint byte of the descriptor, in bits 8-15. */
   OPENED_HINT: 256,
 

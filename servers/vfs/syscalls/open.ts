@@ -11,6 +11,7 @@ import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
 import * as NR from '../../../shared/gen/syscalls.js';
 import { grantFds } from '../../../shared/grant.js';
+import { openedAgain } from '../again.js';
 import { answerOpen } from '../answers.js';
 import { CAP_FSETID, hasCap, killPriv, mayCreate, mayWriteMount, permission } from '../dac.js';
 import { dinstantiate } from '../dcache.js';
@@ -59,7 +60,10 @@ function doOpen(f: Frame, dirfd: number, path: string, flags: number, mode: numb
   const r = walkAt(f, c, $nd, dirfd, path, w | resolve);
   if (r >= 0) {
     const fd = openFound(f, c, $nd, flags, false);
-    if (fd >= 0 && resolve === 0) startOpened(f, c, path, flags, fd);
+    if (fd >= 0 && resolve === 0) {
+      startOpened(f, c, path, flags, fd);
+      openedAgain(f, c, path, flags);
+    }
     return fd;
   }
   return notThere(f, c, $nd, path, (flags & O_NOFOLLOW) === 0, r);
