@@ -74,7 +74,7 @@
 #define CARRICK_OWED_DUP 2
 #define CARRICK_OWED_OPEN 3
 #define CARRICK_OWED_NOBODY 4095
-#define CARRICK_OWED_MAX 5
+#define CARRICK_OWED_MAX 9
 #define CARRICK_DB_CANCEL 0x80000000U
 #define CARRICK_DB_FORWARD 1073741824
 #define CARRICK_DB_RINGS 1073741823
@@ -625,10 +625,6 @@ struct carrick_slot {
 	int32_t tid;
 	/* Index of the task's pctx. Writer: kernel. */
 	uint32_t pctx;
-	/* Guest sigaltstack. Writer: stub. */
-	uint64_t alt_sp;
-	/* Its bytes. Writer: stub. */
-	uint64_t alt_size;
 	/* SS_*. Writer: stub. */
 	uint32_t alt_flags;
 	/* 1 while the stub sleeps in the host on behalf of the guest (futex, nanosleep, granted read). Writer: stub. */
@@ -650,8 +646,11 @@ struct carrick_slot {
 	/* @futex. 0 in a thread made from a spare until the kernel has heard its maker's commit, and in the maker of a fork child until the child is committed: the stub waits for 1 before it posts. Writers: kernel; stub: 0, before a fork. */
 	uint32_t born;
 	/* Changes of descriptors that the stub has made and the request brings along, done before it in this order; 0 = no more. Writers: stub while READY, native when it takes the request: 0. */
-	uint32_t owed[5];
-	uint8_t tail_[16];
+	uint32_t owed[9];
+	/* Guest sigaltstack. Writer: stub. From here on nothing is part of a request. */
+	uint64_t alt_sp;
+	/* Its bytes. Writer: stub. */
+	uint64_t alt_size;
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_slot) == 256, "slot");
 _Static_assert(offsetof(struct carrick_slot, state) == 0, "slot.state");
@@ -670,17 +669,17 @@ _Static_assert(offsetof(struct carrick_slot, sigmask) == 136, "slot.sigmask");
 _Static_assert(offsetof(struct carrick_slot, sigpend) == 144, "slot.sigpend");
 _Static_assert(offsetof(struct carrick_slot, tid) == 152, "slot.tid");
 _Static_assert(offsetof(struct carrick_slot, pctx) == 156, "slot.pctx");
-_Static_assert(offsetof(struct carrick_slot, alt_sp) == 160, "slot.alt_sp");
-_Static_assert(offsetof(struct carrick_slot, alt_size) == 168, "slot.alt_size");
-_Static_assert(offsetof(struct carrick_slot, alt_flags) == 176, "slot.alt_flags");
-_Static_assert(offsetof(struct carrick_slot, sleeping) == 180, "slot.sleeping");
-_Static_assert(offsetof(struct carrick_slot, insyscall) == 184, "slot.insyscall");
-_Static_assert(offsetof(struct carrick_slot, saved_mask_valid) == 188, "slot.saved_mask_valid");
-_Static_assert(offsetof(struct carrick_slot, saved_mask) == 192, "slot.saved_mask");
-_Static_assert(offsetof(struct carrick_slot, rpid) == 200, "slot.rpid");
-_Static_assert(offsetof(struct carrick_slot, watched) == 204, "slot.watched");
-_Static_assert(offsetof(struct carrick_slot, waiting) == 208, "slot.waiting");
-_Static_assert(offsetof(struct carrick_slot, traced) == 212, "slot.traced");
-_Static_assert(offsetof(struct carrick_slot, born) == 216, "slot.born");
-_Static_assert(offsetof(struct carrick_slot, owed) == 220, "slot.owed");
+_Static_assert(offsetof(struct carrick_slot, alt_flags) == 160, "slot.alt_flags");
+_Static_assert(offsetof(struct carrick_slot, sleeping) == 164, "slot.sleeping");
+_Static_assert(offsetof(struct carrick_slot, insyscall) == 168, "slot.insyscall");
+_Static_assert(offsetof(struct carrick_slot, saved_mask_valid) == 172, "slot.saved_mask_valid");
+_Static_assert(offsetof(struct carrick_slot, saved_mask) == 176, "slot.saved_mask");
+_Static_assert(offsetof(struct carrick_slot, rpid) == 184, "slot.rpid");
+_Static_assert(offsetof(struct carrick_slot, watched) == 188, "slot.watched");
+_Static_assert(offsetof(struct carrick_slot, waiting) == 192, "slot.waiting");
+_Static_assert(offsetof(struct carrick_slot, traced) == 196, "slot.traced");
+_Static_assert(offsetof(struct carrick_slot, born) == 200, "slot.born");
+_Static_assert(offsetof(struct carrick_slot, owed) == 204, "slot.owed");
+_Static_assert(offsetof(struct carrick_slot, alt_sp) == 240, "slot.alt_sp");
+_Static_assert(offsetof(struct carrick_slot, alt_size) == 248, "slot.alt_size");
 #endif

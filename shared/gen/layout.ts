@@ -67,7 +67,7 @@ export const OWED_CLOSE = 1;
 export const OWED_DUP = 2;
 export const OWED_OPEN = 3;
 export const OWED_NOBODY = 4095;
-export const OWED_MAX = 5;
+export const OWED_MAX = 9;
 export const DB_CANCEL = 2147483648;
 export const DB_FORWARD = 1073741824;
 export const DB_RINGS = 1073741823;
@@ -456,32 +456,32 @@ export const SLOT_SIGPEND = 144;
 export const SLOT_TID = 152;
 /** Index of the task's pctx. Writer: kernel. (u32) */
 export const SLOT_PCTX = 156;
-/** Guest sigaltstack. Writer: stub. (u64) */
-export const SLOT_ALT_SP = 160;
-/** Its bytes. Writer: stub. (u64) */
-export const SLOT_ALT_SIZE = 168;
 /** SS_*. Writer: stub. (u32) */
-export const SLOT_ALT_FLAGS = 176;
+export const SLOT_ALT_FLAGS = 160;
 /** 1 while the stub sleeps in the host on behalf of the guest (futex, nanosleep, granted read). Writer: stub. (u32) */
-export const SLOT_SLEEPING = 180;
+export const SLOT_SLEEPING = 164;
 /** 1 while the stub answers a system call. Writer: stub. Reader: kernel, for /proc. (u32) */
-export const SLOT_INSYSCALL = 184;
+export const SLOT_INSYSCALL = 168;
 /** 1 when saved_mask must be restored after the next delivery or return (sigsuspend, ppoll, pselect). (u32) */
-export const SLOT_SAVED_MASK_VALID = 188;
+export const SLOT_SAVED_MASK_VALID = 172;
 /** Mask to restore. Writer: stub. (u64) */
-export const SLOT_SAVED_MASK = 192;
+export const SLOT_SAVED_MASK = 176;
 /** With RF_REAP: guest pid that the stub must also reap on the host. Writer: server. (i32) */
-export const SLOT_RPID = 200;
+export const SLOT_RPID = 184;
 /** Bit SRV_*: that server looks at `state` right now, so a post to it needs no doorbell. @atomic. Writers: the servers. Reader: stub. (u32) */
-export const SLOT_WATCHED = 204;
+export const SLOT_WATCHED = 188;
 /** 1 while the stub sleeps on `state`: a reply must wake it. Writer: stub. Reader: servers. (u32) */
-export const SLOT_WAITING = 208;
+export const SLOT_WAITING = 192;
 /** PT_*: how a tracer has let the task go on, 0 = not traced. Writer: kernel. Reader: stub. (u32) */
-export const SLOT_TRACED = 212;
+export const SLOT_TRACED = 196;
 /** @futex. 0 in a thread made from a spare until the kernel has heard its maker's commit, and in the maker of a fork child until the child is committed: the stub waits for 1 before it posts. Writers: kernel; stub: 0, before a fork. (u32) */
-export const SLOT_BORN = 216;
-/** Changes of descriptors that the stub has made and the request brings along, done before it in this order; 0 = no more. Writers: stub while READY, native when it takes the request: 0. (u32[5]) */
-export const SLOT_OWED = 220;
+export const SLOT_BORN = 200;
+/** Changes of descriptors that the stub has made and the request brings along, done before it in this order; 0 = no more. Writers: stub while READY, native when it takes the request: 0. (u32[9]) */
+export const SLOT_OWED = 204;
+/** Guest sigaltstack. Writer: stub. From here on nothing is part of a request. (u64) */
+export const SLOT_ALT_SP = 240;
+/** Its bytes. Writer: stub. (u64) */
+export const SLOT_ALT_SIZE = 248;
 interface Views { i32: Int32Array; u32: Uint32Array; f64: Float64Array; u8: Uint8Array }
 const noViews = (): Views => ({ i32: new Int32Array(0), u32: new Uint32Array(0), f64: new Float64Array(0), u8: new Uint8Array(0) });
 // ---- cred: Credentials; immutable once published, shared by reference count.

@@ -114,7 +114,7 @@ export const CONSTANTS = {
   OWED_DUP: 2,
   OWED_OPEN: 3,
   OWED_NOBODY: 0xfff,
-  OWED_MAX: 5,
+  OWED_MAX: 9,
 
   /** Doorbell words: slot id (area << SLOT_BITS | slot), or-ed with these. */
   DB_CANCEL: 0x80000000,
@@ -283,8 +283,6 @@ export const slot = struct('slot', 'A guest task\'s mailbox; the payload follows
   sigpend: u64('Task-directed pending signals. @atomic. Writer: signal. Readers: stub.'),
   tid: i32('Guest tid. Writer: kernel, or the stub in a clone child.'),
   pctx: u32('Index of the task\'s pctx. Writer: kernel.'),
-  alt_sp: u64('Guest sigaltstack. Writer: stub.'),
-  alt_size: u64('Its bytes. Writer: stub.'),
   alt_flags: u32('SS_*. Writer: stub.'),
   sleeping: u32('1 while the stub sleeps in the host on behalf of the guest (futex, nanosleep, granted read). Writer: stub.'),
   insyscall: u32('1 while the stub answers a system call. Writer: stub. Reader: kernel, for /proc.'),
@@ -295,7 +293,9 @@ export const slot = struct('slot', 'A guest task\'s mailbox; the payload follows
   waiting: u32('1 while the stub sleeps on `state`: a reply must wake it. Writer: stub. Reader: servers.'),
   traced: u32('PT_*: how a tracer has let the task go on, 0 = not traced. Writer: kernel. Reader: stub.'),
   born: u32('@futex. 0 in a thread made from a spare until the kernel has heard its maker\'s commit, and in the maker of a fork child until the child is committed: the stub waits for 1 before it posts. Writers: kernel; stub: 0, before a fork.'),
-  owed: u32('Changes of descriptors that the stub has made and the request brings along, done before it in this order; 0 = no more. Writers: stub while READY, native when it takes the request: 0.', 5),
+  owed: u32('Changes of descriptors that the stub has made and the request brings along, done before it in this order; 0 = no more. Writers: stub while READY, native when it takes the request: 0.', CONSTANTS.OWED_MAX),
+  alt_sp: u64('Guest sigaltstack. Writer: stub. From here on nothing is part of a request.'),
+  alt_size: u64('Its bytes. Writer: stub.'),
 });
 
 export const sigdelivery = struct('sigdelivery', 'Payload of the reply to NR_SIG_FETCH, at payload offset 0.', 144, {
