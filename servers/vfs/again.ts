@@ -12,7 +12,7 @@ import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
 import { isPlainOpen, makeAgain, nwaitingAgain, tellAgain } from './ahead.js';
 import type { Caller } from './inode.js';
-import { O_DIRECTORY } from './file.js';
+import { O_DIRECTORY, O_NOCTTY } from './file.js';
 
 /** Paths of a process that are looked out for: the latest. */
 const RECENT = 8;
@@ -57,8 +57,9 @@ const ofProcess = new Map<number, Recent>();
 /** Another program begins in the process of tg, or it ends. */
 export function forgetOpened(tg: number): void { ofProcess.delete(tg); }
 
-/** The process of f has opened `path` with `flags` by request, and may remember that. */
-export function openedAgain(f: Frame, c: Caller, path: string, flags: number): void {
+/** The process of f has opened `path` with `asked` by request, and may remember that. */
+export function openedAgain(f: Frame, c: Caller, path: string, asked: number): void {
+  const flags = asked & ~O_NOCTTY;
   if (!isPlainOpen(path, flags) || (flags & O_DIRECTORY) !== 0 || f.produced(5) === 0) return;
   let recent = ofProcess.get(f.tg);
   if (recent === undefined) ofProcess.set(f.tg, recent = new Recent());

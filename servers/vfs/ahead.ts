@@ -15,7 +15,7 @@ import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
 import { AHEAD_FDS, sendAhead } from '../../shared/grant.js';
 import { ABOUT_ROOM, ReadyAnswer } from './answers.js';
-import { O_CLOEXEC, O_DIRECTORY, O_LARGEFILE, O_NOFOLLOW, vfsEndpoint } from './file.js';
+import { O_CLOEXEC, O_DIRECTORY, O_LARGEFILE, O_NOCTTY, O_NOFOLLOW, vfsEndpoint } from './file.js';
 import type { Caller } from './inode.js';
 import { checkAccess, checkType } from './may-open.js';
 import { Nameidata, Walk, walk } from './namei.js';
@@ -30,7 +30,7 @@ const WAITING_MAX = 512;
 const TIMES = 2;
 const O_NONBLOCK = 0o4000;
 /** Flags of opens that are made ahead. */
-const PLAIN = O_CLOEXEC | O_DIRECTORY | O_LARGEFILE | O_NOFOLLOW | O_NONBLOCK;
+const PLAIN = O_CLOEXEC | O_DIRECTORY | O_LARGEFILE | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK;
 
 export interface Open { readonly path: string; readonly flags: number; times: number; run: number }
 
@@ -51,10 +51,10 @@ export class Opens {
   /** A process of the program has opened `path`. */
   count(path: string, flags: number): void {
     if (!isPlainOpen(path, flags)) return;
-    const key = `${flags} ${path}`;
+    const lasting = flags & ~O_NOCTTY, key = `${lasting} ${path}`;
     const o = this.list.get(key);
     if (o === undefined) {
-      if (this.list.size < LIST_MAX) this.list.set(key, { path, flags, times: 1, run: this.run });
+      if (this.list.size < LIST_MAX) this.list.set(key, { path, flags: lasting, times: 1, run: this.run });
     } else if (o.run !== this.run) {
       o.run = this.run;
       o.times++;

@@ -3,9 +3,10 @@
  *
  * Every process begins without memory of names (native/stub/names.c), and asks what the same program asked the last time: whether there is an ld.so.preload, a pyvenv.cfg, a
  * locale, the directories of its search path. So the absolute paths that processes of a program ask about first are kept with the program's inode, and a later process of
- * it gets the answers to all of them along with the answer to its first question, as far as the reply holds them.
+ * it gets the answers to them along with the answer to its first question, as far as the reply holds them, and to its next. Programs that ask about many (compilers, for each directory
+ * that a header could be in) get the first SURE whatever happens, the others if two processes have asked.
  *
- *   EXE_SET ──► Start (nothing asked), Prepared while the host makes the process ──first question──► told of the program's list ──more questions──► added to the list ──WINDOW questions──► over
+ *   EXE_SET ──► Start (nothing asked), Prepared while the host makes the process ──first question──► told of the program's list ──more questions──► added to the list, told of the rest ──WINDOW questions──► over
  *
  * Only the list is shared between processes: each answer is looked up anew, with the rights and the root of the process that gets it, and depends on cells like
  * any other (answers.ts). Every RELEARN-th process is told nothing and the list is made from what it asks, so that it follows what the program is used for.
@@ -25,21 +26,33 @@ import { Nameidata, Walk, walk } from './namei.js';
 
 /** Questions of a process that count as its start. */
 const WINDOW = 256;
-/** Paths that are kept for a program: what a reply holds. */
-const LIST_MAX = 80;
+/** Paths that are kept for a program, and those among them that one process's question is enough for: what a reply holds. */
+const LIST_MAX = 240, SURE = 80;
 const RELEARN = 32;
+
+/** A path that was asked about. run: the first process that did; sure: it is told. */
+interface Question { readonly path: string; readonly follow: boolean; readonly run: number; sure: boolean }
 
 /** What processes of a program ask about. Key: the path, with a mark when links are not followed. */
 class Questions {
   runs = 0;
-  readonly list = new Map<string, { readonly path: string; readonly follow: boolean }>();
+  readonly list = new Map<string, Question>();
   readonly opens = new Opens();
+
+  /** A process has asked about a path. */
+  count(path: string, follow: boolean): void {
+    const key = follow ? path : `${path}\n`, q = this.list.get(key);
+    if (q !== undefined) { if (q.run !== this.runs) q.sure = true; }
+    else if (this.list.size < LIST_MAX) this.list.set(key, { path, follow, run: this.runs, sure: this.list.size < SURE });
+  }
 }
 
 /** A process that has begun a program. */
 class Start {
   left = WINDOW;
   told: boolean;
+  /** What there was no room for yet. */
+  rest: Prepared | undefined = undefined;
   constructor(readonly questions: Questions) {
     this.told = questions.runs++ % RELEARN === 0;
     if (this.told) questions.list.clear();
@@ -78,11 +91,12 @@ class Prepared {
   private readonly names: ReadyAnswer[] = [];
   private readonly opens: Made[] = [];
   private readonly toOpen: readonly Open[];
-  private readonly toFind: ReadonlyArray<{ readonly path: string; readonly follow: boolean }>;
+  private readonly toFind: readonly Question[];
   private at = 0;
+  private told = 0;
   constructor(readonly c: Caller, readonly tgid: number, readonly questions: Questions) {
     this.toOpen = [...questions.opens.list.values()];
-    this.toFind = [...questions.list.values()];
+    this.toFind = [...questions.list.values()].filter((q) => q.sure);
   }
 
   /** Look up n more. True: there is more. */
@@ -93,7 +107,7 @@ class Prepared {
         const made = makeAhead(this.c, this.tgid, this.toOpen[this.at] as Open);
         if (made !== undefined) this.opens.push(made);
       } else {
-        const { path, follow } = this.toFind[this.at - opens] as { path: string; follow: boolean };
+        const { path, follow } = this.toFind[this.at - opens] as Question;
         const found = find(this.c, path, follow);
         if (found !== undefined) this.names.push(found);
       }
@@ -101,11 +115,20 @@ class Prepared {
     return this.at < all;
   }
 
-  /** For the caller of f, which has just asked about `path`. */
-  tell(f: Frame, path: string): void {
+  /** For the caller of f, which has just asked about `path`. True: there is more than the reply holds. */
+  tell(f: Frame, path: string): boolean {
     this.step(Infinity);
     tellAhead(f, this.opens, path);
-    for (const n of this.names) if (n.about !== path && n.stands && !n.give(f)) break;
+    return this.tellNames(f, path);
+  }
+
+  /** The same of names that it was not told of yet. */
+  tellNames(f: Frame, path: string): boolean {
+    for (; this.told < this.names.length; this.told++) {
+      const n = this.names[this.told] as ReadyAnswer;
+      if (n.about !== path && n.stands && !n.give(f)) return true;
+    }
+    return false;
   }
 
   drop(): void { giveBack(this.opens); }
@@ -137,18 +160,26 @@ export function knowsStart(program: Inode): boolean {
   return q !== undefined && q.runs % RELEARN !== 0;
 }
 
-/** Tell what is known of the program's beginning, once. path: what has just been answered. */
+/** Tell what is known of the program's beginning. path: what has just been answered. */
 function tell(f: Frame, c: Caller, s: Start, path: string): void {
-  if (s.told || path.length > ABOUT_ROOM) return;
+  if (path.length > ABOUT_ROOM) return;
+  if (s.told) { tellRest(f, c, s, path); return; }
   s.told = true;
-  const p = prepared.get(f.tg);
-  if (p?.questions === s.questions && p.c.cred === c.cred && p.c.fs === c.fs) {
-    prepared.delete(f.tg);
-    p.tell(f, path);
-  } else {
+  let p = prepared.get(f.tg);
+  if (p?.questions === s.questions && isFor(p, c)) prepared.delete(f.tg);
+  else {
     unprepare(f.tg);
-    new Prepared({ ...c }, L.tgTgid(f.tg), s.questions).tell(f, path);
+    p = new Prepared({ ...c }, L.tgTgid(f.tg), s.questions);
   }
+  if (p.tell(f, path)) s.rest = p;
+}
+
+/** Was it looked up with the rights and from the root of c? */
+const isFor = (p: Prepared, c: Caller): boolean => p.c.cred === c.cred && p.c.fs === c.fs;
+
+/** A later question: what the replies before had no room for. */
+function tellRest(f: Frame, c: Caller, s: Start, path: string): void {
+  if (s.rest !== undefined && (!isFor(s.rest, c) || !s.rest.tellNames(f, path))) s.rest = undefined;
 }
 
 /** `path` was opened with `flags` as fd, and the process may remember that. */
@@ -168,12 +199,8 @@ export function startOpened(f: Frame, c: Caller, path: string, flags: number, fd
 export function startQuestion(f: Frame, c: Caller, path: string, follow: boolean): void {
   const s = starting.get(f.tg);
   if (s === undefined || f.produced(5) === 0) return;
-  const { list } = s.questions;
   tell(f, c, s, path);
-  if (path.startsWith('/') && path.length <= ABOUT_ROOM && list.size < LIST_MAX) {
-    const key = follow ? path : `${path}\n`;
-    if (!list.has(key)) list.set(key, { path, follow });
-  }
+  if (path.startsWith('/') && path.length <= ABOUT_ROOM) s.questions.count(path, follow);
   if (--s.left === 0) starting.delete(f.tg);
 }
 
