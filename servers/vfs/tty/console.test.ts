@@ -18,6 +18,9 @@ let written = '';
 let room = Infinity;
 let watched = new Map<number, () => void>();
 let refuseWatch = false;
+/** What waits for the signal server; size of the caller's window, none = it is no terminal. */
+let fenced: Array<() => void> = [];
+let size: readonly [number, number] | undefined;
 const timers = new TimerHeap();
 
 const ep = {
@@ -25,9 +28,10 @@ const ep = {
   send: () => undefined,
   watch: (fd: number, _events: number, h: () => void): number => { if (refuseWatch && fd === 10) return -E.EPERM; watched.set(fd, h); return fd; },
   unwatch: (_token: number, fd: number): void => { watched.delete(fd); },
+  fence: (_mask: number, then: () => void): void => { fenced.push(then); },
 } as unknown as Endpoint;
 
-/** read 0, write 1, poll 7; statx fails, so that the given fds are used themselves. */
+/** read 0, write 1, poll 7, ioctl 16 (TIOCGWINSZ); statx fails, so that the given fds are used themselves. */
 native.sys = (nr: number, _mask: number, a0 = 0, a1 = 0, a2 = 0): number => {
   if (nr === 0) {
     const r = a0 === 10 ? reads.shift() ?? -E.EAGAIN : -E.EBADF;
@@ -40,6 +44,11 @@ native.sys = (nr: number, _mask: number, a0 = 0, a1 = 0, a2 = 0): number => {
     room -= n;
     written += host.scratch.latin1Slice(a1, a1 + n);
     return n;
+  }
+  if (nr === 16 && a0 === 11 && a1 === 0x5413 && size !== undefined) {
+    host.scratchView.setUint16(a2, size[0], true);
+    host.scratchView.setUint16(a2 + 2, size[1], true);
+    return 0;
   }
   return nr === 7 ? 1 : -E.ENOSYS;
 };
@@ -59,6 +68,8 @@ beforeEach(() => {
   room = Infinity;
   watched = new Map();
   refuseWatch = false;
+  fenced = [];
+  size = undefined;
   con = openConsole(ep, { spec } as unknown as BootData);
 });
 
@@ -68,6 +79,23 @@ describe('console', () => {
     assert.deepEqual(con.pty.winsize.slice(0, 2), [24, 80]);
     con.resize(30, 100);
     assert.deepEqual(con.pty.winsize.slice(0, 2), [30, 100]);
+  });
+  it('tells of a new size of the window before what was typed after it, once', () => {
+    size = [24, 80];
+    reads = ['a\r'];
+    watched.get(10)?.();
+    assert.equal(slaveRead(), 'a\n');
+    size = [20, 60];
+    reads = ['b\r'];
+    watched.get(10)?.();
+    assert.deepEqual([...con.pty.winsize.slice(0, 2)], [20, 60]);
+    assert.deepEqual([slaveRead(), watched.has(10)], ['', false], 'the signal comes first');
+    fenced.shift()?.();
+    // The guest gives its terminal a size of its own: that stays.
+    con.pty.resize(5, 5, 0, 0);
+    watched.get(10)?.();
+    assert.equal(slaveRead(), 'b\n');
+    assert.deepEqual([...con.pty.winsize.slice(0, 2)], [5, 5]);
   });
   it('types what the host reads, shows echo and output at the end of the turn', () => {
     reads = ['ls\r'];

@@ -17,6 +17,7 @@ import { nowNs } from '../../../shared/clock.js';
 import type { Endpoint } from '../../../shared/endpoint.js';
 import { E } from '../../../shared/errno.js';
 import { logLine } from '../../../shared/log.js';
+import * as L from '../../../shared/gen/layout.js';
 import * as host from '../../../shared/host.js';
 import { native } from '../../../shared/native.js';
 import { Timer } from '../../../shared/wait.js';
@@ -28,7 +29,7 @@ import { V } from './termios.js';
 /** Bytes moved per host call. */
 const CHUNK = 4096;
 /** ioctl_tty(2). */
-const TCGETS = 0x5401;
+const TCGETS = 0x5401, TIOCGWINSZ = 0x5413;
 /** poll(2). */
 const SYS_poll = 7;
 const POLLOUT = 4;
@@ -66,6 +67,9 @@ export class Console {
   private outToken = -1;
   /** A regular file cannot be watched: it is read whenever there is room. */
   private inAlways = false;
+  /** Size of the caller's window when it was last asked for. A guest may give its own terminal another. */
+  private rows: number;
+  private cols: number;
   /** The input is a terminal. */
   private readonly inTty: boolean;
   private inEnded = false;
@@ -77,8 +81,8 @@ export class Console {
 
   private constructor(private readonly ep: Endpoint, readonly pty: Pty, spec: ConsoleSpec) {
     pty.locked = false;
-    pty.winsize[0] = spec.rows;
-    pty.winsize[1] = spec.cols;
+    this.rows = pty.winsize[0] = spec.rows;
+    this.cols = pty.winsize[1] = spec.cols;
     this.pumpSoon = new Timer(() => this.pump());
     this.readSoon = new Timer(() => this.readHost());
     this.inEnd = privately(spec.input, O_RDONLY);
@@ -120,6 +124,11 @@ export class Console {
     if (this.inEnded || this.pty.masterClosed) return;
     // Level-triggered readiness that nobody can use would keep the loop busy: onInputRoom starts it again.
     if (!this.pty.inputRoom) { this.wantInput(false); return; }
+    if (this.resized()) {
+      this.wantInput(false);
+      this.ep.fence(1 << L.SRV_SIGNAL, () => { this.wantInput(true); });
+      return;
+    }
     const room = this.pty.inputFree;
     const n = host.read(this.inFd, host.DATA, Math.min(CHUNK, room));
     if (n === -E.EAGAIN || n === -E.EINTR) return;
@@ -127,6 +136,21 @@ export class Console {
     if (n <= 0) { this.inputGone(n < 0 || this.inTty); return; }
     this.pty.input(host.scratch, host.DATA, n, nowNs());
     if (this.inAlways && this.readSoon.ix < 0) this.ep.timers.arm(this.readSoon, nowNs());
+  }
+
+  /**
+   * Has the caller's window another size by now? Then the guest's has it too. The CLI tells us when it hears of that (SIGWINCH), which may be later than what is typed
+   * afterwards; on the host the signal comes first.
+   */
+  private resized(): boolean {
+    if (host.ioctlPtr(this.outFd, TIOCGWINSZ, host.STRUCT) < 0) return false;
+    const rows = host.scratchView.getUint16(host.STRUCT, true), cols = host.scratchView.getUint16(host.STRUCT + 2, true), { winsize } = this.pty;
+    if (rows === this.rows && cols === this.cols) return false;
+    this.rows = rows;
+    this.cols = cols;
+    if (rows === winsize[0] && cols === winsize[1]) return false;
+    this.resize(rows, cols);
+    return true;
   }
 
   /** No more input: an end of file for the guest, or a hang-up. */
