@@ -178,7 +178,9 @@ test('run -dit: its terminal is attached to, left by the detach keys, and attach
     until(/ready>/);
     keys('tty; stty size; mark=here', 'Enter');
     until(/\/dev\/pts\/0\n25 90/);
-    keys('cat', 'Enter');
+    // What is typed before the shell has left its line editing is no line to cat: the terminal passed its Enter on as it was.
+    keys('echo go-$((1 + 1)); cat', 'Enter');
+    until(/^go-2$/m);
     keys('typed', 'Enter');
     until(/typed\n *typed/);
     // Ctrl-P alone is the program's, as is what follows it.
