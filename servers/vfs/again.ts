@@ -11,8 +11,8 @@
 import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
 import { isPlainOpen, makeAgain, nwaitingAgain, tellAgain } from './ahead.js';
-import type { Caller } from './inode.js';
 import { O_DIRECTORY, O_NOCTTY } from './file.js';
+import type { Caller } from './inode.js';
 
 /** Paths of a process that are looked out for: the latest. */
 const RECENT = 8;

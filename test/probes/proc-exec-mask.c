@@ -22,17 +22,19 @@ static int ignorer(void)
 	return 7;
 }
 
-static int by_spawn(char *const argv[])
+static pid_t spawn(char *const argv[])
 {
 	pid_t pid;
 
-	MUST(-posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ));
-	return (int)pid;
+	errno = posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ);
+	MUST(errno == 0 ? 0 : -1);
+	return pid;
 }
 
-static int by_vfork(char *const argv[])
+/* make: fork or vfork. */
+static pid_t make_and_exec(pid_t (*make)(void), char *const argv[])
 {
-	int pid = vfork();
+	pid_t pid = make();
 
 	if (pid == 0) {
 		execve("/proc/self/exe", argv, environ);
@@ -42,25 +44,14 @@ static int by_vfork(char *const argv[])
 	return pid;
 }
 
-static int by_fork(char *const argv[])
-{
-	int pid = fork();
-
-	if (pid == 0) {
-		execve("/proc/self/exe", argv, environ);
-		_exit(127);
-	}
-	MUST(pid);
-	return pid;
-}
-
-static void run(const char *key, int (*start)(char *const argv[]))
+/* make: NULL = posix_spawn. */
+static void run(const char *key, pid_t (*make)(void))
 {
 	char *argv[] = { (char *)"ignorer", NULL };
 	int as_told = 0, killed = 0, status;
 
 	for (int i = 0; i < TIMES; i++) {
-		int pid = start(argv);
+		pid_t pid = make != NULL ? make_and_exec(make, argv) : spawn(argv);
 
 		MUST(kill(pid, SIGTERM));
 		MUST(waitpid(pid, &status, 0));
@@ -79,8 +70,8 @@ int main(int argc, char **argv)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	MUST(sigprocmask(SIG_BLOCK, &set, NULL));
-	run("spawn", by_spawn);
-	run("vfork", by_vfork);
-	run("fork", by_fork);
+	run("spawn", NULL);
+	run("vfork", vfork);
+	run("fork", fork);
 	return 0;
 }
