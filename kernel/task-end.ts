@@ -132,8 +132,9 @@ function freeRemains(k: Kernel, p: Proc, pctx: number, slots: readonly number[])
   p.token = -1;
   k.onGroupEnd(p);
   k.freeLeftover(p);
-  k.leaveMm(p.mm, pctx, slots);
+  // First: a server that has not heard of its end yet must not write to an area that is another's by now.
   native.procFree(tg);
+  k.leaveMm(p.mm, pctx, slots);
   L.setTgPidfd(tg, -1);
   leaveRoot(p);
   if (p.remains !== undefined) k.freeEarly(p);

@@ -107,9 +107,10 @@ export function pctxTell(area: number, ix: number, seqOff: number, off: number, 
 export function pctxSwap(area: number, ix: number, off: number, value: number): number;
 /** Atomic or / and-not on a u64 given as two u32: used for sigpend. */
 export function slotOr64(slotId: number, off: number, lo: number, hi: number): number;
-export function slotClear64(slotId: number, off: number, lo: number, hi: number): number;
-export function pctxOr64(area: number, ix: number, off: number, lo: number, hi: number): number;
-export function pctxClear64(area: number, ix: number, off: number, lo: number, hi: number): number;
+/** Publish signals as pending for a process, or (on 0) as not pending, in the pctx that it has now: 0, or -ESRCH when it has none. Any worker. */
+export function pendProc(tg: number, on: number, lo: number, hi: number): number;
+/** The same for a task of it: -ESRCH when the slot is another's. */
+export function pendTask(tg: number, task: number, slotId: number, on: number, lo: number, hi: number): number;
 /** 1 when the slot has a deliverable pending signal: (slot.sigpend | pctx.sigpend) & ~slot.sigmask. */
 export function sigDeliverable(slotId: number): number;
 

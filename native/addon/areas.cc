@@ -496,25 +496,47 @@ napi_value js_slotOr64(napi_env env, napi_callback_info info)
 	return num(env, or64(slot_word(a.u32(0), a.i64(1), 8), join(a.u32(2), a.u32(3))));
 }
 
-napi_value js_slotClear64(napi_env env, napi_callback_info info)
+/*
+ * What is pending, published where its owner looks. The sender is another thread than the one that gives areas away: who ends meanwhile must not leave bits
+ * in what is another's by then. A process lets go of its area (procFree, procBind) before the kernel worker frees that, so while its lock is held, what it has is not freed.
+ */
+napi_value js_pendProc(napi_env env, napi_callback_info info)
 {
 	Args<4> a(env, info);
+	Proc *p = proc_get(a.i64(0));
 
-	return num(env, clear64(slot_word(a.u32(0), a.i64(1), 8), join(a.u32(2), a.u32(3))));
+	if (p == nullptr)
+		return num(env, -ESRCH);
+	std::lock_guard<std::mutex> hold(p->lock);
+	uint8_t *pctx = proc_pctx(p);
+
+	if (pctx == nullptr)
+		return num(env, -ESRCH);
+	return num(env, a.u32(1) ? or64(pctx + PCTX_FIELD(sigpend), join(a.u32(2), a.u32(3))) : clear64(pctx + PCTX_FIELD(sigpend), join(a.u32(2), a.u32(3))));
 }
 
-napi_value js_pctxOr64(napi_env env, napi_callback_info info)
+napi_value js_pendTask(napi_env env, napi_callback_info info)
 {
-	Args<5> a(env, info);
+	Args<6> a(env, info);
+	Proc *p = proc_get(a.i64(0));
+	uint32_t task = a.u32(1), id = a.u32(2), s = id & (CARRICK_SLOT_MAX - 1);
 
-	return num(env, or64(pctx_word(a.i64(0), a.i64(1), a.i64(2), 8), join(a.u32(3), a.u32(4))));
-}
+	if (p == nullptr)
+		return num(env, -ESRCH);
+	std::lock_guard<std::mutex> hold(p->lock);
+	uint32_t place = p->place.load(std::memory_order_acquire);
+	Area *area = place == 0 || (place - 1) >> 8 != id >> CARRICK_SLOT_BITS ? nullptr : area_get(id >> CARRICK_SLOT_BITS);
 
-napi_value js_pctxClear64(napi_env env, napi_callback_info info)
-{
-	Args<5> a(env, info);
+	if (area == nullptr)
+		return num(env, -ESRCH);
+	uint32_t owner = area->bind[s].task.load(std::memory_order_acquire);
 
-	return num(env, clear64(pctx_word(a.i64(0), a.i64(1), a.i64(2), 8), join(a.u32(3), a.u32(4))));
+	/* A new thread's slot is bound a moment after the thread is known. */
+	if (owner != 0 && owner != task)
+		return num(env, -ESRCH);
+	uint8_t *word = slot_of(area, s) + SLOT_FIELD(sigpend);
+
+	return num(env, a.u32(3) ? or64(word, join(a.u32(4), a.u32(5))) : clear64(word, join(a.u32(4), a.u32(5))));
 }
 
 napi_value js_sigDeliverable(napi_env env, napi_callback_info info)

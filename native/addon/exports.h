@@ -11,7 +11,7 @@
 	X(readMemory) X(writeMemory) X(pokeMemory) X(readString) \
 	X(endpointInit) X(replyAndWait) X(replyNow) X(expectSlot) X(revisitSlot) X(flushReplies) X(watchFd) X(ringDoorbell) X(createDoorbells) X(doorbellFd) \
 	X(areaAlloc) X(areaFree) X(areaFd) X(pctxInit) X(pctxFree) X(pctxAlloc) X(slotAlloc) X(slotFree) X(slotBind) X(slotUnborn) \
-	X(slotLoad) X(slotStore) X(slotWake) X(pctxLoad) X(pctxStore) X(pctxTell) X(pctxSwap) X(slotOr64) X(slotClear64) X(pctxOr64) X(pctxClear64) \
+	X(slotLoad) X(slotStore) X(slotWake) X(pctxLoad) X(pctxStore) X(pctxTell) X(pctxSwap) X(slotOr64) X(pendProc) X(pendTask) \
 	X(sigDeliverable) X(planWrite) X(planRead) \
 	X(procBind) X(procFree) X(hostPid) X(hostTid) X(killProcess) X(kickTask) \
 	X(ctlPair) X(lastFd) X(ctlSend) X(ctlReceivePidfd) X(hintSet) X(hintGet) \

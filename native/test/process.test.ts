@@ -248,8 +248,9 @@ test('fork copies dispositions and hints, exec resets handlers, both forget what
   const a = native.areaAlloc();
   const b = native.areaAlloc();
   native.pctxInit(a, 2, -1, 0, 0);
+  native.procBind(TG, -1, -1, a, 2);
   native.pctxStore(a, 2, L.PCTX_TGID, 5);
-  native.pctxOr64(a, 2, L.PCTX_SIGPEND, 4, 8);
+  assert.equal(native.pendProc(TG, 1, 4, 8), 0);
   native.pctxStore(a, 2, L.PCTX_SA_HANDLER + 8 * 1, 1);
   native.pctxStore(a, 2, L.PCTX_SA_HANDLER + 8 * 9, 0x401000);
   native.pctxStore(a, 2, L.PCTX_SA_FLAGS + 8 * 9, 4);
@@ -263,6 +264,7 @@ test('fork copies dispositions and hints, exec resets handlers, both forget what
   assert.equal(native.pctxInit(b, 0, a, 16, 1), -22);
   assert.equal(native.pctxLoad(a, 2, 3), -22);
   assert.equal(native.pctxLoad(a, 2, L.PCTX_STRIDE), -22);
+  native.procFree(TG);
   native.areaFree(a);
   native.areaFree(b);
 });
@@ -275,14 +277,14 @@ test('a signal is deliverable when the task or the process has it pending and it
   native.slotBind(id, TASK, TG);
   native.procBind(TG, -1, -1, a, ix);
   assert.equal(native.sigDeliverable(id), 0);
-  native.slotOr64(id, L.SLOT_SIGPEND, 0, 2);
+  assert.equal(native.pendTask(TG, TASK, id, 1, 0, 2), 0);
   assert.equal(native.sigDeliverable(id), 1);
   native.slotStore(id, L.SLOT_SIGMASK + 4, 2);
   assert.equal(native.sigDeliverable(id), 0);
-  native.pctxOr64(a, ix, L.PCTX_SIGPEND, 0x200, 0);
+  assert.equal(native.pendProc(TG, 1, 0x200, 0), 0);
   assert.equal(native.sigDeliverable(id), 1);
-  native.pctxClear64(a, ix, L.PCTX_SIGPEND, 0x200, 0);
-  native.slotClear64(id, L.SLOT_SIGPEND, 0, 2);
+  native.pendProc(TG, 0, 0x200, 0);
+  native.pendTask(TG, TASK, id, 0, 0, 2);
   native.slotStore(id, L.SLOT_SIGMASK + 4, 0);
   assert.equal(native.sigDeliverable(id), 0);
   // The slot's own idea of its pctx is the guest's to change.
@@ -292,6 +294,12 @@ test('a signal is deliverable when the task or the process has it pending and it
   assert.equal(native.hintGet(TG, 4095), 0xff);
   assert.equal(native.hintSet(TG, 4096, 1), -9);
   assert.equal(native.hintGet(TG + 1, 0), -3);
+  // Who has ended, or whose slot is another's, must not leave bits there.
+  assert.equal(native.pendTask(TG, TASK + 1, id, 1, 1, 0), -3);
+  assert.equal(native.pendTask(TG + 1, TASK, id, 1, 1, 0), -3);
+  native.procFree(TG);
+  assert.deepEqual([native.pendProc(TG, 1, 1, 0), native.pendTask(TG, TASK, id, 1, 1, 0)], [-3, -3]);
+  assert.deepEqual([native.pctxLoad(a, ix, L.PCTX_SIGPEND), native.slotLoad(id, L.SLOT_SIGPEND)], [0, 0]);
   native.areaFree(a);
 });
 

@@ -10,13 +10,15 @@ import { userInfo } from './siginfo.js';
 
 const rig = setUpServer(L.SRV_SIGNAL);
 const d = new Delivery(rig.ep);
-const TG = 5, TASK = 7, SIGUSR1 = 10, SIGUSR2 = 12;
+const TG = 5, TASK = 7, SIGHUP = 1, SIGUSR1 = 10, SIGUSR2 = 12;
 const area = native.areaAlloc();
 const pctx = native.pctxAlloc(area), slot = native.slotAlloc(area, -1), slotId = area * L.SLOT_MAX + slot;
 
 /** Process `pid` in the rows, all signals blocked. */
 function live(pid: number, tid = pid): void {
   native.pctxInit(area, pctx, -1, 0, 0);
+  native.procBind(TG, -1, -1, area, pctx);
+  native.slotBind(slotId, TASK, TG);
   native.slotStore(slotId, L.SLOT_SIGMASK, 0xffffffff);
   native.slotStore(slotId, L.SLOT_SIGMASK + 4, 0xffffffff);
   L.setTgTgid(TG, pid);
@@ -39,6 +41,13 @@ test('signals to a process that is ending, and to its thread, die with it', () =
   assert.equal(d.sendTg(TG, userInfo(SIGUSR2, 0, 1, 0)), 0);
   assert.equal(d.sendTask(TASK, userInfo(SIGUSR1, -6, 1, 0)), 0);
   assert.equal(d.pendingLo(TG, TASK), bit(SIGUSR1) | bit(SIGUSR2));
+  // Its area is another's before its row is.
+  native.procFree(TG);
+  native.pctxInit(area, pctx, -1, 0, 0);
+  native.slotStore(slotId, L.SLOT_SIGPEND, 0);
+  assert.equal(d.sendTg(TG, userInfo(SIGHUP, 0, 1, 0)), 0);
+  assert.equal(d.sendTask(TASK, userInfo(SIGHUP, -6, 1, 0)), 0);
+  assert.deepEqual([native.pctxLoad(area, pctx, L.PCTX_SIGPEND), native.slotLoad(slotId, L.SLOT_SIGPEND)], [0, 0], 'nothing is published where another lives');
   live(101);
   assert.equal(d.pendingLo(TG, TASK), 0);
   assert.equal(d.sendTg(TG, userInfo(SIGUSR1, 0, 1, 0)), 0);
@@ -58,15 +67,15 @@ test('what is sent to a child that is not born yet reaches it', () => {
 test('who unblocks a signal while it is being published is kicked', (t) => {
   live(105);
   const kicked: number[] = [];
-  const { kickTask, pctxOr64 } = native;
-  t.after(() => { native.kickTask = kickTask; native.pctxOr64 = pctxOr64; });
+  const { kickTask, pendProc } = native;
+  t.after(() => { native.kickTask = kickTask; native.pendProc = pendProc; });
   native.kickTask = (_tg, _slot, tid): number => { kicked.push(tid); return 0; };
   assert.equal(d.sendTg(TG, userInfo(SIGUSR1, 0, 1, 0)), 0);
   assert.deepEqual(kicked, [], 'it is blocked');
-  native.pctxOr64 = (...args): number => {
+  native.pendProc = (...args): number => {
     // It has looked for the bit, and found nothing.
     native.slotStore(slotId, L.SLOT_SIGMASK, 0);
-    return pctxOr64(...args);
+    return pendProc(...args);
   };
   assert.equal(d.sendTg(TG, userInfo(SIGUSR2, 0, 1, 0)), 0);
   assert.deepEqual(kicked, [105]);

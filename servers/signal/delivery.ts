@@ -72,9 +72,7 @@ export class Delivery {
   group(tg: number): Group {
     let g = this.known(tg);
     if (g === undefined) {
-      const set = (lo: number, hi: number): number => native.pctxOr64(L.tgArea(tg), L.tgPctx(tg), L.PCTX_SIGPEND, lo, hi);
-      const clear = (lo: number, hi: number): number => native.pctxClear64(L.tgArea(tg), L.tgPctx(tg), L.PCTX_SIGPEND, lo, hi);
-      const pending = new Pending((p) => { publish(p, set, clear); });
+      const pending = new Pending((p) => { publish(p, (on, lo, hi) => { native.pendProc(tg, on, lo, hi); }); });
       g = { tgid: L.tgTgid(tg), pending, waiters: new WaitQueue(), watchers: new Set() };
       this.groups.set(tg, g);
     }
@@ -84,7 +82,7 @@ export class Delivery {
   taskPending(task: number): Pending {
     let p = this.own(task);
     if (p === undefined) {
-      p = new Pending((q) => { publish(q, (lo, hi) => native.slotOr64(L.taskSlot(task), L.SLOT_SIGPEND, lo, hi), (lo, hi) => native.slotClear64(L.taskSlot(task), L.SLOT_SIGPEND, lo, hi)); });
+      p = new Pending((q) => { publish(q, (on, lo, hi) => { native.pendTask(L.taskTg(task), task, L.taskSlot(task), on, lo, hi); }); });
       this.tasks.set(task, { tid: L.taskTid(task), tgid: L.tgTgid(L.taskTg(task)), pending: p });
     }
     return p;
@@ -326,10 +324,11 @@ function anyBlocks(tg: number, signo: number): boolean {
 
 function kick(task: number): void { native.kickTask(L.taskTg(task), L.taskSlot(task), L.taskTid(task)); }
 
-function publish(p: Pending, or: (lo: number, hi: number) => number, clear: (lo: number, hi: number) => number): void {
+/** pend: native.pendProc or pendTask of whose it is. One that has ended meanwhile, or does not run yet, has no place: nothing is published (SIG_EXEC does it later). */
+function publish(p: Pending, pend: (on: number, lo: number, hi: number) => void): void {
   const lo = p.trap ? (p.lo | bitLo(SIGSTOP)) >>> 0 : p.lo;
-  or(lo, p.hi);
-  clear(~lo >>> 0, ~p.hi >>> 0);
+  pend(1, lo, p.hi);
+  pend(0, ~lo >>> 0, ~p.hi >>> 0);
 }
 
 export const validSignal = (signo: number): boolean => signo >= 0 && signo <= NSIG;
