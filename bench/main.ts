@@ -37,7 +37,10 @@ function options(): { readonly rounds: number; readonly filter: RegExp; readonly
 const values = options();
 const { rounds, filter: re } = values;
 const carrick = resolve('dist/carrick.mjs');
+/** What is worked on: a volume of the container. */
 const dir = mkdtempSync(join(tmpdir(), 'carrick-bench-'));
+/** Programs: in the container's root, as those of an image are. /tmp is not of the host there. */
+const programs = mkdtempSync('/var/tmp/carrick-bench-');
 const print = (s: string): void => { process.stdout.write(`${s}\n`); };
 
 function must(cmd: string, args: readonly string[]): void {
@@ -91,7 +94,7 @@ for i in range(50):
 /** What the rows need, if any of them is measured. */
 function prepare(list: readonly Bench[]): void {
   const wanted = list.map((b) => b.argv.join(' ')).join(' ');
-  if (wanted.includes('BENCH/micro')) must('gcc', ['-O2', '-static', '-pthread', '-o', join(dir, 'micro'), 'bench/micro.c']);
+  if (wanted.includes('PROGRAMS/micro')) must('gcc', ['-O2', '-static', '-pthread', '-o', join(programs, 'micro'), 'bench/micro.c']);
   for (const [file, script] of [['tree.tar', TREE], ['repo.tar', REPOSITORY], ['project', PROJECT], ['hello', HELLO], ['hundred', HUNDRED]] as const) {
     if (wanted.includes(`BENCH/${file}`)) must('bash', ['-ec', script.replaceAll('BENCH', dir)]);
   }
@@ -100,9 +103,9 @@ function prepare(list: readonly Bench[]): void {
 
 function measure(b: Bench): Result | undefined {
   const ways = new Map<string, { readonly argv: string[]; readonly got: number[] }>();
-  const here = b.argv.map((a) => a.replaceAll('BENCH', dir));
+  const here = b.argv.map((a) => a.replaceAll('BENCH', dir).replace('PROGRAMS', programs));
   ways.set('native', { argv: here, got: [] });
-  ways.set('carrick', { argv: under(b.argv.map((a) => a.replaceAll('BENCH', '/bench'))), got: [] });
+  ways.set('carrick', { argv: under(b.argv.map((a) => a.replaceAll('BENCH', '/bench').replace('PROGRAMS', programs))), got: [] });
   for (const p of others) ways.set(p.name, { argv: p.argv(here), got: [] });
   for (let i = 0; i < rounds; i++) for (const w of ways.values()) w.got.push(once(w.argv));
   const of = (name: string): number[] => ways.get(name)?.got.filter((v) => !Number.isNaN(v)) ?? [];
@@ -144,5 +147,5 @@ try {
     writeFileSync(`docs/results/${date}-bench.md`, resultPage(run));
   }
 } finally {
-  rmSync(dir, { recursive: true, force: true });
+  for (const d of [dir, programs]) rmSync(d, { recursive: true, force: true });
 }

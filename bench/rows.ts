@@ -2,7 +2,7 @@
  * What is measured, what each row may cost (its bar), and why it costs more than native where it does. docs/performance.md is made from the texts here and
  * the numbers of the last run that was written down (report.ts).
  *
- * A row's name is its key in the results: it does not change. BENCH in a command is the scratch directory of the run.
+ * A row's name is its key in the results: it does not change. BENCH in a command is the scratch directory of the run, PROGRAMS that of its programs.
  */
 
 export interface Bench {
@@ -94,7 +94,7 @@ const PROGRAMS: readonly Bench[] = [
 /** Every row; iterations: rounds of the micro program's cheapest operations. */
 export function rows(iterations: string): Bench[] {
   const micro = MICRO.map((m): Bench => ({
-    name: m.name, why: m.why, ...(m.bar === undefined ? {} : { bar: m.bar }), argv: ['BENCH/micro', m.name.split(',')[0] as string, iterations, ...(m.args ?? [])],
+    name: m.name, why: m.why, ...(m.bar === undefined ? {} : { bar: m.bar }), argv: ['PROGRAMS/micro', m.name.split(',')[0] as string, iterations, ...(m.args ?? [])],
   }));
   return [...micro, ...PROGRAMS];
 }

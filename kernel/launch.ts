@@ -295,7 +295,7 @@ export class Launch {
     if (path === undefined) { this.execFailed(this.worst); return; }
     const p = this.proc as Proc;
     const x = new Exec(this.k, {
-      task: this.task, tg: p.tg, slot: L.taskSlot(this.task), path, dirfd: 0, fd: -1, fdCloexec: false, flags: 0,
+      task: this.task, tg: p.tg, path, dirfd: 0, fd: -1, fdCloexec: false, flags: 0,
       argv: Strings.of(this.spec.argv), envp: Strings.of(this.env), argvAddr: 0, envpAddr: 0,
     }, () => { this.opened(x); });
     this.exec = x;

@@ -19,6 +19,7 @@ import { TaskState, TgState } from '../shared/tasks.js';
 import { WaitQueue } from '../shared/wait.js';
 import { CredRows } from './cred-rows.js';
 import type { Embryo } from './embryos.js';
+import { KeptPrograms } from './exec/kept.js';
 import type { Tracee, Tracing } from './ptrace/tracee.js';
 import { RowPool } from './rows.js';
 
@@ -136,7 +137,10 @@ export class Kernel {
   /** Told when RLIMIT_NPROC, or the user that it counts for, has changed. Set by spares. */
   onNproc: (tg: number) => void = () => undefined;
 
-  constructor(readonly ep: Endpoint) {}
+  /** Programs that were executed before. */
+  readonly programs: KeptPrograms;
+
+  constructor(readonly ep: Endpoint) { this.programs = new KeptPrograms(ep, this.creds); }
 
   procOf(tg: number): Proc {
     const p = this.procs[tg];

@@ -49,7 +49,7 @@ function spareAt(p: Proc, off: (typeof SPARES)[number]): Embryo | undefined {
   return off === L.PCTX_SPARE_FORK ? p.spareFork : off === L.PCTX_SPARE_VFORK ? p.spareVfork : p.spareThread;
 }
 
-const swap = (p: Proc, off: number, value: number): number => native.pctxSwap(p.mm.area, L.tgPctx(p.tg), off, value);
+const swap = (p: Proc, off: number, value: number): number => native.pctxSwap(p.tg, off, value);
 
 /** The stub shall not take them. Counted as long as one could still be taken, or has been. */
 function disarm(k: Kernel, p: Proc, off: (typeof SPARES)[number]): void {

@@ -39,9 +39,9 @@ function parkedAt(task: number): number {
   return srv < 0 ? 0 : 1 << srv;
 }
 
-/** Servers that must act on a group's end at once: those where its tasks are parked, vfs if others may be waiting for its locks or its terminal, ipc for its semaphores. */
+/** Servers that must act on a group's end at once: those where its tasks are parked, vfs if others may be waiting for its locks, its terminal or for its program to be closed, ipc for its semaphores. */
 function concerned(tg: number): number {
-  let mask = L.tgLocks(tg) !== 0 || L.tgCtty(tg) !== 0 ? 1 << L.SRV_VFS : 0;
+  let mask = L.tgLocks(tg) !== 0 || L.tgCtty(tg) !== 0 || L.metaWatching(1) !== 0 ? 1 << L.SRV_VFS : 0;
   if (L.tgSysv(tg) !== 0) mask |= 1 << L.SRV_IPC;
   eachTaskOf(tg, (t) => { mask |= parkedAt(t); });
   return mask;

@@ -103,8 +103,8 @@ export function pctxLoad(area: number, ix: number, off: number): number;
 export function pctxStore(area: number, ix: number, off: number, value: number): number;
 /** len bytes of scratch become the words at off, while the sequence word at seqOff is odd; it is even and not 0 afterwards. One writer. 0 or -EINVAL. */
 export function pctxTell(area: number, ix: number, seqOff: number, off: number, scratchOff: number, len: number): number;
-/** Store a word atomically; what was there. */
-export function pctxSwap(area: number, ix: number, off: number, value: number): number;
+/** Store a word atomically in the pctx that a process has now; what was there, or -ESRCH when it has none. Any worker. */
+export function pctxSwap(tg: number, off: number, value: number): number;
 /** Atomic or / and-not on a u64 given as two u32: used for sigpend. */
 export function slotOr64(slotId: number, off: number, lo: number, hi: number): number;
 /** Publish signals as pending for a process, or (on 0) as not pending, in the pctx that it has now: 0, or -ESRCH when it has none. Any worker. */
@@ -123,6 +123,8 @@ export function planRead(area: number, planOff: number, scratchOff: number, len:
 export function namesFd(): number;
 /** Store a cell, or a word behind the cells, for every guest to see: 0, or -EINVAL. Writers: vfs, kernel (NAMES_SYSTEM). */
 export function namesStore(cell: number, value: number): number;
+/** Value of a cell, or -EINVAL. Any worker. */
+export function namesLoad(cell: number): number;
 
 // ---- life ----
 export interface SpawnOptions {

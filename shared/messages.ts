@@ -20,10 +20,10 @@ export const enum Msg {
   FS_CLONE = 10,
   /** kernel → vfs. One user of the fs_struct less. [fs] */
   FS_DROP = 11,
-  /** kernel → vfs. Find a program for exec. [slot, fs, cred, dirfd ofd or 0, flags (AT_*), serial, task, tg (0 = the first process)]; bytes path. Answer EXEC_OPENED. */
+  /** kernel → vfs. Find a program for exec. [1 = an absolute path without flags, which may be kept (EXEC_KEEP), fs, cred, dirfd ofd or 0, flags (AT_*), serial, task, tg (0 = the first process)]; bytes path. Answer EXEC_OPENED. */
   EXEC_OPEN = 12,
-  /** vfs → kernel. [slot, ret (host fd open O_RDONLY, to be closed by the kernel, or -errno), serial, mode (st_mode), uid, gid, exe path id, and, if
-   *  the program may be told what /proc/self/exe leads to, cell 0's value, its name's cell and value (answers.ts; else 0); 1 if vfs wants to hear of EXE_SET at once]; bytes absolute guest path. */
+  /** vfs → kernel. [ret (host fd open O_RDONLY, to be closed by the kernel, or -errno), serial, mode (st_mode), uid, gid, exe path id, flags, and what the answer depends on (answers.ts; 0 = not
+   *  known): cell 0's value, the name's cell and value, the inode's cell and value]; bytes absolute guest path. flags: EXEC_*. */
   EXEC_OPENED = 13,
   /** kernel → vfs. tg's executable is path id (from EXEC_OPENED); count it. [tg, path id, A]; bytes argv and environment, the first A bytes argv (0: all; -1: as tg's parent). */
   EXE_SET = 14,
@@ -51,6 +51,8 @@ export const enum Msg {
   CONSOLE_END = 23,
   /** vfs → kernel. [serial] */
   CONSOLE_ENDED = 24,
+  /** kernel → vfs. A program is not kept any more. [exe path id] */
+  EXEC_DROP = 25,
   /** any → signal. Send a signal to a thread group. [tg, signo, code, sender pid, sender uid, value lo, value hi, status] */
   SIG_TG = 30,
   /** any → signal. Send a signal to a task. [task, signo, code, sender pid, sender uid, value lo, value hi] */
@@ -102,3 +104,8 @@ export const enum Msg {
   /** kernel → ipc. Such a process is about to run another program, and has none attached any more. [tg, pid] */
   SHM_EXEC = 77,
 }
+
+/** Flags of EXEC_OPENED: the program may be told what /proc/self/exe leads to. */
+export const EXEC_TELL_EXE = 1;
+/** The kernel may keep the answer while the cells hold; vfs takes it to be kept until EXEC_DROP. */
+export const EXEC_KEEP = 2;

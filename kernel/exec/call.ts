@@ -40,12 +40,12 @@ function execAt(k: Kernel, f: Frame, dirfd: number, pathArg: number, flags: numb
     fd = dirfd;
   }
   const w = new Waiting(k, {
-    task: f.task, tg: f.tg, slot: f.slot, path, dirfd: ofd, fd, fdCloexec: fd >= 0 && (fdFlags(L.taskFiles(f.task), fd) & FD_CLOEXEC) !== 0, flags,
+    task: f.task, tg: f.tg, path, dirfd: ofd, fd, fdCloexec: fd >= 0 && (fdFlags(L.taskFiles(f.task), fd) & FD_CLOEXEC) !== 0, flags,
     argv: Strings.carried(f, pathArg + 1), envp: Strings.carried(f, pathArg + 2), argvAddr: f.argU64(pathArg + 1), envpAddr: f.argU64(pathArg + 2),
   });
   f.obj = w;
   w.exec.start();
-  return k.ep.park(f, w.queue);
+  return w.exec.done ? goOn(k, f, w) : k.ep.park(f, w.queue);
 }
 
 function goOn(k: Kernel, f: Frame, w: Waiting): number {

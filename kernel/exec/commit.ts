@@ -150,7 +150,8 @@ export function commitExec(k: Kernel, f: Frame, x: Exec): number {
   const oldSlot = f.slot;
   const ret = answerNow(k.ep, f, 0);
   native.slotBind(oldSlot, 0, 0);
-  if (x.prepares) k.ep.nudge(L.SRV_VFS);
+  // A dynamic program asks about names at once: vfs makes its answers ready while the host makes the process.
+  if (x.interpreter !== undefined) k.ep.nudge(L.SRV_VFS);
   if (need < 0) native.killProcess(p.tg, SIGKILL);
   return ret;
 }

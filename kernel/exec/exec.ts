@@ -7,7 +7,7 @@
  *                                ├─ static ELF ─────────────────────────────────────► DONE (result 0)
  *                                └─ anything else ──────────────────────────────────► DONE (result -errno)
  *
- * Each phase is woken by EXEC_OPENED from vfs and by nothing else: Linux's execve cannot be interrupted there either, but by a fatal signal, which
+ * A program that the kernel keeps (kept.ts) is found at once, without a phase. Else each phase is woken by EXEC_OPENED from vfs and by nothing else: Linux's execve cannot be interrupted there either, but by a fatal signal, which
  * drops the frame (abort). An answer that finds no Exec closes the fd that it brought. Host fds belong to the Exec until commit sends them on.
  *
  * A program that was executed before by the same path is expected to have the same interpreter, which is then asked for together with it: vfs is woken
@@ -17,9 +17,11 @@ import { E } from '../../shared/errno.js';
 import * as L from '../../shared/gen/layout.js';
 import * as host from '../../shared/host.js';
 import { type Message } from '../../shared/rings.js';
-import { Msg } from '../../shared/messages.js';
+import { EXEC_KEEP, EXEC_TELL_EXE, Msg } from '../../shared/messages.js';
 import type { Kernel } from '../proc.js';
-import { type ElfFile, type ElfSource, parseInterpreter, parseProgram } from './elf.js';
+import { type ElfFile, parseInterpreter, parseProgram } from './elf.js';
+import { HostFile, type KnownFiles } from './host-file.js';
+import type { Found } from './kept.js';
 import { HEAD_BYTES, parseScript } from './script.js';
 import { Strings, STRING_MAX, argLimit, ARG_ROOM, countPointers, readStrings } from './strings.js';
 
@@ -31,66 +33,10 @@ export const AT_EMPTY_PATH = 0x1000;
 /** Only check whether the file could be executed. execveat(2), Linux 6.14. */
 export const AT_EXECVE_CHECK = 0x10000;
 
-/** struct statx, offsets. */
-const STX_INO = 32, STX_SIZE = 40, STX_CTIME = 96, STX_DEV_MAJOR = 136, STX_DEV_MINOR = 140;
-const STATX_CTIME_INO_SIZE = 0x80 | 0x100 | 0x200;
-/** The host's clock of files moves in steps of up to 10 ms: what has changed less than this ago may change again without a trace. ns */
-const RACY_NS = 40e6;
-
-const stat64 = (off: number): number => host.scratchView.getUint32(host.STRUCT + off, true) + host.scratchView.getUint32(host.STRUCT + off + 4, true) * 4294967296;
-
-/** An ELF file that was read before; by inode number. */
-interface Known { readonly dev: number; readonly size: number; readonly ctime: number; readonly elf: ElfFile }
-const KNOWN_MAX = 256;
-const knownPrograms = new Map<number, Known>();
-const knownInterpreters = new Map<number, Known>();
-
-/** A host file as elf.ts reads it. */
-export class HostFile implements ElfSource {
-  readonly size: number = 0;
-  private readonly ino: number = 0;
-  private readonly dev: number = 0;
-  /** Last change of anything about it, ns since 1970. */
-  private readonly ctime: number = 0;
-  constructor(readonly fd: number) {
-    if (host.statx(fd, '', host.AT_EMPTY_PATH, STATX_CTIME_INO_SIZE) < 0) return;
-    this.size = stat64(STX_SIZE);
-    this.ino = stat64(STX_INO);
-    this.dev = host.scratchView.getUint32(host.STRUCT + STX_DEV_MAJOR, true) * 1048576 + host.scratchView.getUint32(host.STRUCT + STX_DEV_MINOR, true);
-    this.ctime = stat64(STX_CTIME) * 1e9 + host.scratchView.getUint32(host.STRUCT + STX_CTIME + 8, true);
-  }
-
-  /** What the file was found to be when it was as it is now. */
-  known(cache: ReadonlyMap<number, Known>): ElfFile | undefined {
-    const k = cache.get(this.ino);
-    return k !== undefined && k.dev === this.dev && k.size === this.size && k.ctime === this.ctime ? k.elf : undefined;
-  }
-
-  remember(cache: Map<number, Known>, elf: ElfFile): void {
-    if (Date.now() * 1e6 - this.ctime < RACY_NS) return;
-    if (cache.size >= KNOWN_MAX) cache.clear();
-    cache.set(this.ino, { dev: this.dev, size: this.size, ctime: this.ctime, elf });
-  }
-
-  read(pos: number, len: number): Buffer | number {
-    const out = Buffer.alloc(len);
-    let done = 0;
-    while (done < len) {
-      const n = host.pread(this.fd, host.DATA, Math.min(len - done, host.DATA_BYTES), pos + done);
-      if (n < 0) return n;
-      if (n === 0) break;
-      host.scratch.copy(out, done, host.DATA, host.DATA + n);
-      done += n;
-    }
-    return out.subarray(0, done);
-  }
-}
-
 /** What is asked for. */
 export interface ExecRequest {
   readonly task: number;
   readonly tg: number;
-  readonly slot: number;
   readonly path: string;
   /** OFD row of the directory, 0 = the working directory. */
   readonly dirfd: number;
@@ -106,7 +52,13 @@ export interface ExecRequest {
   readonly envpAddr: number;
 }
 
-const pending = new Map<number, Exec>();
+/** Questions to vfs, by serial. */
+interface Asked { readonly exec: Exec; readonly cred: number; readonly path: string }
+const pending = new Map<number, Asked>();
+
+const knownPrograms: KnownFiles = new Map();
+const knownInterpreters: KnownFiles = new Map();
+
 
 /** Interpreters of programs, by the absolute path that they were executed by. Forgotten as a whole when there are too many. */
 const interpreterOf = new Map<string, string>();
@@ -130,8 +82,6 @@ export class Exec {
   /** Its absolute path in the container, and while which cells have which values /proc/self/exe leads there (cell 0 = not known). */
   exePath = '';
   readonly exeName = { gen: 0, cell: 0, value: 0 };
-  /** vfs has something to make ready for it (EXEC_OPENED), while the host makes the process. */
-  prepares = false;
   /** bprm->filename: AT_EXECFN, and the task's name by its last component. */
   readonly filename: string;
   comm: string;
@@ -141,7 +91,7 @@ export class Exec {
   /** The interpreter that was asked for with the program; '' = none. guessAnswer: what came of it, if it came early. */
   private guess = '';
   private guessSerial = 0;
-  private guessAnswer: number | undefined;
+  private guessAnswer: HostFile | number | undefined;
   private scriptName: string;
 
   /** onDone: called once, from a message handler. */
@@ -154,7 +104,10 @@ export class Exec {
     this.scriptName = this.filename;
   }
 
+  /** Begin. It may be done when this returns. */
   start(): void {
+    const kept = this.kept(this.req.path, this.req.flags);
+    if (kept !== undefined) { this.programOpened(kept); return; }
     this.serial = this.open(this.req.path, this.req.dirfd, this.req.flags);
     const guess = this.req.path.startsWith('/') ? interpreterOf.get(this.req.path) : undefined;
     if (guess === undefined) return;
@@ -162,17 +115,22 @@ export class Exec {
     this.guessSerial = this.open(guess, 0, 0);
   }
 
+  /** What the kernel keeps of a path. */
+  private kept(path: string, flags: number): Found | undefined {
+    return path.startsWith('/') && flags === 0 ? this.k.programs.find(L.taskCred(this.req.task), path) : undefined;
+  }
+
   /** Ask vfs; the answer comes under the serial returned. */
   private open(path: string, dirfd: number, flags: number): number {
-    const serial = ++this.k.serial;
-    pending.set(serial, this);
-    this.k.ep.send(L.SRV_VFS, Msg.EXEC_OPEN, [this.req.slot, L.taskFs(this.req.task), L.taskCred(this.req.task), dirfd, flags, serial, this.req.task, this.req.tg], path);
+    const serial = ++this.k.serial, cred = L.taskCred(this.req.task);
+    pending.set(serial, { exec: this, cred, path });
+    this.k.ep.send(L.SRV_VFS, Msg.EXEC_OPEN, [path.startsWith('/') && flags === 0 ? 1 : 0, L.taskFs(this.req.task), cred, dirfd, flags, serial, this.req.task, this.req.tg], path);
     return serial;
   }
 
   private dropGuess(): void {
     if (this.guessSerial !== 0) pending.delete(this.guessSerial);
-    if (this.guessAnswer !== undefined && this.guessAnswer >= 0) host.close(this.guessAnswer);
+    if (typeof this.guessAnswer === 'object') host.close(this.guessAnswer.fd);
     this.guessSerial = 0;
     this.guessAnswer = undefined;
   }
@@ -180,7 +138,9 @@ export class Exec {
   /** An empty name is the working directory to Linux here, which is no program. */
   private openInterpreter(path: string): void {
     if (path === '') { this.finish(-E.EACCES); return; }
-    this.serial = this.open(path, 0, 0);
+    const kept = this.kept(path, 0);
+    if (kept === undefined) { this.serial = this.open(path, 0, 0); return; }
+    if (this.phase === Phase.PROGRAM) this.programOpened(kept); else this.interpreterOpened(kept.file);
   }
 
   /** Its frame is gone. */
@@ -205,25 +165,25 @@ export class Exec {
     this.onDone();
   }
 
-  /** vfs has answered. Words: see Msg.EXEC_OPENED. */
-  opened(m: Message): void {
-    const ret = m.w[1] as number;
-    if (m.w[2] === this.guessSerial) {
+  /** vfs has answered the question `serial`: what it found, or -errno. */
+  opened(serial: number, found: Found | number): void {
+    const file = typeof found === 'number' ? found : found.file;
+    if (serial === this.guessSerial) {
       this.guessSerial = 0;
-      if (this.phase === Phase.PROGRAM) this.guessAnswer = ret; else this.interpreterOpened(ret);
+      if (this.phase === Phase.PROGRAM) this.guessAnswer = file; else this.interpreterOpened(file);
       return;
     }
-    if (ret < 0) { this.finish(ret); return; }
+    if (typeof found === 'number') { this.finish(found); return; }
     switch (this.phase) {
-      case Phase.PROGRAM: this.programOpened(m, ret); return;
-      case Phase.INTERPRETER: this.interpreterOpened(ret); return;
-      case Phase.DONE: host.close(ret);
+      case Phase.PROGRAM: this.programOpened(found); return;
+      case Phase.INTERPRETER: this.interpreterOpened(found.file); return;
+      case Phase.DONE: host.close(found.file.fd);
     }
   }
 
-  private interpreterOpened(ret: number): void {
-    if (ret < 0) { this.finish(ret); return; }
-    this.interpreterFile = new HostFile(ret);
+  private interpreterOpened(file: HostFile | number): void {
+    if (typeof file === 'number') { this.finish(file); return; }
+    this.interpreterFile = file;
     const known = this.interpreterFile.known(knownInterpreters);
     const elf = known ?? parseInterpreter(this.interpreterFile);
     if (typeof elf === 'number') { this.finish(elf); return; }
@@ -249,19 +209,18 @@ export class Exec {
     this.openInterpreter(path);
   }
 
-  private programOpened(m: Message, fd: number): void {
+  private programOpened(found: Found): void {
     if (this.programFile !== undefined) host.close(this.programFile.fd);
-    this.programFile = new HostFile(fd);
-    this.mode = m.w[3] as number;
-    this.uid = m.w[4] as number;
-    this.gid = m.w[5] as number;
-    this.exe = m.w[6] as number;
-    this.exePath = m.text;
-    this.exeName.gen = m.w[7] as number;
-    this.exeName.cell = m.w[8] as number;
-    this.exeName.value = m.w[9] as number;
-    this.prepares = m.w[10] === 1;
-    if (this.depth === 0 && this.req.fd >= 0 && this.req.path === '') this.comm = m.text.slice(m.text.lastIndexOf('/') + 1);
+    this.programFile = found.file;
+    this.mode = found.mode;
+    this.uid = found.uid;
+    this.gid = found.gid;
+    this.exe = found.exe;
+    this.exePath = found.exePath;
+    this.exeName.gen = found.gen;
+    this.exeName.cell = found.tellExe ? found.cell : 0;
+    this.exeName.value = found.value;
+    if (this.depth === 0 && this.req.fd >= 0 && this.req.path === '') this.comm = found.exePath.slice(found.exePath.lastIndexOf('/') + 1);
     if ((this.req.flags & AT_EXECVE_CHECK) !== 0) { this.closeFiles(); this.finish(0); return; }
     const r = this.haveArgs ? 0 : this.readArgs();
     if (r < 0) { this.finish(r); return; }
@@ -324,10 +283,24 @@ export class Exec {
 /** Route the answers of vfs. */
 export function installExecOpened(k: Kernel): void {
   k.ep.on(Msg.EXEC_OPENED, (m) => {
-    const serial = m.w[2] as number;
-    const x = pending.get(serial);
-    if (x === undefined) { if ((m.w[1] as number) >= 0) host.close(m.w[1] as number); return; }
+    const ret = m.w[0] as number, serial = m.w[1] as number;
+    const asked = pending.get(serial), keep = ((m.w[6] as number) & EXEC_KEEP) !== 0;
+    if (asked === undefined) {
+      if (keep) k.programs.letGo(m.w[5] as number);
+      if (ret >= 0) host.close(ret);
+      return;
+    }
     pending.delete(serial);
-    x.opened(m);
+    const found = ret < 0 ? ret : foundOf(m, ret);
+    if (keep && typeof found === 'object') k.programs.learn(asked.cred, asked.path, found, m.w[10] as number, m.w[11] as number);
+    asked.exec.opened(serial, found);
   });
+}
+
+function foundOf(m: Message, fd: number): Found {
+  const flags = m.w[6] as number;
+  return {
+    file: new HostFile(fd), mode: m.w[2] as number, uid: m.w[3] as number, gid: m.w[4] as number, exe: m.w[5] as number, exePath: m.text,
+    tellExe: (flags & EXEC_TELL_EXE) !== 0, gen: m.w[7] as number, cell: m.w[8] as number, value: m.w[9] as number,
+  };
 }

@@ -481,12 +481,19 @@ napi_value js_pctxTell(napi_env env, napi_callback_info info)
 
 napi_value js_pctxSwap(napi_env env, napi_callback_info info)
 {
-	Args<4> a(env, info);
-	uint8_t *p = pctx_word(a.i64(0), a.i64(1), a.i64(2), 4);
+	Args<3> a(env, info);
+	Proc *p = proc_get(a.i64(0));
+	int64_t off = a.i64(1);
 
-	if (p == nullptr)
+	if (p == nullptr || off < 0 || off % 4 != 0 || off > CARRICK_PCTX_STRIDE - 4)
 		return num(env, -EINVAL);
-	return num(env, __atomic_exchange_n(reinterpret_cast<uint32_t *>(p), a.u32(3), __ATOMIC_SEQ_CST));
+	/* As pendProc: what the word says must not be taken from another. */
+	std::lock_guard<std::mutex> hold(p->lock);
+	uint8_t *pctx = proc_pctx(p);
+
+	if (pctx == nullptr)
+		return num(env, -ESRCH);
+	return num(env, __atomic_exchange_n(reinterpret_cast<uint32_t *>(pctx + off), a.u32(2), __ATOMIC_SEQ_CST));
 }
 
 napi_value js_slotOr64(napi_env env, napi_callback_info info)

@@ -15,7 +15,7 @@
 	X(sigDeliverable) X(planWrite) X(planRead) \
 	X(procBind) X(procFree) X(hostPid) X(hostTid) X(killProcess) X(kickTask) \
 	X(ctlPair) X(lastFd) X(ctlSend) X(ctlReceivePidfd) X(hintSet) X(hintGet) \
-	X(namesFd) X(namesStore) \
+	X(namesFd) X(namesStore) X(namesLoad) \
 	X(stubFd) X(spawn) X(reapSpawned) X(namespacesGot) X(spawnedNsPid) X(guestSocket) X(probeHost) \
 	X(perfOpen) X(perfRead)
 

@@ -72,3 +72,16 @@ napi_value js_namesStore(napi_env env, napi_callback_info info)
 	__atomic_store_n(at + i, args.u32(1), __ATOMIC_SEQ_CST);
 	return num(env, 0);
 }
+
+napi_value js_namesLoad(napi_env env, napi_callback_info info)
+{
+	Args<1> args(env, info);
+	uint32_t i = args.u32(0);
+	uint32_t *at = cells.load(std::memory_order_acquire);
+
+	if (at == nullptr && names_get() >= 0)
+		at = cells.load(std::memory_order_acquire);
+	if (at == nullptr || i >= CARRICK_NAMES_WORDS)
+		return num(env, -EINVAL);
+	return num(env, __atomic_load_n(at + i, __ATOMIC_SEQ_CST));
+}

@@ -76,10 +76,11 @@ function putCells(v: DataView, o: number, kind: number, name: Dentry | undefined
   v.setInt32(o + L.ANSWER_FD, fd, true);
 }
 
-/** What an answer about a name depends on: value of cell 0, the name's cell and its value; behind what `words` holds. */
-export function pushCells(words: number[], name: Dentry): void {
+/** What an answer about a name and its inode depends on: value of cell 0, the name's cell and its value, the inode's; behind what `words` holds. */
+export function pushCells(words: number[], name: Dentry, inode: Inode): void {
   if (name.cell === 0) name.cell = deal();
-  words.push(values[0] as number, name.cell, values[name.cell] as number);
+  if (inode.cell === 0) inode.cell = deal();
+  words.push(values[0] as number, name.cell, values[name.cell] as number, inode.cell, values[inode.cell] as number);
 }
 
 function putAttributes(v: DataView, o: number, i: Inode, mask: number, mntId: number): void {

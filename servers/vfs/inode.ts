@@ -177,6 +177,8 @@ export abstract class Inode {
 
   /** Do its attributes change only through this worker (and touched(), answers.ts)? Then processes may remember them. */
   get isSettled(): boolean { return false; }
+  /** Are its data those of a lower layer, which this worker never writes? */
+  get isLower(): boolean { return false; }
   /** One more open file of it, not counting O_PATH; undone by `opens--`. */
   opened(): void { this.opens++; }
   /** A process may have kept a shared mapping of its data: they change when nobody sees it. */

@@ -9,6 +9,7 @@ import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
 import { announceFd, grantFds, mayGrant } from '../../shared/grant.js';
 import { native } from '../../shared/native.js';
+import { touched } from './answers.js';
 import { pathGet, pathPut } from './dcache.js';
 import { type File, fileAdd, fileDrop, fileOf, O_ACCMODE, O_CLOEXEC, O_CREAT, O_EXCL, O_NOCTTY, O_RDONLY, O_TRUNC, vfsEndpoint } from './file.js';
 import type { Path } from './inode.js';
@@ -43,7 +44,11 @@ export function makeOfd(file: File): number {
   L.setOfdPollable(row, file.pollable);
   if (file.kind === Ofd.DIR) L.setOfdProcPid(row, file.inode.procPid);
   pathGet(file.path);
-  if (countsAsWriter(file)) file.inode.writers++;
+  if (countsAsWriter(file)) {
+    // It cannot be executed any more (ETXTBSY).
+    touched(file.inode);
+    file.inode.writers++;
+  }
   if (file.kind === Ofd.REGULAR) file.inode.opened();
   return row;
 }

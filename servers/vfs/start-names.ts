@@ -154,12 +154,6 @@ function prepare(ep: Endpoint, tg: number, questions: Questions): void {
   ep.whenIdle(more);
 }
 
-/** Has something to be made ready for processes of this program? */
-export function knowsStart(program: Inode): boolean {
-  const q = ofProgram.get(program);
-  return q !== undefined && q.runs % RELEARN !== 0;
-}
-
 /** Tell what is known of the program's beginning. path: what has just been answered. */
 function tell(f: Frame, c: Caller, s: Start, path: string): void {
   if (path.length > ABOUT_ROOM) return;

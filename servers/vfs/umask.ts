@@ -26,7 +26,7 @@ export function umaskOf(c: { readonly tg: number; readonly fs: FsStruct }): numb
 /** From now on the fs_struct has it. */
 function take(f: Frame): FsStruct {
   const { fs } = callerOf(f);
-  const word = native.pctxSwap(L.tgArea(f.tg), L.tgPctx(f.tg), L.PCTX_UMASK, 0);
+  const word = native.pctxSwap(f.tg, L.PCTX_UMASK, 0);
   if (word > 0 && (word & L.UMASK_OWN) !== 0) fs.umask = word & BITS;
   return fs;
 }

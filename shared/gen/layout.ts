@@ -700,16 +700,21 @@ export const metaBirths = (row: number): number => $meta.i32[row * 64 + 19] as n
 export const setMetaBirths = (row: number, v: number): void => { $meta.i32[row * 64 + 19] = v; };
 /** Index into metaI32() for Atomics. */
 export const META_BIRTHS_AT = (row: number): number => row * 64 + 19;
+/** 1 while somebody watches files (inotify), and may wait for a program to be closed. Writer: vfs. */
+export const metaWatching = (row: number): number => $meta.i32[row * 64 + 20] as number;
+export const setMetaWatching = (row: number, v: number): void => { $meta.i32[row * 64 + 20] = v; };
+/** Index into metaI32() for Atomics. */
+export const META_WATCHING_AT = (row: number): number => row * 64 + 20;
 /** uname(2) nodename, NUL terminated. Writer: kernel. */
-export const metaHostname = (row: number, ix: number): number => $meta.u8[row * 256 + 80 + ix] as number;
-export const setMetaHostname = (row: number, ix: number, v: number): void => { $meta.u8[row * 256 + 80 + ix] = v; };
+export const metaHostname = (row: number, ix: number): number => $meta.u8[row * 256 + 84 + ix] as number;
+export const setMetaHostname = (row: number, ix: number, v: number): void => { $meta.u8[row * 256 + 84 + ix] = v; };
 /** First byte of the field in metaU8(). */
-export const META_HOSTNAME_BYTE = (row: number): number => row * 256 + 80;
+export const META_HOSTNAME_BYTE = (row: number): number => row * 256 + 84;
 /** uname(2) domainname, NUL terminated. Writer: kernel. */
-export const metaDomainname = (row: number, ix: number): number => $meta.u8[row * 256 + 145 + ix] as number;
-export const setMetaDomainname = (row: number, ix: number, v: number): void => { $meta.u8[row * 256 + 145 + ix] = v; };
+export const metaDomainname = (row: number, ix: number): number => $meta.u8[row * 256 + 149 + ix] as number;
+export const setMetaDomainname = (row: number, ix: number, v: number): void => { $meta.u8[row * 256 + 149 + ix] = v; };
 /** First byte of the field in metaU8(). */
-export const META_DOMAINNAME_BYTE = (row: number): number => row * 256 + 145;
+export const META_DOMAINNAME_BYTE = (row: number): number => row * 256 + 149;
 // ---- ofd: An open file description.
 export const OFD_ROWS = 65536;
 const $ofd: Views = noViews();

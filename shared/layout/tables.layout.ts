@@ -140,6 +140,7 @@ export const meta = table('meta', 'One row of container-wide words (row 1).', 2,
   top_task: i32('No row of table task at or above this one was ever used. Writer: kernel.'),
   top_tg: i32('The same for table tg. Writer: kernel.'),
   births: i32('1 once a child was made: a task of a number may be there that is not in the tables yet (Endpoint.settle). Writer: kernel.'),
+  watching: i32('1 while somebody watches files (inotify), and may wait for a program to be closed. Writer: vfs.'),
   hostname: u8('uname(2) nodename, NUL terminated. Writer: kernel.', 65),
   domainname: u8('uname(2) domainname, NUL terminated. Writer: kernel.', 65),
 });

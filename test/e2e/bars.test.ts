@@ -48,10 +48,10 @@ for (const [who, ordinary] of people) {
 }
 
 /** A container that goes on while the test talks to it. */
-function start(argv: readonly string[], footprint: Footprint): { child: ReturnType<typeof spawn>; line: () => Promise<string> } {
+function start(argv: readonly string[], footprint: Footprint, flags: readonly string[] = []): { child: ReturnType<typeof spawn>; line: () => Promise<string> } {
   const { home, env, ordinary } = footprint.options;
   const [command = '', ...words] = carrickCommand(ordinary === true);
-  const child = spawn(command, [...words, 'run', '--rm', 'host', '--', ...argv], { stdio: ['pipe', 'pipe', 'inherit'], env: testEnv(env, home) });
+  const child = spawn(command, [...words, 'run', '--rm', ...flags, 'host', '--', ...argv], { stdio: ['pipe', 'pipe', 'inherit'], env: testEnv(env, home) });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return { child, line: async () => { const next = await lines.next(); return next.done === true ? '(end)' : next.value; } };
 }
@@ -75,8 +75,9 @@ test('a container that goes on for long keeps no descriptor and no thread of wha
   const footprint = new Footprint();
   const work = 'for i in $(seq 60); do /bin/true | cat; done; echo $( (echo a) 2>&1 ) > /tmp/f; rm /tmp/f';
   // It does a little now and then, as such a container does: what is told to servers that sleep is not looked at before.
-  const idle = 'until read -t 0.2 x; do : > /tmp/idle; done';
-  const { child, line } = start(['bash', '-c', `${work}; echo one; ${idle}; ${work}; ${work}; echo two; ${idle}`], footprint);
+  // Nothing is ever sent for it to read: bash throws away a line that comes when its time is up.
+  const go = scratchDir('go'), until = (word: string): string => `until [ -e /go/${word} ]; do read -t 0.2 x; : > /tmp/idle; done`;
+  const { child, line } = start(['bash', '-c', `${work}; echo one; ${until('on')}; ${work}; ${work}; echo two; ${until('over')}`], footprint, ['-v', `${go}:/go`]);
   t.after(() => { child.kill('SIGKILL'); });
   const counted = async (label: string): Promise<number[]> => {
     assert.equal(await line(), label);
@@ -84,13 +85,13 @@ test('a container that goes on for long keeps no descriptor and no thread of wha
     return ['fd', 'task'].map((what) => readdirSync(`/proc/${child.pid}/${what}`).length);
   };
   const one = await counted('one');
-  child.stdin?.write('\n');
+  writeFileSync(join(go, 'on'), '');
   // What ended last may still be on its way out.
   await line().then((l) => { assert.equal(l, 'two'); });
   assert.ok(eventually(() => ['fd', 'task'].every((what, i) => readdirSync(`/proc/${child.pid}/${what}`).length <= (one[i] as number))),
     `descriptors and threads after 60 and 180 processes: ${one.join(', ')}; ${['fd', 'task'].map((what) => readdirSync(`/proc/${child.pid}/${what}`).length).join(', ')}`);
   const closed = new Promise((done) => child.on('close', done));
-  child.stdin?.end('\n');
+  writeFileSync(join(go, 'over'), '');
   await closed;
   assert.deepEqual(footprint.left(), []);
 });

@@ -15,15 +15,17 @@ int main(void)
 	signal(SIGUSR2, nothing);
 	sender = child();
 	if (sender == 0)
-		for (;;) {
+		for (pid_t last = 0;;) {
 			pid_t p = *target;
 
-			if (p > 0) {
+			for (int n = 0; p != last && n < 30; n++) {
 				kill(p, SIGUSR1);
 				kill(p, SIGUSR2);
 			}
+			last = p;
+			usleep(20);
 		}
-	for (int i = 0; i < 60; i++) {
+	for (int i = 0; i < 120; i++) {
 		pid_t p[3];
 
 		/* Nobody waits for the first while it ends and the others are made. */

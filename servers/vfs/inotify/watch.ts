@@ -30,6 +30,8 @@ export const IN_ACCESS = 1, IN_MODIFY = 2, IN_ATTRIB = 4, IN_CLOSE_WRITE = 8, IN
   IN_ONESHOT = 0x80000000;
 export const IN_ALL_EVENTS = 0xfff;
 const OPENING = IN_OPEN | IN_CLOSE_WRITE | IN_CLOSE_NOWRITE;
+/** What executing a file tells. */
+const EXECUTING = IN_OPEN | IN_ACCESS | IN_CLOSE_NOWRITE;
 
 /** Whoever is told. */
 export interface WatchGroup {
@@ -111,6 +113,8 @@ export function isWatched(d: Dentry, mask: number): boolean {
 
 /** Is the opening or closing of the file watched? */
 export const isOpeningWatched = (d: Dentry): boolean => isWatched(d, OPENING);
+/** Is its execution? */
+export const isExecutingWatched = (d: Dentry): boolean => isWatched(d, EXECUTING);
 
 /** Events that a file's grant keeps from this server. */
 const hidden = (file: File): number => ((file.grantable & L.HINT_READ) !== 0 ? IN_ACCESS : 0) | ((file.grantable & L.HINT_WRITE) !== 0 ? IN_MODIFY : 0);
@@ -147,6 +151,7 @@ export function addWatch(group: WatchGroup, wd: number, d: Dentry, mask: number)
     marks = inode.marks = new Marks(d);
     dget(d);
     marked.add(marks);
+    L.setMetaWatching(1, 1);
   }
   const w = new Watch(group, wd, inode, 0);
   marks.watches.push(w);
@@ -157,8 +162,8 @@ export function addWatch(group: WatchGroup, wd: number, d: Dentry, mask: number)
 export function setMask(w: Watch, mask: number): void {
   w.mask = mask;
   withdraw(w.inode, mask & IN_ALL_EVENTS);
-  // Files that were opened ahead are not taken any more, nor is their closing kept quiet.
-  if ((mask & OPENING) !== 0) waysChanged();
+  // Files that were opened ahead are not taken any more, nor is their closing kept quiet; programs that the kernel keeps are asked for again.
+  if ((mask & (OPENING | EXECUTING)) !== 0) waysChanged();
 }
 
 /** End a watch without a word. */
@@ -169,6 +174,7 @@ export function dropWatch(w: Watch): void {
   marks.watches.splice(ix, 1);
   if (marks.watches.length > 0) return;
   marked.delete(marks);
+  if (marked.size === 0) L.setMetaWatching(1, 0);
   w.inode.marks = undefined;
   dput(marks.dentry);
 }

@@ -29,6 +29,7 @@ export class LRegular extends LNode {
 
   /** The lower's attributes were read once. Data of its own change, with their times, through every open descriptor: grants, mappings, splice in ipc. */
   override get isSettled(): boolean { return this.data === undefined || (this.opens === 0 && !this.loose); }
+  override get isLower(): boolean { return this.data === undefined && this.lower !== undefined; }
   override loosen(): void { this.loose = true; }
   override opened(): void {
     super.opened();

@@ -8,6 +8,7 @@ import { onOfd } from '../../../shared/held.js';
 import { DATA, scratch, scratchView } from '../../../shared/host.js';
 import { CAP_SYS_CHROOT, hasCap, permission } from '../dac.js';
 import { absolutePath, isDeleted, lastReach, Reach } from '../dpath.js';
+import { rootsDiffer } from '../exec.js';
 import { O_PATH, fileOf } from '../file.js';
 import { MAY_EXEC } from '../inode.js';
 import { IN_ACCESS, tellDentry } from '../inotify/watch.js';
@@ -106,6 +107,7 @@ function sys_chroot(f: Frame): number {
   if (r < 0) return r;
   if (!hasCap(c.cred, CAP_SYS_CHROOT)) return -E.EPERM;
   c.fs.setRoot($nd.path);
+  rootsDiffer();
   return 0;
 }
 
