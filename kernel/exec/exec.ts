@@ -7,8 +7,8 @@
  *                                ├─ static ELF ─────────────────────────────────────► DONE (result 0)
  *                                └─ anything else ──────────────────────────────────► DONE (result -errno)
  *
- * A program that the kernel keeps (kept.ts) is found at once, without a phase. Else each phase is woken by EXEC_OPENED from vfs and by nothing else: Linux's execve cannot be interrupted there either, but by a fatal signal, which
- * drops the frame (abort). An answer that finds no Exec closes the fd that it brought. Host fds belong to the Exec until commit sends them on.
+ * A program that the kernel keeps (kept.ts) is found at once. Else each phase is woken by EXEC_OPENED from vfs and by nothing else: Linux's execve cannot be
+ * interrupted there either, but by a fatal signal, which drops the frame (abort). An answer that finds no Exec closes the fd that it brought. Host fds belong to the Exec until commit sends them on.
  *
  * A program that was executed before by the same path is expected to have the same interpreter, which is then asked for together with it: vfs is woken
  * once, not twice. The expectation decides nothing: a guess that does not come true is dropped.
@@ -59,10 +59,12 @@ const pending = new Map<number, Asked>();
 const knownPrograms: KnownFiles = new Map();
 const knownInterpreters: KnownFiles = new Map();
 
-
 /** Interpreters of programs, by the absolute path that they were executed by. Forgotten as a whole when there are too many. */
 const interpreterOf = new Map<string, string>();
 const INTERPRETERS_MAX = 512;
+
+/** The kernel may keep what vfs says of it: what it means depends on the path and the credentials alone. */
+const mayKeep = (path: string, flags: number): boolean => path.startsWith('/') && flags === 0;
 
 export class Exec {
   private phase = Phase.PROGRAM;
@@ -117,14 +119,14 @@ export class Exec {
 
   /** What the kernel keeps of a path. */
   private kept(path: string, flags: number): Found | undefined {
-    return path.startsWith('/') && flags === 0 ? this.k.programs.find(L.taskCred(this.req.task), path) : undefined;
+    return mayKeep(path, flags) ? this.k.programs.find(L.taskCred(this.req.task), path) : undefined;
   }
 
   /** Ask vfs; the answer comes under the serial returned. */
   private open(path: string, dirfd: number, flags: number): number {
     const serial = ++this.k.serial, cred = L.taskCred(this.req.task);
     pending.set(serial, { exec: this, cred, path });
-    this.k.ep.send(L.SRV_VFS, Msg.EXEC_OPEN, [path.startsWith('/') && flags === 0 ? 1 : 0, L.taskFs(this.req.task), cred, dirfd, flags, serial, this.req.task, this.req.tg], path);
+    this.k.ep.send(L.SRV_VFS, Msg.EXEC_OPEN, [mayKeep(path, flags) ? 1 : 0, L.taskFs(this.req.task), cred, dirfd, flags, serial, this.req.task, this.req.tg], path);
     return serial;
   }
 

@@ -11,7 +11,7 @@ const RACY_NS = 40e6;
 const stat64 = (off: number): number => host.scratchView.getUint32(host.STRUCT + off, true) + host.scratchView.getUint32(host.STRUCT + off + 4, true) * 4294967296;
 
 /** An ELF file that was read before; by inode number. */
-interface Known { readonly dev: number; readonly size: number; readonly ctime: number; readonly elf: ElfFile }
+interface Known { readonly was: HostFile; readonly elf: ElfFile }
 const KNOWN_MAX = 256;
 export type KnownFiles = Map<number, Known>;
 
@@ -35,13 +35,13 @@ export class HostFile implements ElfSource {
   /** What the file was found to be when it was as it is now. */
   known(cache: KnownFiles): ElfFile | undefined {
     const k = cache.get(this.ino);
-    return k !== undefined && k.dev === this.dev && k.size === this.size && k.ctime === this.ctime ? k.elf : undefined;
+    return k?.was.isAs(this) === true ? k.elf : undefined;
   }
 
   remember(cache: KnownFiles, elf: ElfFile): void {
     if (Date.now() * 1e6 - this.ctime < RACY_NS) return;
     if (cache.size >= KNOWN_MAX) cache.clear();
-    cache.set(this.ino, { dev: this.dev, size: this.size, ctime: this.ctime, elf });
+    cache.set(this.ino, { was: this, elf });
   }
 
   read(pos: number, len: number): Buffer | number {

@@ -59,29 +59,31 @@ napi_value js_namesFd(napi_env env, napi_callback_info)
 	return num(env, names_get());
 }
 
-napi_value js_namesStore(napi_env env, napi_callback_info info)
+/* Word i; NULL when there is none. */
+static uint32_t *names_word(uint32_t i)
 {
-	Args<2> args(env, info);
-	uint32_t i = args.u32(0);
 	uint32_t *at = cells.load(std::memory_order_acquire);
 
 	if (at == nullptr && names_get() >= 0)
 		at = cells.load(std::memory_order_acquire);
-	if (at == nullptr || i >= CARRICK_NAMES_WORDS)
+	return at == nullptr || i >= CARRICK_NAMES_WORDS ? nullptr : at + i;
+}
+
+napi_value js_namesStore(napi_env env, napi_callback_info info)
+{
+	Args<2> args(env, info);
+	uint32_t *word = names_word(args.u32(0));
+
+	if (word == nullptr)
 		return num(env, -EINVAL);
-	__atomic_store_n(at + i, args.u32(1), __ATOMIC_SEQ_CST);
+	__atomic_store_n(word, args.u32(1), __ATOMIC_SEQ_CST);
 	return num(env, 0);
 }
 
 napi_value js_namesLoad(napi_env env, napi_callback_info info)
 {
 	Args<1> args(env, info);
-	uint32_t i = args.u32(0);
-	uint32_t *at = cells.load(std::memory_order_acquire);
+	const uint32_t *word = names_word(args.u32(0));
 
-	if (at == nullptr && names_get() >= 0)
-		at = cells.load(std::memory_order_acquire);
-	if (at == nullptr || i >= CARRICK_NAMES_WORDS)
-		return num(env, -EINVAL);
-	return num(env, __atomic_load_n(at + i, __ATOMIC_SEQ_CST));
+	return num(env, word == nullptr ? -EINVAL : static_cast<int64_t>(__atomic_load_n(word, __ATOMIC_SEQ_CST)));
 }

@@ -40,8 +40,8 @@ function tree(): string {
   for (const dir of ['', 'bin', 'tmp', 'proc', 'dev', 'etc', 'other', 'jail/prog', 'flags', ...PLACES]) mkdirSync(join(root, dir), { recursive: true });
   copyFileSync(BUSYBOX as string, join(root, 'bin/busybox'));
   for (const name of ['sh', 'rm', 'mv', 'ln', 'cp', 'chmod', 'chroot', 'mkdir', 'sleep', 'cat', 'grep', 'su', 'touch', 'kill']) linkSync(join(root, 'bin/busybox'), join(root, 'bin', name));
-  for (const [name, word] of [['first', 'first'], ['second', 'second']] as const) {
-    writeFileSync(join(root, `../${name}.c`), program(word));
+  for (const name of ['first', 'second']) {
+    writeFileSync(join(root, `../${name}.c`), program(name));
     assert.equal(spawnSync('cc', ['-static', '-o', join(root, `../${name}`), join(root, `../${name}.c`)], { stdio: 'inherit' }).status, 0);
   }
   for (const place of PLACES) copyFileSync(join(root, '../first'), join(root, place, 'p'));
