@@ -82,6 +82,8 @@ export interface Order {
   /** Where the captures go, without their suffixes. */
   readonly capture: string;
   readonly mode: 'fast' | 'nofast';
+  /** Seconds after which carrick tells of a request that hangs. */
+  readonly watchdog?: number;
 }
 
 /** Words for the keeper: who, where, how long, and the command. */
@@ -128,7 +130,7 @@ export async function execute(o: Order): Promise<Capture> {
   const slow: Record<string, string> = o.mode === 'nofast' ? { CARRICK_FASTPATH: '0', CARRICK_GRANTS: '0' } : {};
   const child = spawn(keeper(), keeperArguments(o, scratch), {
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], HOME: home, CARRICK_HOME: home, TMPDIR: home, ...slow },
+    env: { PATH: process.env['PATH'], HOME: home, CARRICK_HOME: home, TMPDIR: home, ...slow, ...(o.watchdog === undefined ? {} : { CARRICK_WATCHDOG: String(o.watchdog) }) },
   });
   let report = '';
   let complaint = '';
