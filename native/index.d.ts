@@ -87,6 +87,9 @@ export function lastFd(): number;
 /** Send a control message (CTL_*) with up to 8 fds listed as int32 at scratch offset fdsOff; for CTL_GRANT, guest fd numbers and cloexec flags
  *  follow as int32 arrays at numsOff and cloexecOff. Returns the message's ordinal on that socket (compare slot.ctl_need), or -EAGAIN. Any worker. */
 export function ctlSend(tg: number, kind: number, nfd: number, fdsOff: number, numsOff: number, cloexecOff: number): number;
+/** Send CTL_START to the program that the process has in this area and pctx: up to START_FDS fds listed as int32 at scratch offset fdsOff, `len` bytes of text at textOff (at most
+ *  START_MAX). Returns its ordinal, or -ESTALE: the process has, or is about to have, another program. Any worker. */
+export function ctlStart(tg: number, area: number, pctx: number, nfd: number, fdsOff: number, textOff: number, len: number): number;
 /** Receive the pidfd of process `pid` that the guest sent (CTL_PIDFD): host fd or -errno; -EAGAIN nothing there, -EPERM not a process of this container, -EINVAL another one's. */
 export function ctlReceivePidfd(tg: number, pid: number): number;
 /** Set fd hint byte. Any worker. */

@@ -16,9 +16,9 @@ const f = { task: TASK, tg: TG } as unknown as Frame;
 let files = 0;
 let ofd = 0;
 
-const dup = (fd: number, to: number, cloexec = false): void => { ep.onOwed(f, (L.OWED_DUP << 30 | (cloexec ? CLOEXEC : 0) | to << 12 | fd) >>> 0); };
-const open = (fd: number, row: number, cloexec = false): void => { ep.onOwed(f, (L.OWED_OPEN << 30 | (cloexec ? 1 << 28 : 0) | row << 12 | fd) >>> 0); };
-const close = (fd: number): void => { ep.onOwed(f, (L.OWED_CLOSE << 30 | fd) >>> 0); };
+const dup = (fd: number, to: number, cloexec = false): void => { ep.onOwed(f, (L.OWED_DUP << L.OWED_OP | (cloexec ? CLOEXEC : 0) | to << 12 | fd) >>> 0); };
+const open = (fd: number, row: number, cloexec = false): void => { ep.onOwed(f, (L.OWED_OPEN << L.OWED_OP | (cloexec ? 1 << 28 : 0) | row << 12 | fd) >>> 0); };
+const close = (fd: number): void => { ep.onOwed(f, (L.OWED_CLOSE << L.OWED_OP | fd) >>> 0); };
 
 installFdCalls(ep, () => 0);
 beforeEach(() => {
@@ -84,6 +84,13 @@ test('one that is not needed, or for whose number there is no room, is released'
   assert.deepEqual([L.ofdAhead(none), L.ofdAhead(high)], [-1, 0]);
   open(L.OWED_NOBODY, none);
   assert.equal(released.length, 2);
+});
+
+test('a directory that was read to its end is marked, and nothing else', () => {
+  const listed = (fd: number): void => { ep.onOwed(f, (L.OWED_LISTED << L.OWED_OP | fd) >>> 0); };
+  const dir = ofdAlloc(L.SRV_VFS, Ofd.DIR, 8, 0), fd = fdInstall(files, dir, false, 64);
+  for (const n of [fd, 0, 40, 0xfff]) listed(n);
+  assert.deepEqual([L.ofdListed(dir), L.ofdListed(ofd)], [1, 0]);
 });
 
 test('nobody can name a row that is none', () => {

@@ -154,19 +154,22 @@ function sys_close_range(ep: Endpoint, f: Frame): number {
 function doOwed(ep: Endpoint, f: Frame, word: number): void {
   const files = filesOf(f);
   const fd = word & 0xfff, to = (word >>> 12) & 0xfff;
-  if (word >>> 30 === L.OWED_CLOSE) {
+  if (word >>> L.OWED_OP === L.OWED_CLOSE) {
     const o = fdRemove(files, fd);
     if (o < 0) return;
     ofdUnref(ep, o);
-  } else if (word >>> 30 === L.OWED_DUP) {
+  } else if (word >>> L.OWED_OP === L.OWED_DUP) {
     const o = fdLookup(files, fd);
     if (o < 0) return;
     ofdRef(o);
     const was = fdReplace(files, to, o, (word & OWED_CLOEXEC) !== 0, nofileOwed(f.tg));
     if (was < 0) { Atomics.sub(L.ofdI32(), L.OFD_REF_AT(o), 1); return; }
     if (was > 0) ofdUnref(ep, was);
-  } else if (word >>> 30 === L.OWED_OPEN) {
+  } else if (word >>> L.OWED_OP === L.OWED_OPEN) {
     openOwed(ep, f, fd, word >>> 12 & 0xffff, (word & OWED_OPEN_CLOEXEC) !== 0);
+  } else if (word >>> L.OWED_OP === L.OWED_LISTED) {
+    const o = fdLookup(files, fd);
+    if (o > 0 && L.ofdKind(o) === Ofd.DIR) L.setOfdListed(o, 1);
   }
 }
 
@@ -190,9 +193,9 @@ export function fdSeen(task: number, fd: number): number {
   // Backwards: the last word about a number decides; a duplicate is what its original was then.
   for (let i = L.OWED_MAX - 1; i >= 0; i--) {
     const word = native.slotLoad(slot, L.SLOT_OWED + 4 * i) >>> 0;
-    if (word >>> 30 === L.OWED_CLOSE && (word & 0xfff) === at) return -E.EBADF;
-    if (word >>> 30 === L.OWED_DUP && ((word >>> 12) & 0xfff) === at) at = word & 0xfff;
-    if (word >>> 30 === L.OWED_OPEN && (word & 0xfff) === at) return aheadRow(word >>> 12 & 0xffff, L.tgTgid(L.taskTg(task)));
+    if (word >>> L.OWED_OP === L.OWED_CLOSE && (word & 0xfff) === at) return -E.EBADF;
+    if (word >>> L.OWED_OP === L.OWED_DUP && ((word >>> 12) & 0xfff) === at) at = word & 0xfff;
+    if (word >>> L.OWED_OP === L.OWED_OPEN && (word & 0xfff) === at) return aheadRow(word >>> 12 & 0xffff, L.tgTgid(L.taskTg(task)));
   }
   return fdLookup(files, at);
 }

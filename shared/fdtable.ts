@@ -65,6 +65,7 @@ export function ofdAlloc(owner: number, kind: Ofd, obj: number, flags: number, h
   L.setOfdSig(row, 0);
   L.setOfdLate(row, 0);
   L.setOfdAhead(row, 0);
+  L.setOfdListed(row, 0);
   return row;
 }
 

@@ -67,6 +67,15 @@ export function sendAhead(tg: number, fds: readonly number[]): number {
   return native.ctlSend(tg, CTL_AHEAD, fds.length, FDS, 0, 0);
 }
 
+/**
+ * Send what a program is told before it asks (CTL_START): `len` bytes of text in scratch at textOff, and at most START_FDS host fds. area, pctx: the program's. Positive, or -errno: -ESTALE when the
+ * process has another program by now.
+ */
+export function sendStart(tg: number, area: number, pctx: number, fds: readonly number[], textOff: number, len: number): number {
+  fds.forEach((fd, i) => { scratchView.setInt32(FDS + 4 * i, fd, true); });
+  return native.ctlStart(tg, area, pctx, fds.length, FDS, textOff, len);
+}
+
 /** Send one host fd for a single use (mmap of a file without a grant). Sets the reply flag; -errno when it cannot be sent. */
 export function sendMmapFd(f: Frame, hostFd: number): number {
   scratchView.setInt32(FDS, hostFd, true);

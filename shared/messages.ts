@@ -25,7 +25,7 @@ export const enum Msg {
   /** vfs → kernel. [ret (host fd open O_RDONLY, to be closed by the kernel, or -errno), serial, mode (st_mode), uid, gid, exe path id, flags, and what the answer depends on (answers.ts; 0 = not
    *  known): cell 0's value, the name's cell and value, the inode's cell and value]; bytes absolute guest path. flags: EXEC_*. */
   EXEC_OPENED = 13,
-  /** kernel → vfs. tg's executable is path id (from EXEC_OPENED); count it. [tg, path id, A]; bytes argv and environment, the first A bytes argv (0: all; -1: as tg's parent). */
+  /** kernel → vfs. tg's executable is path id (from EXEC_OPENED); count it. [tg, path id, A, area, pctx]; bytes argv and environment, the first A bytes argv (0: all; -1: as tg's parent, and no more words). */
   EXE_SET = 14,
   /** kernel → vfs. Build the fs_struct of a process that nobody forked: [fs, cred, serial, make the directory (0|1)]; bytes working directory. Answer BOOT_FS_DONE. */
   BOOT_FS = 15,
@@ -107,5 +107,5 @@ export const enum Msg {
 
 /** Flags of EXEC_OPENED: the program may be told what /proc/self/exe leads to. */
 export const EXEC_TELL_EXE = 1;
-/** The kernel may keep the answer while the cells hold; vfs takes it to be kept until EXEC_DROP. */
+/** The kernel may keep the answer while the cells hold, also that there is no such file; vfs takes a program to be kept until EXEC_DROP. */
 export const EXEC_KEEP = 2;

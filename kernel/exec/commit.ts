@@ -71,7 +71,7 @@ export function adoptProgram(k: Kernel, p: Proc, task: number, x: Exec): void {
   // argv, then the environment, for /proc/PID/cmdline and environ: the stub alone knows where they lie in the guest.
   const argv = x.argv.bytes.latin1Slice(0, Math.min(x.argv.len, CMDLINE_MAX));
   const envp = x.envp.bytes.latin1Slice(0, Math.min(x.envp.len, ENVIRON_MAX));
-  k.ep.quiet(L.SRV_VFS, Msg.EXE_SET, [p.tg, x.exe, argv.length], argv + envp);
+  k.ep.quiet(L.SRV_VFS, Msg.EXE_SET, [p.tg, x.exe, argv.length, L.tgArea(p.tg), L.tgPctx(p.tg)], argv + envp);
   k.ep.quiet(L.SRV_SIGNAL, Msg.SIG_EXEC, [p.tg]);
 }
 

@@ -110,6 +110,7 @@ export class Exec {
   start(): void {
     const kept = this.kept(this.req.path, this.req.flags);
     if (kept !== undefined) { this.programOpened(kept); return; }
+    if (mayKeep(this.req.path, this.req.flags) && this.k.programs.isMissing(L.taskCred(this.req.task), this.req.path)) { this.finish(-E.ENOENT); return; }
     this.serial = this.open(this.req.path, this.req.dirfd, this.req.flags);
     const guess = this.req.path.startsWith('/') ? interpreterOf.get(this.req.path) : undefined;
     if (guess === undefined) return;
@@ -288,13 +289,14 @@ export function installExecOpened(k: Kernel): void {
     const ret = m.w[0] as number, serial = m.w[1] as number;
     const asked = pending.get(serial), keep = ((m.w[6] as number) & EXEC_KEEP) !== 0;
     if (asked === undefined) {
-      if (keep) k.programs.letGo(m.w[5] as number);
+      if (keep && ret >= 0) k.programs.letGo(m.w[5] as number);
       if (ret >= 0) host.close(ret);
       return;
     }
     pending.delete(serial);
     const found = ret < 0 ? ret : foundOf(m, ret);
     if (keep && typeof found === 'object') k.programs.learn(asked.cred, asked.path, found, m.w[10] as number, m.w[11] as number);
+    else if (keep) k.programs.learnMissing(asked.cred, asked.path, m.w[7] as number, m.w[8] as number, m.w[9] as number);
     asked.exec.opened(serial, found);
   });
 }

@@ -68,3 +68,17 @@ test('without a descriptor nothing is kept, and vfs hears of it', () => {
   w.k.programs.learn(cred, '/p', found(7), 6, 0);
   assert.deepEqual([w.k.programs.size, L.credRef(cred), dropped(w)], [0, 1, [7]]);
 });
+
+for (const [what, cell] of [['paths lead elsewhere', 0], ['there is something', 5]] as const) {
+  test(`that there is no program is known until ${what}`, () => {
+    const w = setUp(), cred = w.k.creds.alloc();
+    w.k.programs.learnMissing(cred, '/p', 0, 5, 0);
+    assert.deepEqual([w.k.programs.isMissing(cred, '/p'), w.k.programs.isMissing(cred, '/q'), w.k.programs.isMissing(cred + 1, '/p')], [true, false, false]);
+    assert.equal(L.credRef(cred), 2);
+    w.cells.set(cell, 1);
+    assert.equal(w.k.programs.isMissing(cred, '/p'), false);
+    assert.equal(L.credRef(cred), 1);
+    for (let i = 0; i < 257; i++) w.k.programs.learnMissing(cred, `/p${i}`, 0, 5, 1);
+    assert.equal(L.credRef(cred), 257);
+  });
+}

@@ -8,6 +8,8 @@
  * long as the cells have the values that vfs told with it (servers/vfs/answers.ts): of what paths lead through, of the name, of the inode's attributes; vfs says EXEC_KEEP
  * only where nothing else decides (servers/vfs/exec.ts), and advances a cell when that ends. The directory of a host that carrick runs on may change under it: a file that was
  * replaced or removed there has another ctime or size. vfs keeps the path id alive until EXEC_DROP. Only the kernel worker uses this.
+ *
+ * That there is no such program is kept in the same way (execvp(3) asks in each directory of PATH), without a descriptor and a path id.
  */
 import type { Endpoint } from '../../shared/endpoint.js';
 import * as L from '../../shared/gen/layout.js';
@@ -19,6 +21,8 @@ import { HostFile } from './host-file.js';
 
 /** Programs and interpreters; each holds a host descriptor. */
 const KEPT_MAX = 96;
+/** Paths where there is none. */
+const MISSING_MAX = 256;
 
 /** A program that was found. */
 export interface Found {
@@ -41,9 +45,14 @@ export interface Found {
 }
 
 interface Entry { readonly found: Found; readonly cred: number; readonly inodeCell: number; readonly inodeVal: number }
+/** Value of cell 0, the name's cell and its value. */
+interface Missing { readonly cred: number; readonly gen: number; readonly cell: number; readonly value: number }
+
+const namesHold = (of: Omit<Missing, 'cred'>): boolean => native.namesLoad(0) === of.gen && native.namesLoad(of.cell) === of.value;
 
 export class KeptPrograms {
   private readonly entries = new Map<string, Entry>();
+  private readonly missing = new Map<string, Missing>();
 
   constructor(private readonly ep: Endpoint, private readonly creds: CredRows) {}
 
@@ -64,7 +73,7 @@ export class KeptPrograms {
     const key = keyOf(cred, path), e = this.entries.get(key);
     if (e === undefined) return undefined;
     const { found } = e;
-    if (native.namesLoad(0) === found.gen && native.namesLoad(found.cell) === found.value && native.namesLoad(e.inodeCell) === e.inodeVal) {
+    if (namesHold(found) && native.namesLoad(e.inodeCell) === e.inodeVal) {
       const fd = host.dup(found.file.fd);
       if (fd < 0) return undefined;
       const file = new HostFile(fd);
@@ -78,6 +87,31 @@ export class KeptPrograms {
     }
     this.drop(key);
     return undefined;
+  }
+
+  /** vfs has said that there is nothing at `path`, and what that depends on. */
+  learnMissing(cred: number, path: string, gen: number, cell: number, value: number): void {
+    const key = keyOf(cred, path);
+    this.forgetMissing(key);
+    if (this.missing.size >= MISSING_MAX) this.forgetMissing(this.missing.keys().next().value as string);
+    this.creds.ref(cred);
+    this.missing.set(key, { cred, gen, cell, value });
+  }
+
+  /** Is it known that there is nothing at `path`, to credentials `cred`? */
+  isMissing(cred: number, path: string): boolean {
+    const key = keyOf(cred, path), m = this.missing.get(key);
+    if (m === undefined) return false;
+    if (namesHold(m)) return true;
+    this.forgetMissing(key);
+    return false;
+  }
+
+  private forgetMissing(key: string): void {
+    const m = this.missing.get(key);
+    if (m === undefined) return;
+    this.missing.delete(key);
+    this.creds.unref(m.cred);
   }
 
   private drop(key: string): void {

@@ -167,9 +167,16 @@ struct Proc {
 	/* Control messages sent on ctl since the last (re)binding. */
 	uint32_t ctl_sent = 0;
 	std::atomic<int> host_pid{0};
-	/* area << 8 | pctx, plus 1; 0 = not bound. */
+	/* How far the program is that reads ctl: bound, has its images (CTL_IMAGES), is to be replaced (CTL_EXEC). Under lock. */
+	enum { BOUND, BEGUN, LEAVING } phase = BOUND;
+	/* place_of its area and pctx; 0 = not bound. */
 	std::atomic<uint32_t> place{0};
 };
+
+constexpr uint32_t place_of(int64_t area, int64_t pctx)
+{
+	return (static_cast<uint32_t>(area) << 8 | static_cast<uint32_t>(pctx)) + 1;
+}
 
 Proc *proc_get(int64_t tg);
 /* fdhint, sigpend etc. of a bound process, or null. */

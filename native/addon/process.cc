@@ -309,11 +309,13 @@ napi_value js_procBind(napi_env env, napi_callback_info info)
 	if (p == nullptr || area_get(area) == nullptr || pctx < 0 || pctx >= CARRICK_PCTX_MAX)
 		return num(env, -EINVAL);
 	std::lock_guard<std::mutex> hold(p->lock);
-	uint32_t place = (static_cast<uint32_t>(area) << 8 | static_cast<uint32_t>(pctx)) + 1;
+	uint32_t place = place_of(area, pctx);
 
 	/* The receiver counts from 0 with a new pctx or socket. */
-	if (p->place.load() != place || p->ctl != ctl)
+	if (p->place.load() != place || p->ctl != ctl) {
 		p->ctl_sent = 0;
+		p->phase = Proc::BOUND;
+	}
 	if (p->pidfd != pidfd)
 		p->host_pid.store(0, std::memory_order_release);
 	replace_fd(&p->pidfd, pidfd);
@@ -360,6 +362,7 @@ napi_value js_procFree(napi_env env, napi_callback_info info)
 	replace_fd(&p->pidfd, -1);
 	replace_fd(&p->ctl, -1);
 	p->ctl_sent = 0;
+	p->phase = Proc::BOUND;
 	p->host_pid.store(0, std::memory_order_release);
 	p->place.store(0, std::memory_order_release);
 	return num(env, 0);

@@ -5,9 +5,9 @@
  * same path with the same flags takes one, as long as the answer holds: it gives it the lowest number, as fds_dup does, and owes the servers the place in
  * the table (OWED_OPEN). If it is closed before that was told, both never happened (ahead_closed). So reading a file, or mapping one, may take no trip.
  *
- * A file that the process opens again and again (OPENED_AGAIN, servers/vfs/again.ts) then waits for its next open. What else was closed like this, and what nobody wants any more because
- * its answer has ended or the process makes threads, vfs lets go of when the process ends; one that lives on gives it back in words of slot.owed that are free when a request is posted
- * (ahead_before). The table lies in the memory of names.c, which is empty in a fork child; it is used only while the
+ * It then waits for its next open: many headers are read more than once. What nobody has opened, or again, when the process has made so many requests that it is no longer starting, and what nobody wants
+ * because its answer has ended or the process makes threads, vfs lets go of when the process ends; one that lives on gives it back in words of slot.owed that are free when a request is posted
+ * (ahead_before). What the process opens again and again (OPENED_AGAIN, servers/vfs/again.ts) waits for ever. The table lies in the memory of names.c, which is empty in a fork child; it is used only while the
  * process has one thread (mm.fds_off), whose view an entry has, so that a vfork child leaves it alone.
  */
 #include "names.h"
@@ -18,11 +18,13 @@
 #define CTL_FDS 8u
 /* Requests of a process after which it is none that only starts, works and ends, so that what it does not need is worth a word. */
 #define SETTLED 100u
+/* And after which it has opened, and opened again, what it needs to start. */
+#define STARTED 1000u
 
 _Static_assert(sizeof(struct ahead) == 304, "an open made ahead");
 
 /* The bits of a word that say which OFD. */
-static inline u32 open_word(u32 row, u32 fd, bool cloexec) { return (u32)CARRICK_OWED_OPEN << 30 | (u32)cloexec << 28 | (row & 0xffff) << 12 | fd; }
+static inline u32 open_word(u32 row, u32 fd, bool cloexec) { return (u32)CARRICK_OWED_OPEN << CARRICK_OWED_OP | (u32)cloexec << 28 | (row & 0xffff) << 12 | fd; }
 
 static void drop_fd(struct ahead *e)
 {
@@ -37,6 +39,16 @@ static void forget(struct ahead *e)
 	e->state = AHEAD_GIVEN_BACK;
 	mm.ahead_back++;
 	mm.ahead_waiting--;
+}
+
+/* The program has started: what it has not opened by now, or not again, it will not. */
+static void settle(const struct task *t)
+{
+	struct ahead *table = names_ahead();
+
+	for (u32 i = 0; i < AHEAD_MAX; i++)
+		if (table[i].state == AHEAD_WAITING && table[i].view == t->view && !(table[i].ans.opened & CARRICK_OPENED_AGAIN))
+			forget(&table[i]);
 }
 
 static void keep(const struct task *t, const struct carrick_answer *a, const u8 *text, i32 fd)
@@ -62,34 +74,46 @@ static void keep(const struct task *t, const struct carrick_answer *a, const u8 
 		host(__NR_close, fd);
 }
 
-/* The answers from..end of a reply, of which some are about such files. Nothing else is looked at. */
-void ahead_learn(struct task *t, const u8 *from, const u8 *end)
-{
-	int fds[CTL_FDS] = { -1, -1, -1, -1, -1, -1, -1, -1 };
-	u32 message = 0;
-	int n = 0;
+/* The host fds of one control message. */
+struct sent {
+	u32 message; /* its number */
+	int n;
+	int fds[CTL_FDS];
+};
 
-	while (from + sizeof(struct carrick_answer) <= end) {
-		struct carrick_answer a;
+/* Which host fd is meant by a reply's `place`; -1 = it was not kept. */
+static int sent_fd(struct task *t, struct sent *s, u32 place)
+{
+	if (place >> 3 != s->message) {
+		s->message = place >> 3;
+		s->n = ctl_take(t, CTL_AHEAD, s->message, s->fds);
+	}
+	return (int)(place & 7) < s->n ? s->fds[place & 7] : -1;
+}
+
+/*
+ * The answers from..end, of which some are about such files. Nothing else is looked at. Of a reply (fds NULL) `place` says which message's host fd it is, and which of it; of what came early,
+ * which of the n fds, counted from 1.
+ */
+void ahead_learn(struct task *t, const u8 *from, const u8 *end, const i32 *fds, u32 n)
+{
+	struct sent sent = { .message = 0 };
+	struct carrick_answer a;
+	const u8 *text;
+
+	while ((text = next_answer(&a, &from, end)) != NULL) {
 		int fd = -1;
 
-		memcpy(&a, from, sizeof(a));
-		from += sizeof(a);
-		if (a.target_len == 0 || a.target_len > (u64)(end - from) || a.target_len > TEXT_MAX)
-			break;
-		if (a.asked == CARRICK_ASK_AHEAD) {
-			if (a.place != 0 && a.place >> 3 != message) {
-				message = a.place >> 3;
-				n = ctl_take(t, CTL_AHEAD, message, fds);
-			}
-			if (a.place != 0 && (int)(a.place & 7) < n)
-				fd = fds[a.place & 7];
-			if (mm.fds_off && fd >= 0)
-				host(__NR_close, fd);
-			else if (!mm.fds_off && (a.place == 0 || fd >= 0))
-				keep(t, &a, from, fd);
-		}
-		from += (a.target_len + 7) & ~7u;
+		if (a.asked != CARRICK_ASK_AHEAD || a.target_len > TEXT_MAX)
+			continue;
+		if (a.place != 0 && fds == NULL)
+			fd = sent_fd(t, &sent, a.place);
+		else if (a.place != 0 && a.place <= n)
+			fd = fds[a.place - 1];
+		if (mm.fds_off && fd >= 0)
+			host(__NR_close, fd);
+		else if (!mm.fds_off && (a.place == 0 || fd >= 0))
+			keep(t, &a, text, fd);
 	}
 }
 
@@ -149,25 +173,23 @@ long ahead_open(struct task *t, const struct ask *q, u32 flags)
 {
 	struct ahead *e = mm.ahead_waiting != 0 && !mm.fds_off && q->dirfd == -1 ? find(t, q, flags) : NULL;
 	struct carrick_answer a;
-	bool again;
 	long to;
 
 	if (e == NULL)
 		return R_SLOW;
 	a = e->ans;
-	again = (a.opened & CARRICK_OPENED_AGAIN) && e->fd >= 0;
 	to = fds_lowest(t, 0);
 	if (to < 0 || !fds_may_owe(t) || !install(t, e->fd, (u32)to, a.opened & CARRICK_OPENED_CLOEXEC))
 		return R_SLOW;
-	if (again)
+	/* It may have been open before. */
+	if (e->fd >= 0)
 		host(__NR_lseek, to, 0, 0 /* SEEK_SET */);
-	else
-		drop_fd(e);
 	e->state = AHEAD_TAKEN;
 	mm.ahead_waiting--;
 	mm.ahead_taken++;
 	fds_take(t, (u32)to, open_word(a.row, (u32)to, a.opened & CARRICK_OPENED_CLOEXEC), &a);
 	names_opened(t, (u32)to, &a);
+	listing_taken(t, &a, (u32)to);
 	check_sent(&a, (u32)to);
 	return to;
 }
@@ -184,25 +206,26 @@ static struct ahead *taken(u32 row)
 
 /**
  * Is fd, which is about to be closed, a file that no server has been told of? Then nobody need be: the word is taken back. Not if somebody may have begun to
- * watch it: then it has to be open when it is closed.
+ * watch it: then it has to be open when it is closed. That a directory was read to its end is then nobody's business either.
  */
 bool ahead_closed(struct task *t, u32 fd)
 {
-	u32 *owed = t->slot->owed, i = CARRICK_OWED_MAX;
+	u32 i = fds_last_word(t, fd, CARRICK_OWED_MAX), listed = CARRICK_OWED_MAX, word = fds_word(t, i);
 	struct ahead *e;
 
-	if (mm.names != 2)
+	if (word >> CARRICK_OWED_OP == CARRICK_OWED_LISTED) {
+		listed = i;
+		i = fds_last_word(t, fd, listed);
+		word = fds_word(t, i);
+	}
+	if (mm.names != 2 || word >> CARRICK_OWED_OP != CARRICK_OWED_OPEN || (e = taken(word >> 12 & 0xffff)) == NULL || !names_hold(&e->ans))
 		return false;
-	slot_claim(t);
-	while (i > 0 && !fds_names(owed[i - 1], fd))
-		i--;
-	if (i == 0 || owed[--i] >> 30 != CARRICK_OWED_OPEN || (e = taken(owed[i] >> 12 & 0xffff)) == NULL || !names_hold(&e->ans))
-		return false;
-	for (; i + 1 < CARRICK_OWED_MAX; i++)
-		owed[i] = owed[i + 1];
-	owed[CARRICK_OWED_MAX - 1] = 0;
+	if (listed != CARRICK_OWED_MAX)
+		fds_unowe(t, listed);
+	fds_unowe(t, i);
 	mm.ahead_taken--;
-	if (e->fd >= 0) {
+	/* What needs no host fd, a directory, can be taken again. */
+	if (e->fd >= 0 || e->ans.place == 0) {
 		e->state = AHEAD_WAITING;
 		mm.ahead_waiting++;
 	} else {
@@ -233,8 +256,10 @@ void ahead_before(struct task *t)
 
 	if (mm.ahead_taken != 0 && mm.names == 2)
 		told(t);
-	if (mm.ahead_back == 0 || mm.fds_off || mm.names != 2 || t->owing != OWING_NOTHING || ++mm.ahead_requests < SETTLED)
+	if ((mm.ahead_back | mm.ahead_waiting) == 0 || mm.fds_off || mm.names != 2 || t->owing != OWING_NOTHING || ++mm.ahead_requests < SETTLED)
 		return;
+	if (mm.ahead_requests == STARTED)
+		settle(t);
 	table = names_ahead();
 	for (u32 i = 0; i < AHEAD_MAX && mm.ahead_back > 0; i++) {
 		/* A vfork child leaves its parent's alone. */

@@ -5,6 +5,7 @@
  * number must have been read before it may be acted on. Whoever needs a message reads all before it, under pctx.ctl_lock:
  *
  *   CTL_GRANT    installed at once under the guest's fd numbers
+ *   CTL_START    kept with its text (early.c)
  *   the others   kept for the task whose reply names their number
  *
  * The host gives a received fd the lowest free number, which may be one that a grant for the guest is just about to get. So numbers
@@ -44,7 +45,7 @@ struct msg {
 struct cmsg {
 	u64 len;
 	i32 level, type;
-	i32 fd[FDS_MAX];
+	i32 fd[CARRICK_START_FDS]; /* of others than CTL_START at most FDS_MAX */
 };
 
 struct kept {
@@ -135,13 +136,27 @@ static void keep(struct task *t, u32 kind, u32 ordinal, const int *fds, u32 n)
 	}
 }
 
+/* What a program is told before it asks. Without room for the text it is of no use. */
+static void keep_start(const u8 *room, int *fds, u32 n, u64 len)
+{
+	for (u32 i = 0; i < n; i++) {
+		if (room != NULL)
+			fds[i] = above(move_up(fds[i]));
+		else
+			host(__NR_close, fds[i]);
+	}
+	if (room != NULL)
+		early_keep(fds, n, (u32)len);
+}
+
 /* Read one message; its kind, or 0 when there is none (flags MSG_DONTWAIT). Needs ctl_lock. */
 static u32 receive(struct task *t, u32 flags)
 {
 	struct carrick_ctlmsg m;
 	struct cmsg c;
-	struct iov iov = { &m, sizeof(m) };
-	struct msg h = { .iov = &iov, .iovlen = 1, .control = &c, .controllen = sizeof(c) };
+	u8 *room = early_room();
+	struct iov iov[2] = { { &m, sizeof(m) }, { room, CARRICK_START_MAX } };
+	struct msg h = { .iov = iov, .iovlen = room != NULL ? 2 : 1, .control = &c, .controllen = sizeof(c) };
 	u32 n = 0, ordinal = t->pctx->ctl_seen + 1;
 	long r;
 
@@ -159,6 +174,8 @@ static u32 receive(struct task *t, u32 flags)
 	check_linger();
 	if (m.kind == CTL_GRANT)
 		grant(&m, c.fd, n);
+	else if (m.kind == CTL_START)
+		keep_start(room, c.fd, n, (u64)r - sizeof(m));
 	else
 		keep(t, m.kind, ordinal, c.fd, n);
 	/* Last: whoever sees it does not take the lock (ctl_sync), and may close what was installed. */

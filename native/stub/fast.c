@@ -389,7 +389,7 @@ long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 		return fds_ioctl(t, a);
 	case __NR_getdents:
 	case __NR_getdents64:
-		return fds_getdents(t, a[0]);
+		return fds_getdents(t, nr, a);
 	case __NR_wait4:
 		return wait_for_nobody(t, a);
 	case __NR_getrlimit:

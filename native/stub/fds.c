@@ -49,6 +49,7 @@ static struct known {
 	u32 oflags;
 	u32 serial, view, epoch;
 	u32 seeks; /* mm.fds_seeks when AT_END was set */
+	u32 open; /* which open file: a duplicate has the same */
 } known[KNOWN];
 
 /* What is known of fd, or NULL. */
@@ -64,7 +65,15 @@ static struct known *known_of(const struct task *t, u64 fd)
 static void know(const struct task *t, u32 fd, u32 what, u32 oflags)
 {
 	if (fd < KNOWN)
-		known[fd] = (struct known){ .what = what, .oflags = oflags, .serial = names_serial(fd), .view = t->view, .epoch = mm.fds_epoch };
+		known[fd] = (struct known){ .what = what, .oflags = oflags, .serial = names_serial(fd), .view = t->view, .epoch = mm.fds_epoch, .open = ++mm.opens };
+}
+
+/* Which of the process's open files fd leads to, 0 = that is not known. What was told relative to a directory is remembered by it, since programs that walk through trees change numbers. */
+u32 fds_open_file(const struct task *t, u64 fd)
+{
+	const struct known *k = known_of(t, fd);
+
+	return k != NULL ? k->open : 0;
 }
 
 /* Other threads that there were have ended, and with them their calls; what was known before them they may have changed. */
@@ -98,7 +107,7 @@ bool fds_owe(struct task *t, u32 word)
 	return true;
 }
 
-static inline u32 owed_word(u32 op, u32 fd, u32 to, bool cloexec) { return op << 30 | (u32)cloexec << 24 | to << 12 | fd; }
+static inline u32 owed_word(u32 op, u32 fd, u32 to, bool cloexec) { return op << CARRICK_OWED_OP | (u32)cloexec << 24 | to << 12 | fd; }
 
 /* Has a word of a change room? */
 bool fds_may_owe(struct task *t)
@@ -108,12 +117,47 @@ bool fds_may_owe(struct task *t)
 }
 
 /* Is the word about this descriptor? */
-bool fds_names(u32 word, u32 fd)
+static bool names_fd(u32 word, u32 fd)
 {
-	return word != 0 && ((word & 0xfff) == fd || (word >> 30 == CARRICK_OWED_DUP && (word >> 12 & 0xfff) == fd));
+	return word != 0 && ((word & 0xfff) == fd || (word >> CARRICK_OWED_OP == CARRICK_OWED_DUP && (word >> 12 & 0xfff) == fd));
 }
 
 static inline void set_hint(struct task *t, u32 fd, u8 hint) { __atomic_store_n(&t->pctx->fdhint[fd], hint, __ATOMIC_SEQ_CST); }
+
+/* Take back word i. */
+void fds_unowe(struct task *t, u32 i)
+{
+	u32 *owed = t->slot->owed;
+
+	for (; i + 1 < CARRICK_OWED_MAX; i++)
+		owed[i] = owed[i + 1];
+	owed[CARRICK_OWED_MAX - 1] = 0;
+}
+
+/* The last word about fd before word `end`, CARRICK_OWED_MAX = there is none. */
+u32 fds_last_word(struct task *t, u32 fd, u32 end)
+{
+	u32 i = end;
+
+	slot_claim(t);
+	while (i > 0 && !names_fd(t->slot->owed[i - 1], fd))
+		i--;
+	return i > 0 ? i - 1 : CARRICK_OWED_MAX;
+}
+
+/* Word i, 0 = there is none. */
+u32 fds_word(const struct task *t, u32 i) { return i < CARRICK_OWED_MAX ? t->slot->owed[i] : 0; }
+
+/* Is fd, which is about to be closed, a duplicate that no server has been told of? Then nobody need be. */
+static bool dup_closed(struct task *t, u32 fd)
+{
+	u32 i = fds_last_word(t, fd, CARRICK_OWED_MAX), word = fds_word(t, i);
+
+	if (word >> CARRICK_OWED_OP != CARRICK_OWED_DUP || (word >> 12 & 0xfff) != fd)
+		return false;
+	fds_unowe(t, i);
+	return true;
+}
 
 /** close(2) of what nobody misses: 0, or R_SLOW. */
 long fds_close(struct task *t, u64 fd)
@@ -122,7 +166,7 @@ long fds_close(struct task *t, u64 fd)
 
 	if (k == NULL || !(k->what & CARRICK_OPENED_LATE))
 		return R_SLOW;
-	if (!ahead_closed(t, (u32)fd) && !fds_owe(t, owed_word(CARRICK_OWED_CLOSE, (u32)fd, 0, false)))
+	if (!ahead_closed(t, (u32)fd) && !dup_closed(t, (u32)fd) && !fds_owe(t, owed_word(CARRICK_OWED_CLOSE, (u32)fd, 0, false)))
 		return R_SLOW;
 	HOLDS((fd_hint(t, fd) & CARRICK_HINT_OWNER) == CARRICK_SRV_VFS + 1, "check: hint of what is closed", fd, fd_hint(t, fd));
 	if (granted(t, fd))
@@ -174,6 +218,7 @@ long fds_dup(struct task *t, u64 fd, u64 min, bool cloexec)
 	mirror_dup(t, (u32)fd, to, granted(t, fd), false, cloexec);
 	know(t, to, (k->what & ~CARRICK_OPENED_CLOEXEC) | (cloexec ? CARRICK_OPENED_CLOEXEC : 0), k->oflags);
 	known[to].seeks = k->seeks;
+	known[to].open = k->open;
 	return (long)to;
 }
 
@@ -209,12 +254,22 @@ long fds_ioctl(const struct task *t, const u64 a[6])
 	return (u32)a[1] == TCGETS && known_of(t, a[0]) != NULL ? -ENOTTY : R_SLOW;
 }
 
-/** getdents64(2), getdents(2): 0 of a directory that was read to its end, or R_SLOW. */
-long fds_getdents(const struct task *t, u64 fd)
+/** getdents64(2), getdents(2): of a directory that was read to its end, or whose names came with its open; R_SLOW. */
+long fds_getdents(struct task *t, long nr, const u64 a[6])
 {
-	const struct known *k = known_of(t, fd);
+	struct known *k = known_of(t, a[0]);
+	long r;
 
-	return k != NULL && (k->what & AT_END) && k->seeks == mm.fds_seeks ? 0 : R_SLOW;
+	if (k == NULL)
+		return R_SLOW;
+	if ((k->what & AT_END) && k->seeks == mm.fds_seeks)
+		return 0;
+	r = nr == __NR_getdents64 ? listing_read(t, a[0], a[1], a[2]) : R_SLOW;
+	if (r != R_SLOW) {
+		k->what |= AT_END;
+		k->seeks = mm.fds_seeks;
+	}
+	return r;
 }
 
 /* For good. */
@@ -266,6 +321,10 @@ void fds_before(struct task *t, long nr, const u64 a[6])
 	case __NR_lseek:
 		mm.fds_seeks++;
 		return;
+	case __NR_getdents:
+	case __NR_getdents64:
+		mm.fds_reads++;
+		return;
 	}
 }
 
@@ -312,4 +371,6 @@ void fds_alone(const struct task *t)
 	mm.fds_epoch++;
 	mm.fds_off = 0;
 	mm.ahead_waiting = mm.ahead_taken = mm.ahead_back = 0;
+	mm.listings = 0;
+	mm.early = 0;
 }

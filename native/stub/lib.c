@@ -119,7 +119,7 @@ void check_idle(const struct task *t)
 	HOLDS(!(s->rflags & ~(CARRICK_RF_GRANT | CARRICK_RF_EXEC | CARRICK_RF_CLONE | CARRICK_RF_SIGNAL | CARRICK_RF_MMAP_FD | CARRICK_RF_REAP | CARRICK_RF_REAP_LIVE | CARRICK_RF_DIR_END)) || t->owing,
 	      "check: reply flags", s->rflags, s->nr);
 	for (u32 i = 0; i < CARRICK_OWED_MAX; i++) {
-		u32 op = s->owed[i] >> 30;
+		u32 op = s->owed[i] >> CARRICK_OWED_OP;
 
 		HOLDS(s->owed[i] == 0 ? true : !over && op != 0, "check: owed", i, s->owed[i]);
 		over = over || s->owed[i] == 0;

@@ -48,7 +48,7 @@ struct entry {
 	u32 hash;
 	u32 kind;
 	u32 epoch, view, serial;
-	i32 dirfd; /* AT_FDCWD: relative to the working directory; -1: absolute */
+	i32 dirfd; /* AT_FDCWD: relative to the working directory; -1: absolute; OPEN_FILE + which: to a directory that is open, whatever its number */
 	u16 len, target;
 	struct carrick_answer ans;
 	u8 text[TEXT_MAX]; /* path, then a symlink's target */
@@ -60,6 +60,8 @@ struct memory {
 	u32 serial[SERIALS];
 	struct entry entry[ENTRIES]; /* an answer is in one of the WAYS that its hash names */
 	struct ahead ahead[AHEAD_MAX];
+	struct listing listing[LISTINGS];
+	struct early early;
 };
 
 _Static_assert(sizeof(struct entry) == 320, "an entry");
@@ -81,11 +83,14 @@ static struct {
 static const char exe_name[] = "/proc/self/exe";
 
 /* Map the cells. Without them nothing is remembered. */
-void names_start(int fd, const struct carrick_plan *p)
+void names_start(int fd, const struct carrick_plan *p, bool nofast)
 {
 	u64 len = CARRICK_NAMES_WORDS * 4ull;
 
 	mm.names = (u64)host(__NR_mmap, CARRICK_NAMES_ADDR, len, 1 /* PROT_READ */, 0x100001 /* SHARED|FIXED_NOREPLACE */, fd, 0) == CARRICK_NAMES_ADDR;
+	mm.early_epoch = mm.names_epoch;
+	if (mm.names && !nofast)
+		early_expect();
 	if (p->exe_len == 0 || p->exe_len > sizeof(exe.text))
 		return;
 	exe.ans.kind = CARRICK_ANSWER_FOUND;
@@ -98,8 +103,7 @@ void names_start(int fd, const struct carrick_plan *p)
 	memcpy(exe.text, p->exe, sizeof(exe.text));
 }
 
-/* The memory; false when it cannot be had. */
-static bool ready(void)
+bool names_ready(void)
 {
 	u32 s = __atomic_load_n(&mm.names, __ATOMIC_ACQUIRE), one = 1;
 	u64 at = CARRICK_ANSWERS_ADDR;
@@ -122,7 +126,10 @@ static inline bool usable(const struct task *t)
 	return __atomic_load_n(&mm.names, __ATOMIC_ACQUIRE) == 2 && !(t->pctx->flags & CARRICK_PF_NOFAST);
 }
 
-static inline u32 serial_of(i32 fd) { return fd >= 0 ? __atomic_load_n(&memory()->serial[fd], __ATOMIC_ACQUIRE) : 0; }
+#define OPEN_FILE 0x10000
+#define OPEN_FILE_MASK 0x3fffffffu
+
+static inline u32 serial_of(i32 fd) { return fd >= 0 && fd < OPEN_FILE ? __atomic_load_n(&memory()->serial[fd], __ATOMIC_ACQUIRE) : 0; }
 
 u32 names_serial(u32 fd) { return fd < SERIALS ? serial_of((i32)fd) : 0; }
 
@@ -179,7 +186,7 @@ static bool about_access(struct ask *q, u64 dirfd, u32 arg, u64 mode, u32 flags)
 {
 	if ((mode & 0xffffffff & ~7ull) || (flags & ~(u32)AT_EACCESS_FLAG))
 		return false;
-	return about_path(q, dirfd, arg, (mode & 7) == 0 ? FOLLOW : ACCESS + (u32)(mode & 7) + (flags ? 8 : 0), AS_ACCESS, 0);
+	return about_path(q, dirfd, arg, (mode & 7) == 0 ? FOLLOW : ACCESS + (u32)(mode & 7) + (flags ? CARRICK_ASK_EFFECTIVE : 0), AS_ACCESS, 0);
 }
 
 static bool about_link(struct ask *q, u64 dirfd, u32 arg, u64 out, u64 size)
@@ -233,8 +240,9 @@ static bool understand(struct ask *q, long nr, const u64 a[6])
 }
 
 /* Read the path; false: it is none that is remembered (empty, long, relative to an fd out of range). */
-static bool read_path(struct ask *q, const void *path)
+static bool read_path(const struct task *t, struct ask *q, const void *path)
 {
+	u32 open;
 	long n;
 
 	if (q->kind == OPENED) {
@@ -248,6 +256,8 @@ static bool read_path(struct ask *q, const void *path)
 		q->dirfd = -1;
 	else if (q->dirfd != AT_FDCWD_FD && (u32)q->dirfd >= SERIALS)
 		return false;
+	else if (q->dirfd != AT_FDCWD_FD && (open = fds_open_file(t, (u64)q->dirfd)) != 0)
+		q->dirfd = (i32)(OPEN_FILE + (open & OPEN_FILE_MASK));
 	q->len = (u32)n;
 	q->hash = hash_of(q->kind, q->dirfd, q->text, q->len);
 	return true;
@@ -270,6 +280,10 @@ static bool holds(const struct carrick_answer *a, u32 kind)
 bool names_hold(const struct carrick_answer *a) { return holds(a, FOLLOW); }
 
 struct ahead *names_ahead(void) { return memory()->ahead; }
+
+struct listing *names_listings(void) { return memory()->listing; }
+
+struct early *names_early(void) { return &memory()->early; }
 
 static inline struct entry *ways_of(u32 hash) { return &memory()->entry[hash & (ENTRIES - WAYS)]; }
 
@@ -337,11 +351,8 @@ static void check_told(struct task *t, const struct ask *q, const struct carrick
 #define check_told(t, q, a, nr, args, told) ((void)0)
 #endif
 
-/**
- * names_call - answer a call about a name from memory.
- * Return: its result, or R_SLOW: to be posted, after which names_after learns the answer.
- */
-long names_call(struct task *t, long nr, const u64 a[6])
+/* The call's answer from memory, or R_SLOW. */
+static long look_up(struct task *t, long nr, const u64 a[6])
 {
 	struct carrick_answer ans;
 	u8 target[TEXT_MAX];
@@ -349,10 +360,10 @@ long names_call(struct task *t, long nr, const u64 a[6])
 	u32 target_len;
 	long r = R_SLOW;
 
-	if (!ready() || !understand(&q, nr, a))
+	if (!names_ready() || !understand(&q, nr, a))
 		return R_SLOW;
 	t->ask = 1;
-	if (q.kind == NOTHING || !read_path(&q, (const void *)a[q.arg]))
+	if (q.kind == NOTHING || !read_path(t, &q, (const void *)a[q.arg]))
 		return R_SLOW;
 	if ((look_exe(&q, &ans, target, &target_len) || look(t, &q, &ans, target, &target_len)) && (ans.kind != CARRICK_ANSWER_LIVE || answer_refresh(t, q.dirfd, &ans)))
 		r = answer_tell(t, &q, &ans, target, target_len);
@@ -372,6 +383,18 @@ long names_call(struct task *t, long nr, const u64 a[6])
 		check_told(t, &q, &ans, nr, a, r);
 	}
 	return r;
+}
+
+/**
+ * names_call - answer a call about a name from memory.
+ * Return: its result, or R_SLOW: to be posted, after which names_after learns the answer.
+ */
+long names_call(struct task *t, long nr, const u64 a[6])
+{
+	long r = look_up(t, nr, a);
+
+	/* What the program was told before it asked is looked at when something is missing. */
+	return r == R_SLOW && t->ask && mm.early != 0 && early_learn(t) ? look_up(t, nr, a) : r;
 }
 
 /* ---- learning ---- */
@@ -454,24 +477,40 @@ static void store(const struct task *t, const struct ask *q, u32 serial, const s
 }
 
 /* The kind of a question by what came of it: of a missing name all that is to be known is that. */
-static bool settle(struct ask *q, const struct carrick_answer *a, const u8 *path)
+static bool settle(const struct task *t, struct ask *q, const struct carrick_answer *a, const u8 *path)
 {
 	if (q->kind >= ACCESS && a->kind == CARRICK_ANSWER_ABSENT)
 		q->kind = FOLLOW;
-	return q->kind != NOTHING && read_path(q, path);
+	return q->kind != NOTHING && read_path(t, q, path);
 }
 
-/* What a further answer is about, into q: another name in the directory of q's path, whose first `dir` bytes name that; or a path of its own. */
-static bool about_further(struct ask *q, u32 *dir, const struct carrick_answer *a, const u8 *text)
+/* Bytes of the text that name what an answer is about: behind a link's, and a NUL, is its target. */
+static u32 name_len(const u8 *text, u32 n)
 {
-	u32 n = a->target_len;
+	u32 len = 0;
 
-	if (a->asked != 0) {
+	while (len < n && text[len] != 0)
+		len++;
+	return len;
+}
+
+/* What a further answer is about, into q: another name in the directory of q's path, whose first `dir` bytes name that; a name in the directory that was opened; or a path of its own. */
+static bool about_further(const struct task *t, struct ask *q, u32 *dir, const struct carrick_answer *a, const u8 *text)
+{
+	u32 n = name_len(text, a->target_len);
+
+	if (a->asked == CARRICK_ASK_IN_FOLLOW || a->asked == CARRICK_ASK_IN_NOFOLLOW) {
+		u32 open = fds_open_file(t, (u64)a->fd);
+
+		*dir = 0;
+		q->kind = open == 0 ? NOTHING : a->asked == CARRICK_ASK_IN_FOLLOW ? FOLLOW : NOFOLLOW;
+		q->dirfd = (i32)(OPEN_FILE + (open & OPEN_FILE_MASK));
+	} else if (a->asked != 0) {
 		*dir = 0;
 		q->kind = a->asked;
 		q->dirfd = -1;
 	}
-	if (n > TEXT_MAX - *dir || (q->kind != FOLLOW && q->kind != NOFOLLOW) || (q->kind == FOLLOW && a->kind == CARRICK_ANSWER_FOUND && (a->mode & MODE_TYPE) == MODE_LINK))
+	if (n > TEXT_MAX - *dir || (q->kind != FOLLOW && q->kind != NOFOLLOW && q->kind < ACCESS) || (q->kind == FOLLOW && a->kind == CARRICK_ANSWER_FOUND && (a->mode & MODE_TYPE) == MODE_LINK))
 		return false;
 	memcpy(q->text + *dir, text, n);
 	q->len = *dir + n;
@@ -482,21 +521,26 @@ static bool about_further(struct ask *q, u32 *dir, const struct carrick_answer *
 /* The answers that follow the first: q is used up. serial: of q's directory fd. */
 static void learn_further(const struct task *t, struct ask *q, u32 serial, const u8 *from, const u8 *end)
 {
+	struct carrick_answer ans;
 	u32 dir = q->len;
+	const u8 *text;
 
 	while (dir > 0 && q->text[dir - 1] != '/')
 		dir--;
-	while (from + sizeof(struct carrick_answer) <= end) {
-		struct carrick_answer ans;
+	while ((text = next_answer(&ans, &from, end)) != NULL) {
+		if (about_further(t, q, &dir, &ans, text)) {
+			u32 n = name_len(text, ans.target_len), skip = n < ans.target_len ? n + 1 : n;
 
-		memcpy(&ans, from, sizeof(ans));
-		from += sizeof(ans);
-		if (ans.target_len == 0 || ans.target_len > (u64)(end - from))
-			return;
-		if (about_further(q, &dir, &ans, from))
-			store(t, q, q->dirfd >= 0 ? serial : 0, &ans, NULL, 0);
-		from += (ans.target_len + 7) & ~7u;
+			store(t, q, ans.asked == 0 ? serial : 0, &ans, text + skip, ans.target_len - skip);
+		}
 	}
+}
+
+void names_learn(const struct task *t, const u8 *from, const u8 *end)
+{
+	struct ask q = { .kind = FOLLOW };
+
+	learn_further(t, &q, 0, from, end);
 }
 
 /* What came with a reply. r: the call's result. */
@@ -513,16 +557,17 @@ static void learn(struct task *t, const slot_t *s, long nr, const u64 a[6], long
 	from += sizeof(ans);
 	if (ans.target_len > (u64)(end - from))
 		return;
-	ahead_learn(t, from + ((ans.target_len + 7) & ~7u), end);
+	ahead_learn(t, from + ((ans.target_len + 7) & ~7u), end, NULL, 0);
 	if (q.form == AS_OPEN && r >= 0) {
 		fds_opened(t, (u32)r, &ans);
+		listing_learn(t, (i32)r, from + ((ans.target_len + 7) & ~7u), end);
 		if (ans.fd != (i32)r || !about_fd(&q, (u64)r, AS_STAT, 0))
 			return;
 	}
 	if (ans.kind == CARRICK_ANSWER_NONE)
 		return;
 	/* The path as the server saw it: the guest's own memory may have changed. */
-	if (s->argoff[q.arg] > CARRICK_PAYLOAD_MAX - TEXT_MAX || !settle(&q, &ans, payload_of(t->slot) + s->argoff[q.arg]))
+	if (s->argoff[q.arg] > CARRICK_PAYLOAD_MAX - TEXT_MAX || !settle(t, &q, &ans, payload_of(t->slot) + s->argoff[q.arg]))
 		return;
 	if (q.dirfd >= 0) {
 		serial = serial_of(q.dirfd);
@@ -531,15 +576,14 @@ static void learn(struct task *t, const slot_t *s, long nr, const u64 a[6], long
 			return;
 	}
 	store(t, &q, serial, &ans, from, ans.target_len);
-	if (q.kind == FOLLOW || q.kind == NOFOLLOW || q.kind == OPENED)
-		learn_further(t, &q, serial, from + ((ans.target_len + 7) & ~7u), end);
+	learn_further(t, &q, serial, from + ((ans.target_len + 7) & ~7u), end);
 }
 
 void names_opened(struct task *t, u32 fd, const struct carrick_answer *a)
 {
 	struct ask q = { .kind = OPENED };
 
-	if (!about_fd(&q, fd, AS_STAT, 0) || !read_path(&q, NULL))
+	if (!about_fd(&q, fd, AS_STAT, 0) || !read_path(t, &q, NULL))
 		return;
 	t->ask_epoch = __atomic_load_n(&mm.names_epoch, __ATOMIC_ACQUIRE);
 	store(t, &q, serial_of((i32)fd), a, NULL, 0);

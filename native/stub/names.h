@@ -39,6 +39,37 @@ struct ahead {
 	u8 text[TEXT_MAX]; /* absolute path, ans.target_len bytes */
 };
 
+/* The names of a directory that was opened (listing.c). */
+#define LISTINGS 8u
+struct listing {
+	i32 fd; /* -1: of none now */
+	u32 serial, view;
+	u32 moves; /* directories that had been read or sought in when it came */
+	struct carrick_answer ans; /* target_len: its bytes, 0 = there is none */
+	u8 bytes[CARRICK_LISTING_MAX];
+};
+
+/* What came before the first question (early.c). */
+struct early {
+	u32 len, nfd; /* len 0: it has not come */
+	i32 fd[CARRICK_START_FDS];
+	u8 text[CARRICK_START_MAX];
+};
+
+/* The next of the further answers *from..end: into *a; what follows it, a->target_len bytes; NULL = there are no more. */
+static inline const u8 *next_answer(struct carrick_answer *a, const u8 **from, const u8 *end)
+{
+	const u8 *text = *from + sizeof(*a);
+
+	if (text > end)
+		return NULL;
+	memcpy(a, *from, sizeof(*a));
+	if (a->target_len == 0 || a->target_len > (u64)(end - text))
+		return NULL;
+	*from = text + ((a->target_len + 7) & ~7u);
+	return text;
+}
+
 static inline bool same_text(const u8 *a, const u8 *b, u32 len)
 {
 	for (u32 i = 0; i < len; i++)
@@ -49,13 +80,23 @@ static inline bool same_text(const u8 *a, const u8 *b, u32 len)
 
 /* The AHEAD_MAX entries. Needs mm.names == 2. */
 struct ahead *names_ahead(void);
+/* The LISTINGS entries. */
+struct listing *names_listings(void);
+struct early *names_early(void);
+/* The memory; false when it cannot be had. */
+bool names_ready(void);
+/* Answers about absolute paths, from..end. t->ask_epoch: for when they hold. */
+void names_learn(const struct task *t, const u8 *from, const u8 *end);
 /* Does an answer about a path hold still? */
 bool names_hold(const struct carrick_answer *a);
 /* fd is a new number for what the answer is about. */
 void names_opened(struct task *t, u32 fd, const struct carrick_answer *a);
 
 long ahead_open(struct task *t, const struct ask *q, u32 flags);
-void ahead_learn(struct task *t, const u8 *from, const u8 *end);
+void ahead_learn(struct task *t, const u8 *from, const u8 *end, const i32 *fds, u32 n);
+bool early_learn(struct task *t);
+void listing_learn(const struct task *t, i32 fd, const u8 *from, const u8 *end);
+void listing_taken(const struct task *t, const struct carrick_answer *a, u32 fd);
 
 /* What the data decide of an open file's attributes: as of now. False: it is not granted. */
 bool answer_refresh(const struct task *t, i32 fd, struct carrick_answer *a);

@@ -115,7 +115,7 @@ static void start_on_stub_stack(void *unused)
 	n = ctl_take_first(t, CTL_IMAGES, fds);
 	/* The last one is no image. */
 	if (n > (int)p->nimage)
-		names_start(fds[n - 1], p);
+		names_start(fds[n - 1], p, t->pctx->flags & CARRICK_PF_NOFAST);
 	sp = load_plan(p, fds, n, boot.auxv, boot.sp, &entry);
 	brk_tell(t);
 	for (int i = 0; i < n; i++)

@@ -49,7 +49,7 @@ typedef struct carrick_pctx pctx_t;
 
 #define PLAN_MAGIC 0x4e414c50u
 
-enum { CTL_GRANT = 1, CTL_EXEC, CTL_CLONE, CTL_IMAGES, CTL_MMAP, CTL_PIDFD, CTL_AHEAD };
+enum { CTL_GRANT = 1, CTL_EXEC, CTL_CLONE, CTL_IMAGES, CTL_MMAP, CTL_PIDFD, CTL_AHEAD, CTL_START };
 
 /* Results that are no system call results. Above them: -4095..-1 errno, >= 0 success. */
 #define R_DONE (-0x10000L) /* the frame is as it shall be: touch no register */
@@ -135,11 +135,14 @@ struct mm_state {
 	u32 names; /* names.c: 0 nothing is remembered, 1 the cells are mapped, 2 so is the memory, 3 it is being made */
 	u32 names_epoch, names_views, names_closes;
 	u32 ids_view; /* task.view for which the pctx has the credentials */
-	u32 fds_epoch, fds_seeks; /* fds.c: advanced when another process may have got an open file; when a directory was sought in */
+	u32 fds_epoch, fds_seeks, fds_reads; /* fds.c: advanced when another process may have got an open file; when a directory is sought in, or read, by request */
 	u32 fds_off; /* FDS_*: others may change descriptors, or see when they are closed */
 	u32 tasks; /* threads that are alive of the process whose address space it is */
 	const pctx_t *owner; /* that process; a vfork child has another pctx */
 	u32 ahead_waiting, ahead_taken, ahead_back; /* entries of ahead.c in these states */
+	u32 early, early_epoch; /* early.c: questions that will look for CTL_START; names_epoch when the program began */
+	u32 opens; /* open files that were known so far */
+	u32 listings; /* that were told so far */
 	u32 ahead_requests; /* posted while something was to be given back */
 	u32 membarrier; /* what the guest has registered for, of what the stub has, too: MEMBARRIER_CMD_REGISTER_* */
 	u32 frame_room; /* bytes that the host's signal frame needs at most */
@@ -310,7 +313,11 @@ long do_nanosleep(struct task *t, struct ucontext *uc, int clock, bool absolute,
 long names_call(struct task *t, long nr, const u64 a[6]);
 void umask_share(struct task *t, u32 flags);
 u64 nofile_limit(const struct task *t);
-void names_start(int fd, const struct carrick_plan *p);
+void names_start(int fd, const struct carrick_plan *p, bool nofast);
+/* What is told before the first question (early.c). */
+void early_expect(void);
+u8 *early_room(void);
+void early_keep(const int *fds, u32 n, u32 len);
 void names_before(struct task *t, long nr, const u64 a[6]);
 void names_after(struct task *t, long nr, const u64 a[6], long r);
 void names_share(u32 flags);
@@ -322,7 +329,7 @@ long fds_close(struct task *t, u64 fd);
 long fds_dup(struct task *t, u64 fd, u64 min, bool cloexec);
 long fds_fcntl(struct task *t, const u64 a[6]);
 long fds_ioctl(const struct task *t, const u64 a[6]);
-long fds_getdents(const struct task *t, u64 fd);
+long fds_getdents(struct task *t, long nr, const u64 a[6]);
 void fds_before(struct task *t, long nr, const u64 a[6]);
 void fds_read(struct task *t, u64 fd, long r);
 bool fds_shared(u32 flags);
@@ -331,11 +338,15 @@ void fds_thread(const pctx_t *of, i32 change);
 void fds_alone(const struct task *t);
 bool fds_owe(struct task *t, u32 word);
 bool fds_may_owe(struct task *t);
-bool fds_names(u32 word, u32 fd);
+u32 fds_last_word(struct task *t, u32 fd, u32 end);
+u32 fds_word(const struct task *t, u32 i);
+void fds_unowe(struct task *t, u32 i);
+u32 fds_open_file(const struct task *t, u64 fd);
 long fds_lowest(struct task *t, u64 min);
 void fds_take(struct task *t, u32 to, u32 word, const struct carrick_answer *a);
 
-/* ---- files opened ahead (ahead.c) ---- */
+/* ---- names of directories (listing.c), files opened ahead (ahead.c) ---- */
+long listing_read(struct task *t, u64 fd, u64 to, u64 size);
 bool ahead_closed(struct task *t, u32 fd);
 void ahead_before(struct task *t);
 void ahead_share(const struct task *t, u32 flags);

@@ -105,8 +105,18 @@ for (const namespaces of MODES) {
     native.planRead(g.area, 256 + 64, 0, 16);
     assert.equal(scratch.latin1Slice(0, 16), '0123456789abcdef');
     scratch.writeInt32LE(file, 0);
+    assert.equal(native.ctlStart(TG, g.area, 0, 1, 0, 512, 16), -116);
     assert.equal(native.ctlSend(TG, 4, 1, 0, 0, 0), 2);
     assert.equal(native.ctlSend(TG + 1, 4, 1, 0, 0, 0), -3);
+    // What a program begins with is for that program alone, and comes after its images; nothing follows what ends it, until the next one is bound.
+    const pctx = native.pctxAlloc(g.area);
+    assert.equal(native.ctlStart(TG, g.area, 0, 1, 0, 512, 16), 3);
+    assert.equal(native.ctlStart(TG, g.area, pctx, 1, 0, 512, 16), -116);
+    for (const [nfd, len] of [[L.START_FDS + 1, 16], [-1, 16], [1, 0], [1, L.START_MAX + 1]] as const) assert.equal(native.ctlStart(TG, g.area, 0, nfd, 0, 512, len), -22);
+    assert.equal(native.ctlStart(TG, g.area, 0, 1, 0, scratch.length - 4, 16), -14);
+    assert.equal(native.ctlSend(TG, 2, 1, 0, 0, 0), 4);
+    assert.equal(native.ctlStart(TG, g.area, 0, 1, 0, 512, 16), -116);
+    assert.equal(native.ctlSend(TG, 4, 1, 0, 0, 0), -116);
     close(file);
     assert.equal(runOut(g, rec), 0);
     endGuest(g);

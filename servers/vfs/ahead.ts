@@ -14,7 +14,7 @@ import { ofdUnref, takeAhead } from '../../shared/fdtable.js';
 import type { Frame } from '../../shared/frame.js';
 import * as L from '../../shared/gen/layout.js';
 import { AHEAD_FDS, sendAhead } from '../../shared/grant.js';
-import { ABOUT_ROOM, ReadyAnswer } from './answers.js';
+import { ABOUT_ROOM, ReadyAnswer, replySink, type Sink } from './answers.js';
 import { O_CLOEXEC, O_DIRECTORY, O_LARGEFILE, O_NOCTTY, O_NOFOLLOW, vfsEndpoint } from './file.js';
 import type { Caller } from './inode.js';
 import { checkAccess, checkType } from './may-open.js';
@@ -32,7 +32,8 @@ const O_NONBLOCK = 0o4000;
 /** Flags of opens that are made ahead. */
 const PLAIN = O_CLOEXEC | O_DIRECTORY | O_LARGEFILE | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK;
 
-export interface Open { readonly path: string; readonly flags: number; times: number; run: number }
+/** reads: a directory that processes of the program read when they have opened it. */
+export interface Open { readonly path: string; readonly flags: number; times: number; run: number; reads: boolean }
 
 /** Can such an open be made ahead? */
 export const isPlainOpen = (path: string, flags: number): boolean => path.startsWith('/') && path.length <= ABOUT_ROOM && (flags & ~PLAIN) === 0;
@@ -48,17 +49,22 @@ export class Opens {
     if (relearn) this.list.clear();
   }
 
-  /** A process of the program has opened `path`. */
-  count(path: string, flags: number): void {
-    if (!isPlainOpen(path, flags)) return;
+  /** A process of the program has opened `path`. What is kept of that, if anything. */
+  count(path: string, flags: number): Open | undefined {
+    if (!isPlainOpen(path, flags)) return undefined;
     const lasting = flags & ~O_NOCTTY, key = `${lasting} ${path}`;
     const o = this.list.get(key);
     if (o === undefined) {
-      if (this.list.size < LIST_MAX) this.list.set(key, { path, flags: lasting, times: 1, run: this.run });
-    } else if (o.run !== this.run) {
+      if (this.list.size >= LIST_MAX) return undefined;
+      const first = { path, flags: lasting, times: 1, run: this.run, reads: false };
+      this.list.set(key, first);
+      return first;
+    }
+    if (o.run !== this.run) {
       o.run = this.run;
       o.times++;
     }
+    return o;
   }
 
   /** The process's first question is the open of `path`: that cannot be made ahead. */
@@ -67,8 +73,8 @@ export class Opens {
   }
 }
 
-/** A file that was opened ahead. */
-export interface Made { readonly row: number; readonly tgid: number; readonly hostFd: number; readonly again: boolean; readonly answer: ReadyAnswer }
+/** A file that was opened ahead; a directory, if it is one. */
+export interface Made { readonly dir: DirFile | undefined; readonly row: number; readonly tgid: number; readonly hostFd: number; readonly again: boolean; readonly answer: ReadyAnswer }
 
 /** Per thread group: the OFDs that it was told of. */
 const told = new Map<number, readonly Made[]>();
@@ -113,7 +119,7 @@ function make(c: Caller, tgid: number, path: string, flags: number, again: boole
   L.setOfdLate(row, 1);
   const hint = (L.SRV_VFS + 1) | (grant !== 0 ? grant | L.HINT_GRANTED : 0);
   const answer = new ReadyAnswer(path, L.ASK_AHEAD, at.dentry, inode, at.mnt.id, { row, bits: bits | hint * L.OPENED_HINT, oflags: L.ofdFlags(row) });
-  return { row, tgid, hostFd: grant !== 0 ? file.hostFd : -1, again, answer };
+  return { dir: file instanceof DirFile ? file : undefined, row, tgid, hostFd: grant !== 0 ? file.hostFd : -1, again, answer };
 }
 
 /** Send the host fds of `made`. Per element its place (answer.place), 0 = it has none, -1 = it could not be sent. */
@@ -136,7 +142,12 @@ export function makeAhead(c: Caller, tgid: number, o: Open): Made | undefined {
   if (o.times < TIMES || isFull()) return undefined;
   const m = make(c, tgid, o.path, o.flags, false);
   // Not now, so probably not for the next one.
-  if (m === undefined) o.times = 0; else nwaiting++;
+  if (m === undefined) { o.times = 0; return undefined; }
+  nwaiting++;
+  if (m.dir !== undefined) {
+    m.dir.mark = o;
+    if (o.reads) m.dir.takeAhead(c);
+  }
   return m;
 }
 
@@ -157,7 +168,7 @@ const mayTell = (f: Frame, list: readonly Made[]): boolean =>
 export function tellAgain(f: Frame, m: Made): void {
   const place = mayTell(f, [m]) ? send(f.tg, [m])[0] as number : -1;
   if (place < 0) { giveBack([m]); return; }
-  m.answer.give(f, place);
+  m.answer.give(replySink(f), place);
   told.set(f.tg, [...told.get(f.tg) ?? [], m]);
 }
 
@@ -179,7 +190,29 @@ export function tellAhead(f: Frame, made: readonly Made[], asked: string): void 
   const good = made.filter((m) => m.answer.about !== asked && m.answer.stands);
   if (!mayTell(f, good)) { giveBack(made); return; }
   if (good.length < made.length) giveBack(made.filter((m) => !good.includes(m)));
-  const places = send(f.tg, good);
-  good.forEach((m, i) => { if ((places[i] as number) >= 0) m.answer.give(f, places[i]); });
+  const places = send(f.tg, good), to = replySink(f);
+  good.forEach((m, i) => { if ((places[i] as number) >= 0) m.answer.give(to, places[i]); });
   told.set(f.tg, good);
+}
+
+/**
+ * Put these into the message that the program of tg begins with, as far as they hold and it has room. Those that are in it, and their host fds in the order of answer.place, which counts from 1. The
+ * caller sends it and says so (startedAhead), or nothing was told.
+ */
+export function giveAhead(made: readonly Made[], to: Sink): { readonly given: readonly Made[]; readonly fds: readonly number[] } {
+  const given: Made[] = [], fds: number[] = [];
+  for (const m of made) {
+    const place = m.hostFd >= 0 ? fds.length + 1 : 0;
+    if (place > L.START_FDS || !m.answer.stands || !m.answer.give(to, place)) continue;
+    given.push(m);
+    if (place > 0) fds.push(m.hostFd);
+  }
+  return { given, fds };
+}
+
+/** The program of tg was told of `given` among `made`. */
+export function startedAhead(tg: number, made: readonly Made[], given: readonly Made[]): void {
+  if (given.length < made.length) giveBack(made.filter((m) => !given.includes(m)));
+  for (const m of given) if (m.hostFd >= 0) L.setOfdGiven(m.row, 1);
+  told.set(tg, given);
 }

@@ -76,12 +76,25 @@ function putCells(v: DataView, o: number, kind: number, name: Dentry | undefined
   v.setInt32(o + L.ANSWER_FD, fd, true);
 }
 
-/** What an answer about a name and its inode depends on: value of cell 0, the name's cell and its value, the inode's; behind what `words` holds. */
-export function pushCells(words: number[], name: Dentry, inode: Inode): void {
+/** What an answer about a name and its inode (undefined: it is not there) depends on: value of cell 0, the name's cell and its value, the inode's; behind what `words` holds. */
+export function pushCells(words: number[], name: Dentry, inode: Inode | undefined): void {
   if (name.cell === 0) name.cell = deal();
+  words.push(values[0] as number, name.cell, values[name.cell] as number);
+  if (inode === undefined) return;
   if (inode.cell === 0) inode.cell = deal();
-  words.push(values[0] as number, name.cell, values[name.cell] as number, inode.cell, values[inode.cell] as number);
+  words.push(inode.cell, values[inode.cell] as number);
 }
+
+/** An inode's cell, and the value that it had. */
+export interface Noted { readonly cell: number; readonly val: number }
+
+/** Note what tells whether something about the inode changes: its attributes, and for a directory what is in it. */
+export function noteInode(i: Inode): Noted {
+  if (i.cell === 0) i.cell = deal();
+  return { cell: i.cell, val: values[i.cell] as number };
+}
+
+export const isAsNoted = (n: Noted): boolean => values[n.cell] === n.val;
 
 function putAttributes(v: DataView, o: number, i: Inode, mask: number, mntId: number): void {
   v.setUint32(o + L.ANSWER_MASK, mask, true);
@@ -127,19 +140,14 @@ export function answerFound(f: Frame, name: Dentry, inode: Inode, mntId: number,
 export const ABOUT_ROOM = 128;
 
 /**
- * Behind the answer of this reply: a further one. about: another name in the directory of the path that was asked about (asked 0: the same kind of question), or an absolute path
- * (asked ASK_*). inode: undefined = it is not there. False: there is no room left.
+ * Behind the answer of this reply: a further one. about: another name in the directory of the path that was asked about (asked 0: the same kind of question), in the one that was opened
+ * at fd (ASK_IN_*), or an absolute path (asked ASK_*). inode: undefined = it is not there. False: there is no room left.
  */
-export function addAnswer(f: Frame, about: string, asked: number, name: Dentry, inode: Inode | undefined, mntId: number): boolean {
+export function addAnswer(f: Frame, about: string, asked: number, name: Dentry, inode: Inode | undefined, mntId: number, fd = -1): boolean {
   if (about.length > ABOUT_ROOM) return f.produced(5) !== 0;
-  return further(f, about, asked, name, inode, mntId) >= 0;
-}
-
-/** The same: where in the frame's bytes, or -1. */
-function further(f: Frame, about: string, asked: number, name: Dentry, inode: Inode | undefined, mntId: number): number {
   const o = roomAfter(f, L.ANSWER_SIZE + about.length);
-  if (o >= 0) encode(f.bytes, f.view, o, about, asked, name, inode, mntId);
-  return o;
+  if (o >= 0) encode(f.bytes, f.view, o, about, asked, name, inode, mntId, fd);
+  return o >= 0;
 }
 
 /** Room for `len` more bytes behind the answers of this reply, 8-byte aligned: where in the frame's bytes, or -1. */
@@ -153,12 +161,39 @@ function roomAfter(f: Frame, len: number): number {
   return room + start;
 }
 
-function encode(bytes: Buffer, v: DataView, o: number, about: string, asked: number, name: Dentry, inode: Inode | undefined, mntId: number): void {
-  putCells(v, o, inode === undefined ? L.ANSWER_ABSENT : L.ANSWER_FOUND, name, inode, -1);
+function encode(bytes: Buffer, v: DataView, o: number, about: string, asked: number, name: Dentry, inode: Inode | undefined, mntId: number, fd = -1): void {
+  putCells(v, o, inode === undefined ? L.ANSWER_ABSENT : L.ANSWER_FOUND, name, inode, fd);
   v.setUint32(o + L.ANSWER_TARGET_LEN, about.length, true);
   if (inode !== undefined) putAttributes(v, o, inode, statxMask(inode), mntId);
   v.setUint32(o + L.ANSWER_ASKED, asked, true);
   bytes.latin1Write(about, o + L.ANSWER_SIZE);
+}
+
+/** Where answers that are ready are put: behind those of a reply, or into the message that a program begins with. */
+export interface Sink {
+  readonly bytes: Buffer;
+  /** Where `len` more bytes go, 8-byte aligned, or -1: there is no room for them. */
+  room(len: number): number;
+}
+
+export const replySink = (f: Frame): Sink => ({ bytes: f.bytes, room: (len) => roomAfter(f, len) });
+
+/**
+ * Put a listing of directory `dir` there, `len` bytes that `put(offset in its bytes)` makes: of descriptor fd, or (-1) of what was opened ahead as OFD `row`. It holds as long as nothing changes in the
+ * directory. False: there is no room left.
+ */
+export function giveListing(to: Sink, fd: number, row: number, dir: Inode, len: number, put: (at: number) => void): boolean {
+  const o = to.room(L.ANSWER_SIZE + len);
+  if (o < 0) return false;
+  const v = new DataView(to.bytes.buffer, to.bytes.byteOffset, to.bytes.length);
+  putCells(v, o, L.ANSWER_NONE, undefined, dir, fd);
+  v.setUint32(o + L.ANSWER_TARGET_LEN, len, true);
+  v.setUint32(o + L.ANSWER_ASKED, L.ASK_LISTING, true);
+  v.setUint32(o + L.ANSWER_ROW, row, true);
+  v.setUint32(o + L.ANSWER_DEV, dir.dev, true);
+  put64(v, o + L.ANSWER_INO, dir.ino);
+  put(o + L.ANSWER_SIZE);
+  return true;
 }
 
 /** The OFD of an open that was made ahead, OPENED_* with its hint, and what F_GETFL says of it. */
@@ -171,11 +206,12 @@ export class ReadyAnswer {
   private readonly cells: readonly [name: number, nameVal: number, inode: number, inodeVal: number];
   private readonly gen = values[0] as number;
 
-  /** As addAnswer's; with `ahead`, of a file that was opened. */
-  constructor(readonly about: string, asked: number, name: Dentry, inode: Inode | undefined, mntId: number, ahead?: Ahead) {
-    this.bytes = Buffer.alloc(L.ANSWER_SIZE + about.length);
+  /** As addAnswer's; with `ahead`, of a file that was opened. target: of a link that is not followed. */
+  constructor(readonly about: string, asked: number, name: Dentry, inode: Inode | undefined, mntId: number, ahead?: Ahead, target = '') {
+    const text = target === '' ? about : `${about}\0${target}`;
+    this.bytes = Buffer.alloc(L.ANSWER_SIZE + text.length);
     const v = this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
-    encode(this.bytes, v, 0, about, asked, name, inode, mntId);
+    encode(this.bytes, v, 0, text, asked, name, inode, mntId);
     if (ahead !== undefined) {
       v.setUint32(L.ANSWER_OPENED, ahead.bits, true);
       v.setUint32(L.ANSWER_OFLAGS, ahead.oflags, true);
@@ -191,12 +227,12 @@ export class ReadyAnswer {
     return values[0] === this.gen && values[name] === nameVal && values[inode] === inodeVal;
   }
 
-  /** Put it behind the answer of this reply. place: answer.place. False: there is no room left. */
-  give(f: Frame, place = 0): boolean {
-    const o = roomAfter(f, this.bytes.length);
+  /** Put it there. place: answer.place. False: there is no room left. */
+  give(to: Sink, place = 0): boolean {
+    const o = to.room(this.bytes.length);
     if (o < 0) return false;
     this.view.setUint32(L.ANSWER_PLACE, place, true);
-    this.bytes.copy(f.bytes, o);
+    this.bytes.copy(to.bytes, o);
     return true;
   }
 

@@ -159,7 +159,12 @@ function onExecOpen(ep: Endpoint, m: Message): void {
   }
   const c: Caller = { task: m.w[6] as number, tg: m.w[7] as number, cred, fs };
   const fd = openProgram(c, start, text, flags);
-  if (fd < 0) { answer(fd); return; }
+  if (fd < 0) {
+    const words = [0, 0, 0, 0, EXEC_KEEP], none = fd === -E.ENOENT && mayKeep && rootsAreOne && $nd.absent?.hashed === true ? $nd.absent : undefined;
+    if (none !== undefined) pushCells(words, none, undefined);
+    answer(fd, none !== undefined ? words : []);
+    return;
+  }
   const path = $nd.path;
   const inode = path.inode;
   inode.refresh();

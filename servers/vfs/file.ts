@@ -65,6 +65,8 @@ export abstract class File {
   read(_f: Frame, _off: number, _len: number, _pos: number): number { return -E.EINVAL; }
   /** Write len bytes from scratch at off. pos < 0: at the file's own offset (the end with O_APPEND), which moves. */
   write(_f: Frame, _off: number, _len: number, _pos: number): number { return -E.EINVAL; }
+  /** The offset of one without a host fd, as it is now. */
+  get position(): number { return this.pos; }
   /** New offset or -errno. whence: SEEK_*, checked by the caller to be 0..4. */
   seek(_off: number, _whence: number): number { return -E.ESPIPE; }
   /** May pread and pwrite be used? */

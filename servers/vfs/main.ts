@@ -9,6 +9,7 @@ import { installVfs } from './install.js';
 import { mappedPath } from './mapped.js';
 import { installExe } from './procfs/exe.js';
 import { mapPrefixesOf, setHostPathOf, setMapPrefixes } from './procfs/maps.js';
+import { installListings } from './listings.js';
 import { installSiblings } from './siblings.js';
 import { installStartNames } from './start-names.js';
 import { Tree } from './tree.js';
@@ -20,6 +21,7 @@ runWorker((ep, boot) => {
   installVfs(ep);
   installExe(ep, exePath);
   installSiblings(ep);
+  installListings(ep);
   installStartNames(ep, (id) => exePath(id)?.inode);
   setHostPathOf(mappedPath);
   setMapPrefixes(mapPrefixesOf(boot.spec));

@@ -14,7 +14,9 @@ import { pathGet, pathPut } from './dcache.js';
 import { type File, fileAdd, fileDrop, fileOf, O_ACCMODE, O_CLOEXEC, O_CREAT, O_EXCL, O_NOCTTY, O_RDONLY, O_TRUNC, vfsEndpoint } from './file.js';
 import type { Path } from './inode.js';
 import { grantableOf, IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, isOpeningWatched, tellDentry } from './inotify/watch.js';
+import { noteClosed } from './listings.js';
 import { dropFileLocks } from './locks.js';
+import { DirFile } from './path-file.js';
 
 /** Flags that do not last beyond open(2). */
 const ONCE = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
@@ -74,6 +76,7 @@ export function releaseFile(row: number): void {
   dropFileLocks(file);
   // What was opened ahead and not taken was never open.
   if (file.kind !== Ofd.PATH && L.ofdAhead(row) === 0) tellDentry(file.path.dentry, file.writable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+  if (file instanceof DirFile) noteClosed(file);
   file.release();
   if (countsAsWriter(file)) file.inode.writers--;
   if (file.kind === Ofd.REGULAR) {

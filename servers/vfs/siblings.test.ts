@@ -51,3 +51,16 @@ test('the next directory begins with as many as the last has come to', () => {
   assert.deepEqual(told('n10', '/many'), []);
   assert.equal(told('n11', '/many').length, 8);
 });
+
+test('a directory in the middle of a walk keeps its listing while what is below it is read', () => {
+  const read = (path: string): void => {
+    const fd = w.call(NR.NR_openat, -100, path, 0, 0, 0, new Out(ROOM));
+    assert.ok(w.call(NR.NR_getdents64, fd, new Out(4096), 4096) > 0);
+  };
+  const dirs = Array.from({ length: 12 }, (_, i) => `/tree/d${i + 10}`);
+  for (const d of ['/tree', ...dirs]) assert.equal(w.call(NR.NR_mkdir, d, 0o755), 0);
+  read('/tree');
+  for (const d of dirs) read(d);
+  told('d10', '/tree');
+  assert.equal(told('d11', '/tree').length, 8);
+});

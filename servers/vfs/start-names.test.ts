@@ -5,8 +5,12 @@ import type { Endpoint } from '../../shared/endpoint.js';
 import * as L from '../../shared/gen/layout.js';
 import * as NR from '../../shared/gen/syscalls.js';
 import { Msg } from '../../shared/messages.js';
+import { native } from '../../shared/native.js';
+import { DATA, scratch } from '../../shared/host.js';
+import { O_DIRECTORY } from './file.js';
+import { installListings } from './listings.js';
 import { installStartNames } from './start-names.js';
-import { furtherAnswers, Out, World } from './test-kit.js';
+import { answersIn, furtherAnswers, Out, World } from './test-kit.js';
 
 const ROOM = 4096;
 const PROGRAM = 7, OTHER = 8;
@@ -87,5 +91,87 @@ describe('what a program asks when it starts', () => {
     for (const path of many.slice(90)) told(NR.NR_stat, path);
     start(PROGRAM);
     assert.deepEqual(new Set([...all()].filter((path) => !path.startsWith('/q'))), new Set([...many.slice(0, 80), ...many.slice(90)]));
+  });
+});
+
+describe('a link that a program reads', () => {
+  it('is told with its target', () => {
+    w.call(NR.NR_symlink, 'd/a', '/link');
+    for (let i = 0; i < 2; i++) {
+      start(PROGRAM);
+      const at = told(NR.NR_access, '/etc/preload', 4);
+      if (i === 1) assert.deepEqual([...at], [['/link\0d/a', L.ANSWER_FOUND]]);
+      assert.equal(w.run(w.frame(NR.NR_readlink, ['/link', new Out(64), 64, 0, 0, new Out(ROOM)])), 3);
+    }
+  });
+});
+
+describe('the message that a program begins with', () => {
+  const TG = 1, TGID = 77, AREA = 3, PCTX = 2, AT_FDCWD = -100;
+  const { ctlStart } = native;
+  /** What was sent: to which program, about what. */
+  let sent: Array<{ readonly place: readonly number[]; readonly about: readonly string[]; readonly rows: readonly number[] }> = [];
+  let refuse = false;
+
+  beforeEach(() => {
+    L.setTgLeader(TG, 1);
+    L.setTgTgid(TG, TGID);
+    L.setTgNtasks(TG, 1);
+    installListings(w.ep as unknown as Endpoint);
+    sent = [];
+    refuse = false;
+    native.ctlStart = (tg, area, pctx, nfd, _fdsOff, textOff, len): number => {
+      if (refuse) return -116;
+      assert.deepEqual([textOff, nfd], [DATA, 0]);
+      const all = answersIn(scratch, textOff, textOff + len);
+      sent.push({
+        place: [tg, area, pctx],
+        about: all.map((a) => (a.asked === L.ASK_LISTING ? 'listing' : a.about)),
+        rows: all.filter((a) => a.asked === L.ASK_AHEAD || a.asked === L.ASK_LISTING).map((a) => scratch.readUInt32LE(a.at + L.ANSWER_ROW)),
+      });
+      return 1;
+    };
+  });
+  afterEach(() => { native.ctlStart = ctlStart; w.ep.deliver(Msg.TG_GONE, [TG]); });
+
+  const begin = (): void => { w.ep.deliver(Msg.EXE_SET, [TG, PROGRAM, 0, AREA, PCTX]); };
+  /** As the program does when nothing is told. */
+  const run = (): void => {
+    told(NR.NR_access, '/etc/preload', 4);
+    const fd = w.call(NR.NR_openat, AT_FDCWD, '/d', O_DIRECTORY, 0, 0, new Out(ROOM));
+    assert.ok(w.call(NR.NR_getdents64, fd, new Out(4096), 4096) > 0);
+    told(NR.NR_stat, '/f');
+  };
+
+  it('has all that its processes asked, opened and read, and goes to that program alone', () => {
+    for (let i = 0; i < 3; i++) { begin(); run(); w.ep.idle(); }
+    assert.equal(sent.length, 0, 'they asked before');
+    begin();
+    w.ep.idle();
+    const [only] = sent;
+    assert.deepEqual(only?.place, [TG, AREA, PCTX]);
+    assert.deepEqual(only?.about, ['/d', '/etc/preload', '/f', 'listing']);
+    const [open, listing] = only?.rows ?? [];
+    assert.deepEqual([open, L.ofdAhead(open as number)], [listing, TGID]);
+    assert.equal(told(NR.NR_stat, '/q').size, 0, 'not told again');
+  });
+
+  it('is told with the first answer when it cannot be sent, or must not', () => {
+    for (let i = 0; i < 3; i++) { begin(); run(); }
+    const later = (): void => {
+      begin();
+      w.ep.idle();
+      assert.equal(sent.length, 0);
+      assert.notEqual(told(NR.NR_stat, '/q').size, 0);
+    };
+    refuse = true;
+    later();
+    refuse = false;
+    L.setTgNtasks(TG, 2);
+    later();
+    L.setTgNtasks(TG, 1);
+    L.setMetaNofast(1, 1);
+    later();
+    L.setMetaNofast(1, 0);
   });
 });

@@ -67,6 +67,10 @@ class FakeEndpoint {
     if (to !== this.srv) { this.sent.push({ to, kind, words, text }); return; }
     this.deliver(kind, words, text);
   }
+  /** What is to be done when nothing else is: by idle(). */
+  private readonly work: Array<() => void> = [];
+  whenIdle(what: () => void): void { this.work.push(what); }
+  idle(): void { for (let what = this.work.shift(); what !== undefined; what = this.work.shift()) what(); }
   quiet(to: number, kind: number, words: readonly number[], text = ''): void { this.send(to, kind, words, text); }
   deliver(kind: number, words: readonly number[], text = ''): void {
     const m: Message = { from: 0, kind, w: Float64Array.from([...words, ...new Array<number>(12 - words.length).fill(0)]), text };
@@ -222,12 +226,21 @@ export class World {
   }
 }
 
-/** The further answers of a reply whose out argument 5 had so much room: what each is about, how it was asked, and where it lies in the frame's bytes. */
-export function furtherAnswers(f: Frame, room: number): Array<{ readonly about: string; readonly asked: number; readonly at: number }> {
-  const all = [], from = f.answerOff(room), end = from + f.produced(5);
-  for (let at = (from + L.ANSWER_SIZE + 7) & ~7; at + L.ANSWER_SIZE <= end;) {
-    const len = f.view.getUint32(at + L.ANSWER_TARGET_LEN, true);
-    all.push({ about: f.bytes.latin1Slice(at + L.ANSWER_SIZE, at + L.ANSWER_SIZE + len), asked: f.view.getUint32(at + L.ANSWER_ASKED, true), at });
+/** What a further answer is about, how it was asked, and where it lies. */
+interface Further { readonly about: string; readonly asked: number; readonly at: number }
+
+/** The further answers of a reply whose out argument 5 had so much room, by where they lie in the frame's bytes. */
+export function furtherAnswers(f: Frame, room: number): Further[] {
+  const from = f.answerOff(room);
+  return answersIn(f.bytes, (from + L.ANSWER_SIZE + 7) & ~7, from + f.produced(5));
+}
+
+/** The further answers that lie from `at` to `end`. */
+export function answersIn(bytes: Buffer, at: number, end: number): Further[] {
+  const all = [];
+  while (at + L.ANSWER_SIZE <= end) {
+    const len = bytes.readUInt32LE(at + L.ANSWER_TARGET_LEN);
+    all.push({ about: bytes.latin1Slice(at + L.ANSWER_SIZE, at + L.ANSWER_SIZE + len), asked: bytes.readUInt32LE(at + L.ANSWER_ASKED), at });
     at = (at + L.ANSWER_SIZE + len + 7) & ~7;
   }
   return all;

@@ -64,15 +64,24 @@
 #define CARRICK_ASK_NOFOLLOW 2
 #define CARRICK_ASK_OPENED 3
 #define CARRICK_ASK_AHEAD 4
+#define CARRICK_ASK_LISTING 5
+#define CARRICK_LISTING_MAX 8192
+#define CARRICK_ASK_IN_FOLLOW 6
+#define CARRICK_ASK_IN_NOFOLLOW 7
 #define CARRICK_ASK_ACCESS 16
+#define CARRICK_ASK_EFFECTIVE 8
+#define CARRICK_START_MAX 32768
+#define CARRICK_START_FDS 40
 #define CARRICK_OPENED_NEW 1
 #define CARRICK_OPENED_CLOEXEC 2
 #define CARRICK_OPENED_LATE 4
 #define CARRICK_OPENED_AGAIN 8
 #define CARRICK_OPENED_HINT 256
+#define CARRICK_OWED_OP 29
 #define CARRICK_OWED_CLOSE 1
 #define CARRICK_OWED_DUP 2
 #define CARRICK_OWED_OPEN 3
+#define CARRICK_OWED_LISTED 4
 #define CARRICK_OWED_NOBODY 4095
 #define CARRICK_OWED_MAX 9
 #define CARRICK_DB_CANCEL 0x80000000U
@@ -155,7 +164,7 @@ struct carrick_answer {
 	uint32_t inode_val;
 	/* Which descriptor it is about, -1 = what the path argument says. */
 	int32_t fd;
-	/* Bytes that follow: of a symlink's target (0 = not a symlink, or not told), or of what a further answer is about. */
+	/* Bytes that follow: of a symlink's target (0 = not a symlink, or not told), or of what a further answer is about (and, of a link, NUL and its target), or of a listing. */
 	uint32_t target_len;
 	/* stx_mask. */
 	uint32_t mask;
@@ -175,7 +184,7 @@ struct carrick_answer {
 	uint32_t dev;
 	/* st_rdev. */
 	uint32_t rdev;
-	/* Of a further answer: ASK_FOLLOW, ASK_NOFOLLOW or ASK_AHEAD about an absolute path, 0 = as the first, about another name in its directory. */
+	/* Of a further answer: ASK_FOLLOW, ASK_NOFOLLOW, ASK_ACCESS and above or ASK_AHEAD about an absolute path, ASK_LISTING or ASK_IN_* about the directory at fd, 0 = as the first, about another name in its directory. */
 	uint32_t asked;
 	/* st_ino. */
 	uint64_t ino;
@@ -199,7 +208,7 @@ struct carrick_answer {
 	uint32_t oflags;
 	/* ASK_AHEAD: its OFD. */
 	uint32_t row;
-	/* ASK_AHEAD: which control message brings its host fd, and in bits 0-2 which of the message's it is; 0 = it has none. */
+	/* ASK_AHEAD: which control message brings its host fd, and in bits 0-2 which of the message's it is; in CTL_START: which of its fds, counted from 1; 0 = it has none. */
 	uint32_t place;
 } __attribute__((packed, aligned(8)));
 _Static_assert(sizeof(struct carrick_answer) == 160, "answer");
@@ -261,7 +270,7 @@ _Static_assert(offsetof(struct carrick_cloneplan, exit_signal) == 20, "cloneplan
 _Static_assert(offsetof(struct carrick_cloneplan, clear_sighand) == 24, "cloneplan.clear_sighand");
 /* A message on the control socket (SOCK_SEQPACKET), with its fds as SCM_RIGHTS. */
 struct carrick_ctlmsg {
-	/* CTL_GRANT 1, CTL_EXEC 2, CTL_CLONE 3, CTL_IMAGES 4, CTL_MMAP 5, CTL_AHEAD 7; guest to carrick: CTL_PIDFD 6. */
+	/* CTL_GRANT 1, CTL_EXEC 2, CTL_CLONE 3, CTL_IMAGES 4, CTL_MMAP 5, CTL_AHEAD 7, CTL_START 8, which text follows; guest to carrick: CTL_PIDFD 6. */
 	uint32_t kind;
 	/* Fds that come with it. */
 	uint32_t nfd;

@@ -57,15 +57,24 @@ export const ASK_FOLLOW = 1;
 export const ASK_NOFOLLOW = 2;
 export const ASK_OPENED = 3;
 export const ASK_AHEAD = 4;
+export const ASK_LISTING = 5;
+export const LISTING_MAX = 8192;
+export const ASK_IN_FOLLOW = 6;
+export const ASK_IN_NOFOLLOW = 7;
 export const ASK_ACCESS = 16;
+export const ASK_EFFECTIVE = 8;
+export const START_MAX = 32768;
+export const START_FDS = 40;
 export const OPENED_NEW = 1;
 export const OPENED_CLOEXEC = 2;
 export const OPENED_LATE = 4;
 export const OPENED_AGAIN = 8;
 export const OPENED_HINT = 256;
+export const OWED_OP = 29;
 export const OWED_CLOSE = 1;
 export const OWED_DUP = 2;
 export const OWED_OPEN = 3;
+export const OWED_LISTED = 4;
 export const OWED_NOBODY = 4095;
 export const OWED_MAX = 9;
 export const DB_CANCEL = 2147483648;
@@ -148,7 +157,7 @@ export const ANSWER_INODE_CELL = 16;
 export const ANSWER_INODE_VAL = 20;
 /** Which descriptor it is about, -1 = what the path argument says. (i32) */
 export const ANSWER_FD = 24;
-/** Bytes that follow: of a symlink's target (0 = not a symlink, or not told), or of what a further answer is about. (u32) */
+/** Bytes that follow: of a symlink's target (0 = not a symlink, or not told), or of what a further answer is about (and, of a link, NUL and its target), or of a listing. (u32) */
 export const ANSWER_TARGET_LEN = 28;
 /** stx_mask. (u32) */
 export const ANSWER_MASK = 32;
@@ -168,7 +177,7 @@ export const ANSWER_MNT_ID = 56;
 export const ANSWER_DEV = 60;
 /** st_rdev. (u32) */
 export const ANSWER_RDEV = 64;
-/** Of a further answer: ASK_FOLLOW, ASK_NOFOLLOW or ASK_AHEAD about an absolute path, 0 = as the first, about another name in its directory. (u32) */
+/** Of a further answer: ASK_FOLLOW, ASK_NOFOLLOW, ASK_ACCESS and above or ASK_AHEAD about an absolute path, ASK_LISTING or ASK_IN_* about the directory at fd, 0 = as the first, about another name in its directory. (u32) */
 export const ANSWER_ASKED = 68;
 /** st_ino. (u64) */
 export const ANSWER_INO = 72;
@@ -192,7 +201,7 @@ export const ANSWER_OPENED = 144;
 export const ANSWER_OFLAGS = 148;
 /** ASK_AHEAD: its OFD. (u32) */
 export const ANSWER_ROW = 152;
-/** ASK_AHEAD: which control message brings its host fd, and in bits 0-2 which of the message's it is; 0 = it has none. (u32) */
+/** ASK_AHEAD: which control message brings its host fd, and in bits 0-2 which of the message's it is; in CTL_START: which of its fds, counted from 1; 0 = it has none. (u32) */
 export const ANSWER_PLACE = 156;
 /** Payload of the reply to clone, fork, vfork, clone3. Bytes. */
 export const CLONEPLAN_SIZE = 32;
@@ -212,7 +221,7 @@ export const CLONEPLAN_EXIT_SIGNAL = 20;
 export const CLONEPLAN_CLEAR_SIGHAND = 24;
 /** A message on the control socket (SOCK_SEQPACKET), with its fds as SCM_RIGHTS. Bytes. */
 export const CTLMSG_SIZE = 64;
-/** CTL_GRANT 1, CTL_EXEC 2, CTL_CLONE 3, CTL_IMAGES 4, CTL_MMAP 5, CTL_AHEAD 7; guest to carrick: CTL_PIDFD 6. (u32) */
+/** CTL_GRANT 1, CTL_EXEC 2, CTL_CLONE 3, CTL_IMAGES 4, CTL_MMAP 5, CTL_AHEAD 7, CTL_START 8, which text follows; guest to carrick: CTL_PIDFD 6. (u32) */
 export const CTLMSG_KIND = 0;
 /** Fds that come with it. (u32) */
 export const CTLMSG_NFD = 4;
@@ -721,97 +730,102 @@ const $ofd: Views = noViews();
 export const ofdI32 = (): Int32Array => $ofd.i32;
 export const ofdU8 = (): Uint8Array => $ofd.u8;
 /** Zero a row. */
-export const clearOfd = (row: number): void => { $ofd.i32.fill(0, row * 18, (row + 1) * 18); };
+export const clearOfd = (row: number): void => { $ofd.i32.fill(0, row * 20, (row + 1) * 20); };
 /** Fds, in-flight messages and calls that hold it. @atomic. At 0 the owner gets a release message. */
-export const ofdRef = (row: number): number => $ofd.i32[row * 18 + 0] as number;
-export const setOfdRef = (row: number, v: number): void => { $ofd.i32[row * 18 + 0] = v; };
+export const ofdRef = (row: number): number => $ofd.i32[row * 20 + 0] as number;
+export const setOfdRef = (row: number, v: number): void => { $ofd.i32[row * 20 + 0] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_REF_AT = (row: number): number => row * 18 + 0;
+export const OFD_REF_AT = (row: number): number => row * 20 + 0;
 /** SRV_*: whose object it is. Writer: the server that made it. */
-export const ofdOwner = (row: number): number => $ofd.i32[row * 18 + 1] as number;
-export const setOfdOwner = (row: number, v: number): void => { $ofd.i32[row * 18 + 1] = v; };
+export const ofdOwner = (row: number): number => $ofd.i32[row * 20 + 1] as number;
+export const setOfdOwner = (row: number, v: number): void => { $ofd.i32[row * 20 + 1] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_OWNER_AT = (row: number): number => row * 18 + 1;
+export const OFD_OWNER_AT = (row: number): number => row * 20 + 1;
 /** OFD_*: what it is, for hints and /proc. Writer: owner. */
-export const ofdKind = (row: number): number => $ofd.i32[row * 18 + 2] as number;
-export const setOfdKind = (row: number, v: number): void => { $ofd.i32[row * 18 + 2] = v; };
+export const ofdKind = (row: number): number => $ofd.i32[row * 20 + 2] as number;
+export const setOfdKind = (row: number, v: number): void => { $ofd.i32[row * 20 + 2] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_KIND_AT = (row: number): number => row * 18 + 2;
+export const OFD_KIND_AT = (row: number): number => row * 20 + 2;
 /** Object id inside the owner. Writer: owner. */
-export const ofdObj = (row: number): number => $ofd.i32[row * 18 + 3] as number;
-export const setOfdObj = (row: number, v: number): void => { $ofd.i32[row * 18 + 3] = v; };
+export const ofdObj = (row: number): number => $ofd.i32[row * 20 + 3] as number;
+export const setOfdObj = (row: number, v: number): void => { $ofd.i32[row * 20 + 3] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_OBJ_AT = (row: number): number => row * 18 + 3;
+export const OFD_OBJ_AT = (row: number): number => row * 20 + 3;
 /** Access mode and status flags (O_APPEND, O_NONBLOCK, ...). @atomic. Any server (F_SETFL). */
-export const ofdFlags = (row: number): number => $ofd.i32[row * 18 + 4] as number;
-export const setOfdFlags = (row: number, v: number): void => { $ofd.i32[row * 18 + 4] = v; };
+export const ofdFlags = (row: number): number => $ofd.i32[row * 20 + 4] as number;
+export const setOfdFlags = (row: number, v: number): void => { $ofd.i32[row * 20 + 4] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_FLAGS_AT = (row: number): number => row * 18 + 4;
+export const OFD_FLAGS_AT = (row: number): number => row * 20 + 4;
 /** Host fd in carrick that carries its data or readiness, -1 = none. Writer: owner. */
-export const ofdHostFd = (row: number): number => $ofd.i32[row * 18 + 5] as number;
-export const setOfdHostFd = (row: number, v: number): void => { $ofd.i32[row * 18 + 5] = v; };
+export const ofdHostFd = (row: number): number => $ofd.i32[row * 20 + 5] as number;
+export const setOfdHostFd = (row: number, v: number): void => { $ofd.i32[row * 20 + 5] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_HOST_FD_AT = (row: number): number => row * 18 + 5;
+export const OFD_HOST_FD_AT = (row: number): number => row * 20 + 5;
 /** EPOLL* readiness mask, for those without pollable host fd. @atomic. Writer: owner. */
-export const ofdReady = (row: number): number => $ofd.i32[row * 18 + 6] as number;
-export const setOfdReady = (row: number, v: number): void => { $ofd.i32[row * 18 + 6] = v; };
+export const ofdReady = (row: number): number => $ofd.i32[row * 20 + 6] as number;
+export const setOfdReady = (row: number, v: number): void => { $ofd.i32[row * 20 + 6] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_READY_AT = (row: number): number => row * 18 + 6;
+export const OFD_READY_AT = (row: number): number => row * 20 + 6;
 /** Number of poll/epoll watches. When > 0 the owner tells ipc of changes to ready. @atomic. Writer: ipc. */
-export const ofdWatched = (row: number): number => $ofd.i32[row * 18 + 7] as number;
-export const setOfdWatched = (row: number, v: number): void => { $ofd.i32[row * 18 + 7] = v; };
+export const ofdWatched = (row: number): number => $ofd.i32[row * 20 + 7] as number;
+export const setOfdWatched = (row: number, v: number): void => { $ofd.i32[row * 20 + 7] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_WATCHED_AT = (row: number): number => row * 18 + 7;
+export const OFD_WATCHED_AT = (row: number): number => row * 20 + 7;
 /** HINT_* bits that a grant of host_fd gives the guest, 0 = never granted. Writer: owner. */
-export const ofdGrantable = (row: number): number => $ofd.i32[row * 18 + 8] as number;
-export const setOfdGrantable = (row: number, v: number): void => { $ofd.i32[row * 18 + 8] = v; };
+export const ofdGrantable = (row: number): number => $ofd.i32[row * 20 + 8] as number;
+export const setOfdGrantable = (row: number, v: number): void => { $ofd.i32[row * 20 + 8] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_GRANTABLE_AT = (row: number): number => row * 18 + 8;
+export const OFD_GRANTABLE_AT = (row: number): number => row * 20 + 8;
 /** 1 when the host's own poll on host_fd is the truth. Writer: owner. */
-export const ofdPollable = (row: number): number => $ofd.i32[row * 18 + 9] as number;
-export const setOfdPollable = (row: number, v: number): void => { $ofd.i32[row * 18 + 9] = v; };
+export const ofdPollable = (row: number): number => $ofd.i32[row * 20 + 9] as number;
+export const setOfdPollable = (row: number, v: number): void => { $ofd.i32[row * 20 + 9] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_POLLABLE_AT = (row: number): number => row * 18 + 9;
+export const OFD_POLLABLE_AT = (row: number): number => row * 20 + 9;
 /** 1 once host_fd was handed to a process, which may keep a mapping of it. Writer: whoever hands it out. */
-export const ofdGiven = (row: number): number => $ofd.i32[row * 18 + 10] as number;
-export const setOfdGiven = (row: number, v: number): void => { $ofd.i32[row * 18 + 10] = v; };
+export const ofdGiven = (row: number): number => $ofd.i32[row * 20 + 10] as number;
+export const setOfdGiven = (row: number, v: number): void => { $ofd.i32[row * 20 + 10] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_GIVEN_AT = (row: number): number => row * 18 + 10;
+export const OFD_GIVEN_AT = (row: number): number => row * 20 + 10;
 /** Process whose directory /proc/PID it is, for pidfd_send_signal; 0 = it is something else. Writer: owner. */
-export const ofdProcPid = (row: number): number => $ofd.i32[row * 18 + 11] as number;
-export const setOfdProcPid = (row: number, v: number): void => { $ofd.i32[row * 18 + 11] = v; };
+export const ofdProcPid = (row: number): number => $ofd.i32[row * 20 + 11] as number;
+export const setOfdProcPid = (row: number, v: number): void => { $ofd.i32[row * 20 + 11] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_PROC_PID_AT = (row: number): number => row * 18 + 11;
+export const OFD_PROC_PID_AT = (row: number): number => row * 20 + 11;
 /** F_SETOWN: whom SIGIO goes to, a process, -process group, or (SIG_TO_TASK) a task; 0 = nobody. Writer: any. */
-export const ofdSigOwner = (row: number): number => $ofd.i32[row * 18 + 12] as number;
-export const setOfdSigOwner = (row: number, v: number): void => { $ofd.i32[row * 18 + 12] = v; };
+export const ofdSigOwner = (row: number): number => $ofd.i32[row * 20 + 12] as number;
+export const setOfdSigOwner = (row: number, v: number): void => { $ofd.i32[row * 20 + 12] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_SIG_OWNER_AT = (row: number): number => row * 18 + 12;
+export const OFD_SIG_OWNER_AT = (row: number): number => row * 20 + 12;
 /** Real user of who set it. Writer: any. */
-export const ofdSigUid = (row: number): number => $ofd.i32[row * 18 + 13] as number;
-export const setOfdSigUid = (row: number, v: number): void => { $ofd.i32[row * 18 + 13] = v; };
+export const ofdSigUid = (row: number): number => $ofd.i32[row * 20 + 13] as number;
+export const setOfdSigUid = (row: number, v: number): void => { $ofd.i32[row * 20 + 13] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_SIG_UID_AT = (row: number): number => row * 18 + 13;
+export const OFD_SIG_UID_AT = (row: number): number => row * 20 + 13;
 /** Its effective user. Writer: any. */
-export const ofdSigEuid = (row: number): number => $ofd.i32[row * 18 + 14] as number;
-export const setOfdSigEuid = (row: number, v: number): void => { $ofd.i32[row * 18 + 14] = v; };
+export const ofdSigEuid = (row: number): number => $ofd.i32[row * 20 + 14] as number;
+export const setOfdSigEuid = (row: number, v: number): void => { $ofd.i32[row * 20 + 14] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_SIG_EUID_AT = (row: number): number => row * 18 + 14;
+export const OFD_SIG_EUID_AT = (row: number): number => row * 20 + 14;
 /** F_SETSIG in the low byte, and SIG_TO_TASK (fdtable.ts) when sig_owner is a task (F_OWNER_TID). Writer: any. */
-export const ofdSig = (row: number): number => $ofd.i32[row * 18 + 15] as number;
-export const setOfdSig = (row: number, v: number): void => { $ofd.i32[row * 18 + 15] = v; };
+export const ofdSig = (row: number): number => $ofd.i32[row * 20 + 15] as number;
+export const setOfdSig = (row: number, v: number): void => { $ofd.i32[row * 20 + 15] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_SIG_AT = (row: number): number => row * 18 + 15;
+export const OFD_SIG_AT = (row: number): number => row * 20 + 15;
 /** 1 = nobody can tell when its last reference goes (OPENED_LATE, and it holds no lock): the owner is not woken for that. Writer: vfs. */
-export const ofdLate = (row: number): number => $ofd.i32[row * 18 + 16] as number;
-export const setOfdLate = (row: number, v: number): void => { $ofd.i32[row * 18 + 16] = v; };
+export const ofdLate = (row: number): number => $ofd.i32[row * 20 + 16] as number;
+export const setOfdLate = (row: number, v: number): void => { $ofd.i32[row * 20 + 16] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_LATE_AT = (row: number): number => row * 18 + 16;
+export const OFD_LATE_AT = (row: number): number => row * 20 + 16;
 /** Process (tgid) for which it was opened ahead and that may take it; -1 = nobody took it; 0 = it is like any other. @atomic. Writers: vfs; who does what is owed: -1, 0. */
-export const ofdAhead = (row: number): number => $ofd.i32[row * 18 + 17] as number;
-export const setOfdAhead = (row: number, v: number): void => { $ofd.i32[row * 18 + 17] = v; };
+export const ofdAhead = (row: number): number => $ofd.i32[row * 20 + 17] as number;
+export const setOfdAhead = (row: number, v: number): void => { $ofd.i32[row * 20 + 17] = v; };
 /** Index into ofdI32() for Atomics. */
-export const OFD_AHEAD_AT = (row: number): number => row * 18 + 17;
+export const OFD_AHEAD_AT = (row: number): number => row * 20 + 17;
+/** 1 = a process has read the directory to its end by what it was told with its open (OWED_LISTED), which vfs has yet to note. Writers: who does what is owed: 1; vfs: 0. */
+export const ofdListed = (row: number): number => $ofd.i32[row * 20 + 18] as number;
+export const setOfdListed = (row: number, v: number): void => { $ofd.i32[row * 20 + 18] = v; };
+/** Index into ofdI32() for Atomics. */
+export const OFD_LISTED_AT = (row: number): number => row * 20 + 18;
 // ---- task: A guest thread.
 export const TASK_ROWS = 8192;
 const $task: Views = noViews();
@@ -1082,7 +1096,7 @@ export const TG_RLIM_MAX_BYTE = (row: number): number => row * 512 + 288;
 export const tgNofileHad = (row: number): number => $tg.f64[row * 64 + 52] as number;
 export const setTgNofileHad = (row: number, v: number): void => { $tg.f64[row * 64 + 52] = v; };
 /** Bytes of each table's SharedArrayBuffer. */
-export const TABLE_BYTES = { cred: 1048576, fdchunk: 9437184, files: 8388608, meta: 512, ofd: 4718592, task: 1048576, tg: 2097152 } as const;
+export const TABLE_BYTES = { cred: 1048576, fdchunk: 9437184, files: 8388608, meta: 512, ofd: 5242880, task: 1048576, tg: 2097152 } as const;
 export type TableName = keyof typeof TABLE_BYTES;
 export type Tables = Readonly<Record<TableName, SharedArrayBuffer>>;
 /** Give this worker its views of the tables. Call once, before anything else. */
@@ -1099,5 +1113,5 @@ function setViews(v: Views, b: SharedArrayBuffer): void {
   v.i32 = new Int32Array(b); v.u32 = new Uint32Array(b); v.f64 = new Float64Array(b); v.u8 = new Uint8Array(b);
 }
 export function allocTables(): Tables {
-  return { cred: new SharedArrayBuffer(1048576), fdchunk: new SharedArrayBuffer(9437184), files: new SharedArrayBuffer(8388608), meta: new SharedArrayBuffer(512), ofd: new SharedArrayBuffer(4718592), task: new SharedArrayBuffer(1048576), tg: new SharedArrayBuffer(2097152) };
+  return { cred: new SharedArrayBuffer(1048576), fdchunk: new SharedArrayBuffer(9437184), files: new SharedArrayBuffer(8388608), meta: new SharedArrayBuffer(512), ofd: new SharedArrayBuffer(5242880), task: new SharedArrayBuffer(1048576), tg: new SharedArrayBuffer(2097152) };
 }

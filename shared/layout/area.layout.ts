@@ -97,7 +97,18 @@ export const CONSTANTS = {
   ASK_OPENED: 3,
   /** A further answer: of an open that was made ahead (servers/vfs/ahead.ts). */
   ASK_AHEAD: 4,
+  /** A further answer: the names of a directory that was opened (servers/vfs/listings.ts), as getdents64(2) has them; and how many bytes of them there may be. */
+  ASK_LISTING: 5,
+  LISTING_MAX: 8192,
+  /** A further answer: about a name in the directory that was opened, as ASK_FOLLOW and ASK_NOFOLLOW. */
+  ASK_IN_FOLLOW: 6,
+  ASK_IN_NOFOLLOW: 7,
   ASK_ACCESS: 16,
+  /** Added to it: by the effective ids, faccessat(2) with AT_EACCESS. */
+  ASK_EFFECTIVE: 8,
+  /** Bytes of the text of CTL_START, and host fds in it. */
+  START_MAX: 32768,
+  START_FDS: 40,
   /** answer.opened: a new open file description; its descriptor is close-on-exec; nobody can tell when it is closed; with ASK_AHEAD: the process opens it again and again. */
   OPENED_NEW: 1,
   OPENED_CLOEXEC: 2,
@@ -107,12 +118,14 @@ export const CONSTANTS = {
   OPENED_HINT: 256,
 
   /**
-   * Words of slot.owed: OWED_* in bits 30-31, descriptor in bits 0-11, for a duplicate its number in bits 12-23 and close-on-exec in bit 24. Of an open that was made ahead: its OFD in
-   * bits 12-27, close-on-exec in bit 28; descriptor OWED_NOBODY: it is not needed.
+   * Words of slot.owed: OWED_* in bits 29-31, descriptor in bits 0-11, for a duplicate its number in bits 12-23 and close-on-exec in bit 24. Of an open that was made ahead: its OFD in
+   * bits 12-27, close-on-exec in bit 28; descriptor OWED_NOBODY: it is not needed. LISTED: the directory was read to its end.
    */
+  OWED_OP: 29,
   OWED_CLOSE: 1,
   OWED_DUP: 2,
   OWED_OPEN: 3,
+  OWED_LISTED: 4,
   OWED_NOBODY: 0xfff,
   OWED_MAX: 9,
 
@@ -353,7 +366,7 @@ export const segment = struct('segment', 'One PT_LOAD; array after the images at
 });
 
 export const ctlmsg = struct('ctlmsg', 'A message on the control socket (SOCK_SEQPACKET), with its fds as SCM_RIGHTS.', 64, {
-  kind: u32('CTL_GRANT 1, CTL_EXEC 2, CTL_CLONE 3, CTL_IMAGES 4, CTL_MMAP 5, CTL_AHEAD 7; guest to carrick: CTL_PIDFD 6.'),
+  kind: u32('CTL_GRANT 1, CTL_EXEC 2, CTL_CLONE 3, CTL_IMAGES 4, CTL_MMAP 5, CTL_AHEAD 7, CTL_START 8, which text follows; guest to carrick: CTL_PIDFD 6.'),
   nfd: u32('Fds that come with it.'),
   fd: i32('CTL_GRANT: guest fd number of each.', 4),
   cloexec: u32('CTL_GRANT: 1 for close-on-exec, per fd.', 4),
@@ -368,7 +381,7 @@ export const answer = struct('answer', 'An answer that holds as long as the cell
   inode_cell: u32('Cell of the attributes, 0 = none.'),
   inode_val: u32('Its value.'),
   fd: i32('Which descriptor it is about, -1 = what the path argument says.'),
-  target_len: u32('Bytes that follow: of a symlink\'s target (0 = not a symlink, or not told), or of what a further answer is about.'),
+  target_len: u32('Bytes that follow: of a symlink\'s target (0 = not a symlink, or not told), or of what a further answer is about (and, of a link, NUL and its target), or of a listing.'),
   mask: u32('stx_mask.'),
   blksize: u32('Bytes.'),
   nlink: u32('Links.'),
@@ -378,7 +391,7 @@ export const answer = struct('answer', 'An answer that holds as long as the cell
   mnt_id: u32('stx_mnt_id.'),
   dev: u32('st_dev as stat reports it.'),
   rdev: u32('st_rdev.'),
-  asked: u32('Of a further answer: ASK_FOLLOW, ASK_NOFOLLOW or ASK_AHEAD about an absolute path, 0 = as the first, about another name in its directory.'),
+  asked: u32('Of a further answer: ASK_FOLLOW, ASK_NOFOLLOW, ASK_ACCESS and above or ASK_AHEAD about an absolute path, ASK_LISTING or ASK_IN_* about the directory at fd, 0 = as the first, about another name in its directory.'),
   ino: u64('st_ino.'),
   length: u64('st_size, bytes.'),
   blocks: u64('512-byte units.'),
@@ -390,7 +403,7 @@ export const answer = struct('answer', 'An answer that holds as long as the cell
   opened: u32('OPENED_*: of the descriptor that open returned.'),
   oflags: u32('What F_GETFL says of it.'),
   row: u32('ASK_AHEAD: its OFD.'),
-  place: u32('ASK_AHEAD: which control message brings its host fd, and in bits 0-2 which of the message\'s it is; 0 = it has none.'),
+  place: u32('ASK_AHEAD: which control message brings its host fd, and in bits 0-2 which of the message\'s it is; in CTL_START: which of its fds, counted from 1; 0 = it has none.'),
 });
 
 /** Kernel → stub: what clone has prepared. In the reply payload at offset 0. */

@@ -100,7 +100,7 @@ export const fdchunk = table('fdchunk', '64 entries of a file table.', 16384, 57
   flags: i32('FD_CLOEXEC.', 64),
 });
 
-export const ofd = table('ofd', 'An open file description.', 65536, 72, {
+export const ofd = table('ofd', 'An open file description.', 65536, 80, {
   ref: i32('Fds, in-flight messages and calls that hold it. @atomic. At 0 the owner gets a release message.'),
   owner: i32('SRV_*: whose object it is. Writer: the server that made it.'),
   kind: i32('OFD_*: what it is, for hints and /proc. Writer: owner.'),
@@ -119,6 +119,7 @@ export const ofd = table('ofd', 'An open file description.', 65536, 72, {
   sig: i32('F_SETSIG in the low byte, and SIG_TO_TASK (fdtable.ts) when sig_owner is a task (F_OWNER_TID). Writer: any.'),
   late: i32('1 = nobody can tell when its last reference goes (OPENED_LATE, and it holds no lock): the owner is not woken for that. Writer: vfs.'),
   ahead: i32('Process (tgid) for which it was opened ahead and that may take it; -1 = nobody took it; 0 = it is like any other. @atomic. Writers: vfs; who does what is owed: -1, 0.'),
+  listed: i32('1 = a process has read the directory to its end by what it was told with its open (OWED_LISTED), which vfs has yet to note. Writers: who does what is owed: 1; vfs: 0.'),
 });
 
 export const meta = table('meta', 'One row of container-wide words (row 1).', 2, 256, {

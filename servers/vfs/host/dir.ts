@@ -1,37 +1,56 @@
 /**
  * Directories of the host, opened one verified component at a time.
  *
- * A HostDir knows its parent and its name there; its O_PATH fd is opened when it is needed and may be closed again: at most `LIMIT` are open,
+ * A HostDir knows its parent and its name there; its fd (O_PATH, or one to read it by) is opened when it is needed and may be closed again: at most `LIMIT` are open,
  * chosen by a clock. So no host path is ever built from names, symlinks are never followed (O_NOFOLLOW), '..' is never used, and
  * mount points of the host are crossed as plain directories.
  */
 import { E } from '../../../shared/errno.js';
 import * as host from '../../../shared/host.js';
 
-const O_PATH = 0o10000000, O_DIRECTORY = 0o200000, O_NOFOLLOW = 0o400000, O_RDONLY = 0;
+const O_PATH = 0o10000000, O_DIRECTORY = 0o200000, O_NOFOLLOW = 0o400000, O_RDONLY = 0, SEEK_SET = 0;
 const LIMIT = 1024;
 const open: HostDir[] = [];
 let hand = 0;
 
 export class HostDir {
   private fdNo = -1;
+  /** Is it open for reading? */
+  private readable = false;
   private recent = false;
 
   /** `pinned`: an fd that is kept for ever (the root of a tree); otherwise parent and name say how to open it. */
   constructor(public parent: HostDir | undefined, public name: string, private readonly pinned = -1) {}
 
-  /** Open fd of the directory, O_PATH, or -errno (ENOENT when it has gone from the host). Borrowed: valid until the next call of fd() on any HostDir. */
+  /** Open fd of the directory, or -errno (ENOENT when it has gone from the host). Borrowed: valid until the next call of fd() on any HostDir. */
   fd(): number {
     if (this.pinned >= 0) return this.pinned;
     this.recent = true;
-    if (this.fdNo >= 0) return this.fdNo;
+    return this.fdNo >= 0 ? this.fdNo : this.open(O_PATH);
+  }
+
+  /** The same, open for getdents, at its beginning: for the contents of a directory that nobody moves. */
+  reading(): number {
+    if (this.pinned >= 0) return this.fdNo >= 0 ? this.rewound() : (this.fdNo = this.openForReading());
+    this.recent = true;
+    return this.readable ? this.rewound() : this.open(O_RDONLY);
+  }
+
+  private rewound(): number {
+    const r = host.lseek(this.fdNo, 0, SEEK_SET);
+    return r < 0 ? r : this.fdNo;
+  }
+
+  private open(how: number): number {
     if (this.parent === undefined) return -E.ENOENT;
     const up = this.parent.fd();
     if (up < 0) return up;
-    const fd = host.openat(up, this.name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    const fd = host.openat(up, this.name, how | O_DIRECTORY | O_NOFOLLOW);
     if (fd < 0) return fd;
+    const had = this.fdNo;
     this.fdNo = fd;
-    keep(this);
+    this.readable = how === O_RDONLY;
+    if (had >= 0) host.close(had); else keep(this);
     return fd;
   }
 
@@ -52,6 +71,7 @@ export class HostDir {
   forget(): void {
     if (this.fdNo >= 0) host.close(this.fdNo);
     this.fdNo = -1;
+    this.readable = false;
   }
 
   /** Called by the clock. True when it could be closed. */

@@ -57,16 +57,13 @@ export class HostLower implements LowerDir {
   /** The host refuses an ordinary user what the guest's root may read. */
   mayList(): number {
     if (AS_ROOT) return 0;
-    const fd = this.dir.openForReading();
-    return fd < 0 ? fd : host.close(fd);
+    const fd = this.dir.reading();
+    return fd < 0 ? fd : 0;
   }
 
   each(fn: (name: string, ino: number, type: number) => void): number {
-    const fd = this.dir.openForReading();
-    if (fd < 0) return fd;
-    const r = eachEntry(fd, fn);
-    host.close(fd);
-    return r;
+    const fd = this.dir.reading();
+    return fd < 0 ? fd : eachEntry(fd, fn);
   }
 
   has(name: string): boolean {

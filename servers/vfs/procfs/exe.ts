@@ -21,7 +21,7 @@ const STRINGS_MAX = 1024 * 1024;
 
 let exePathOf: (id: number) => Path | undefined = () => undefined;
 
-/** EXE_SET [tg, path id, bytes of argv in text | 0 all | -1 as the parent]. pathOf: where an executable's id leads (the exec code keeps them). */
+/** EXE_SET [tg, path id, bytes of argv in text | 0 all | -1 as the parent, ...]. pathOf: where an executable's id leads (the exec code keeps them). */
 export function installExe(ep: Endpoint, pathOf: (id: number) => Path | undefined): void {
   exePathOf = pathOf;
   ep.on(Msg.EXE_SET, (m) => setProgram(m.w[0] as number, m.w[2] as number, m.text));

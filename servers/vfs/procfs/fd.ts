@@ -106,7 +106,7 @@ function infoText(t: Target, fd: number): string | number {
   if (o < 0) return -E.ENOENT;
   const file = placed(o);
   const hostFd = L.ofdHostFd(o);
-  const off = hostFd >= 0 ? host.lseek(hostFd, 0, SEEK_CUR) : file?.pos ?? 0;
+  const off = hostFd >= 0 ? host.lseek(hostFd, 0, SEEK_CUR) : file?.position ?? 0;
   const flags = L.ofdFlags(o) | ((fdFlags(files, fd) & FD_CLOEXEC) !== 0 ? O_CLOEXEC : 0);
   return `pos:\t${Math.max(0, off)}\nflags:\t0${flags.toString(8)}\nmnt_id:\t${file?.path.mnt.id ?? 15}\nino:\t${file?.inode.ino ?? objectIno(o)}\n${watchesText(o)}`;
 }

@@ -7,11 +7,13 @@ import * as NR from '../../../shared/gen/syscalls.js';
 import { onOfd } from '../../../shared/held.js';
 import { DATA, scratch, scratchView } from '../../../shared/host.js';
 import { CAP_SYS_CHROOT, hasCap, permission } from '../dac.js';
+import { direntBytes, putDirent } from '../dirent.js';
 import { absolutePath, isDeleted, lastReach, Reach } from '../dpath.js';
 import { rootsDiffer } from '../exec.js';
 import { O_PATH, fileOf } from '../file.js';
 import { MAY_EXEC } from '../inode.js';
 import { IN_ACCESS, tellDentry } from '../inotify/watch.js';
+import { noteReading } from '../listings.js';
 import { Walk } from '../namei.js';
 import { DirFile } from '../path-file.js';
 import { noteListing } from '../siblings.js';
@@ -19,20 +21,6 @@ import { $nd, AT_FDCWD, callerOf, walkInode } from './args.js';
 
 /** Longest answer to one getdents: programs ask for 32 KiB and come again. */
 const MAX = 256 * 1024;
-
-function putEntry(buf: Buffer, view: DataView, at: number, ino: number, off: number, reclen: number, type: number, name: string, wide: boolean): void {
-  view.setUint32(at, ino >>> 0, true);
-  view.setUint32(at + 4, Math.floor(ino / 4294967296), true);
-  view.setUint32(at + 8, off, true);
-  view.setUint32(at + 12, 0, true);
-  view.setUint16(at + 16, reclen, true);
-  const nameAt = wide ? at + 19 : at + 18;
-  if (wide) buf[at + 18] = type;
-  buf.latin1Write(name, nameAt);
-  buf.fill(0, nameAt + name.length, at + reclen);
-  // struct linux_dirent keeps d_type in the record's last byte.
-  if (!wide) buf[at + reclen - 1] = type;
-}
 
 /**
  * getdents64(2), getdents(2).
@@ -47,23 +35,23 @@ function getdents(f: Frame, ofd: number, wide: boolean): number {
   const room = elsewhere ? Math.min(f.argU32(2), MAX) : Math.min(f.argU32(2), f.outCap(1));
   if (base < 0) return base;
   // A listing may use scratch, so it is taken before anything is put there.
-  const start = file.pos;
   let e = file.peek(c);
+  const start = file.pos;
   const buf = elsewhere ? scratch : f.bytes, view = elsewhere ? scratchView : f.view;
   let n = 0;
   while (e !== undefined) {
     if (typeof e === 'number') return n > 0 ? n : e;
-    const reclen = (20 + e.name.length + 7) & ~7;
-    if (n + reclen > room) {
+    if (n + direntBytes(e.name.length) > room) {
       if (n === 0) return -E.EINVAL;
       break;
     }
-    putEntry(buf, view, base + n, e.ino, file.pos + 1, reclen, e.type, e.name, wide);
-    n += reclen;
-    file.pos++;
+    n += putDirent(buf, view, base + n, e, ++file.pos, wide);
     e = file.peek(c);
   }
-  if (start === 0) noteListing(f, file.path.dentry, file.names);
+  if (start === 0) {
+    noteListing(f, file.path.dentry, file.names);
+    noteReading(f, file, f.argU32(2));
+  }
   if (e === undefined) f.setReplyFlag(L.RF_DIR_END);
   tellDentry(file.path.dentry, IN_ACCESS);
   if (elsewhere) {

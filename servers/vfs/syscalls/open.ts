@@ -21,6 +21,7 @@ import { readClock } from '../host/times.js';
 import type { Path} from '../inode.js';
 import { type Caller, Dentry, type Inode, MAY_EXEC, MAY_WRITE, S_IFIFO, S_IFREG, S_IFSOCK } from '../inode.js';
 import { IN_MODIFY, IN_OPEN, tellCreated, tellDentry } from '../inotify/watch.js';
+import { tellListing } from '../listings.js';
 import { crossMounts } from '../mounts.js';
 import { followLast, Last, lookupLast, type Nameidata, Walk } from '../namei.js';
 import { checkAccess, checkType, O_TMPFILE_BIT } from '../may-open.js';
@@ -63,6 +64,7 @@ function doOpen(f: Frame, dirfd: number, path: string, flags: number, mode: numb
     if (fd >= 0 && resolve === 0) {
       startOpened(f, c, path, flags, fd);
       openedAgain(f, c, path, flags);
+      if ((flags & O_DIRECTORY) !== 0) tellListing(f, c, fd);
     }
     return fd;
   }

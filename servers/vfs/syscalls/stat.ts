@@ -6,15 +6,15 @@ import type { Frame } from '../../../shared/frame.js';
 import * as L from '../../../shared/gen/layout.js';
 import * as NR from '../../../shared/gen/syscalls.js';
 import { answerFound, answerOpen, statxMask } from '../answers.js';
-import { permission } from '../dac.js';
 import { fileOf } from '../file.js';
 import { InternalSuper, pathOfOfd } from '../foreign.js';
 import { DATA, scratch } from '../../../shared/host.js';
-import { devMajor, devMinor, type Inode, MAY_EXEC, MAY_READ, MAY_WRITE, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, type Mount, S_IFDIR, S_IFLNK, S_IFREG, type StatFs } from '../inode.js';
+import { devMajor, devMinor, type Inode, MNT_NODEV, MNT_NOEXEC, MNT_NOSUID, MNT_RDONLY, type Mount, type StatFs } from '../inode.js';
 import { Walk } from '../namei.js';
 import { countUse } from '../open-file.js';
+import { mayAccess } from '../may-access.js';
 import { tellSiblings } from '../siblings.js';
-import { notThere, startQuestion } from '../start-names.js';
+import { askedBy, notThere, startQuestion } from '../start-names.js';
 import { $nd, AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, atWalk, callerOf, walkAt, walkInode } from './args.js';
 
 /** struct stat and struct statx, bytes. asm/stat.h, linux/stat.h. */
@@ -133,7 +133,7 @@ function statTarget(f: Frame, dirfd: number, arg: number, flags: number): Inode 
   if ($nd.settled) {
     answerFound(f, $nd.dentry, inode, $nd.mnt.id);
     tellSiblings(f, c, $nd, follow);
-    startQuestion(f, c, path, follow);
+    startQuestion(f, c, path, askedBy(follow));
   }
   return inode;
 }
@@ -211,7 +211,7 @@ function sys_fstatfs(f: Frame): number {
 
 /**
  * access(2), faccessat(2), faccessat2(2): may the *real* user do it?
- * Errors: -EINVAL mode or flags; walk errors; -EACCES; -EROFS writing to a read-only mount. Source: man-pages 6.9 access(2).
+ * Errors: -EINVAL mode or flags; walk errors; mayAccess's. Source: man-pages 6.9 access(2).
  */
 function accessAt(f: Frame, dirfd: number, arg: number, mode: number, flags: number): number {
   if ((mode & ~7) !== 0 || (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -E.EINVAL;
@@ -226,15 +226,13 @@ function accessAt(f: Frame, dirfd: number, arg: number, mode: number, flags: num
     return notThere(f, c, $nd, path, (flags & AT_SYMLINK_NOFOLLOW) === 0, r);
   }
   if ($nd.ofd !== 0) return 0;
-  const inode = $nd.inode;
-  const mask = ((mode & 4) !== 0 ? MAY_READ : 0) | ((mode & 2) !== 0 ? MAY_WRITE : 0) | ((mode & 1) !== 0 ? MAY_EXEC : 0);
-  if ((mask & MAY_EXEC) !== 0 && inode.isReg && ($nd.mnt.flags & MNT_NOEXEC) !== 0) return -E.EACCES;
-  const p = permission(c, inode, mask);
+  const inode = $nd.inode, p = mayAccess(c, $nd.path, mode);
+  c.real = false;
   if (p < 0) return p;
-  const type = inode.type;
-  const onDisk = type === S_IFREG || type === S_IFDIR || type === S_IFLNK;
-  if ((mask & MAY_WRITE) !== 0 && onDisk && ($nd.mnt.flags & MNT_RDONLY) !== 0) return -E.EROFS;
-  if ($nd.settled && inode.refresh() === 0) answerFound(f, $nd.dentry, inode, $nd.mnt.id);
+  if ($nd.settled && inode.refresh() === 0) {
+    answerFound(f, $nd.dentry, inode, $nd.mnt.id);
+    if ((flags & ~AT_EACCESS) === 0) startQuestion(f, c, path, mode === 0 ? L.ASK_FOLLOW : L.ASK_ACCESS + mode + (flags !== 0 ? L.ASK_EFFECTIVE : 0));
+  }
   return 0;
 }
 
@@ -252,12 +250,15 @@ function readlinkAt(f: Frame, dirfd: number, arg: number, buf: number): number {
   const remember = $nd.settled && inode.refresh() === 0;
   if (!inode.isLink) {
     if (remember) answerFound(f, $nd.dentry, inode, $nd.mnt.id);
-    startQuestion(f, c, path, false);
+    startQuestion(f, c, path, askedBy(false));
     return path === '' ? -E.ENOENT : -E.EINVAL;
   }
   const t = inode.readlink(c);
   if (typeof t === 'number') return t;
-  if (remember) answerFound(f, $nd.dentry, inode, $nd.mnt.id, t);
+  if (remember) {
+    answerFound(f, $nd.dentry, inode, $nd.mnt.id, t);
+    startQuestion(f, c, path, askedBy(false));
+  }
   const n = Math.min(size, t.length);
   const o = f.outOff(buf);
   if (o >= 0) {
