@@ -143,7 +143,7 @@ struct mm_state {
 	u32 early, early_epoch; /* early.c: questions that will look for CTL_START; names_epoch when the program began */
 	u32 opens; /* open files that were known so far */
 	u32 listings; /* that were told so far */
-	u32 ahead_requests; /* posted while something was to be given back */
+	u32 ahead_requests; /* posted while files that were opened ahead waited, or were to be given back */
 	u32 membarrier; /* what the guest has registered for, of what the stub has, too: MEMBARRIER_CMD_REGISTER_* */
 	u32 frame_room; /* bytes that the host's signal frame needs at most */
 };

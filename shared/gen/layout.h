@@ -184,7 +184,7 @@ struct carrick_answer {
 	uint32_t dev;
 	/* st_rdev. */
 	uint32_t rdev;
-	/* Of a further answer: ASK_FOLLOW, ASK_NOFOLLOW, ASK_ACCESS and above or ASK_AHEAD about an absolute path, ASK_LISTING or ASK_IN_* about the directory at fd, 0 = as the first, about another name in its directory. */
+	/* Of a further answer: ASK_FOLLOW, ASK_NOFOLLOW, ASK_ACCESS and above or ASK_AHEAD about an absolute path, ASK_LISTING (or of row) and ASK_IN_* about the directory at fd, 0 = as the first, about another name in its directory. */
 	uint32_t asked;
 	/* st_ino. */
 	uint64_t ino;
@@ -206,7 +206,7 @@ struct carrick_answer {
 	uint32_t opened;
 	/* What F_GETFL says of it. */
 	uint32_t oflags;
-	/* ASK_AHEAD: its OFD. */
+	/* ASK_AHEAD: its OFD. ASK_LISTING: that of a directory that was opened ahead, 0 = of the one at fd. */
 	uint32_t row;
 	/* ASK_AHEAD: which control message brings its host fd, and in bits 0-2 which of the message's it is; in CTL_START: which of its fds, counted from 1; 0 = it has none. */
 	uint32_t place;

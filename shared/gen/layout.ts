@@ -177,7 +177,7 @@ export const ANSWER_MNT_ID = 56;
 export const ANSWER_DEV = 60;
 /** st_rdev. (u32) */
 export const ANSWER_RDEV = 64;
-/** Of a further answer: ASK_FOLLOW, ASK_NOFOLLOW, ASK_ACCESS and above or ASK_AHEAD about an absolute path, ASK_LISTING or ASK_IN_* about the directory at fd, 0 = as the first, about another name in its directory. (u32) */
+/** Of a further answer: ASK_FOLLOW, ASK_NOFOLLOW, ASK_ACCESS and above or ASK_AHEAD about an absolute path, ASK_LISTING (or of row) and ASK_IN_* about the directory at fd, 0 = as the first, about another name in its directory. (u32) */
 export const ANSWER_ASKED = 68;
 /** st_ino. (u64) */
 export const ANSWER_INO = 72;
@@ -199,7 +199,7 @@ export const ANSWER_NSEC = 128;
 export const ANSWER_OPENED = 144;
 /** What F_GETFL says of it. (u32) */
 export const ANSWER_OFLAGS = 148;
-/** ASK_AHEAD: its OFD. (u32) */
+/** ASK_AHEAD: its OFD. ASK_LISTING: that of a directory that was opened ahead, 0 = of the one at fd. (u32) */
 export const ANSWER_ROW = 152;
 /** ASK_AHEAD: which control message brings its host fd, and in bits 0-2 which of the message's it is; in CTL_START: which of its fds, counted from 1; 0 = it has none. (u32) */
 export const ANSWER_PLACE = 156;

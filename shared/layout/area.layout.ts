@@ -391,7 +391,7 @@ export const answer = struct('answer', 'An answer that holds as long as the cell
   mnt_id: u32('stx_mnt_id.'),
   dev: u32('st_dev as stat reports it.'),
   rdev: u32('st_rdev.'),
-  asked: u32('Of a further answer: ASK_FOLLOW, ASK_NOFOLLOW, ASK_ACCESS and above or ASK_AHEAD about an absolute path, ASK_LISTING or ASK_IN_* about the directory at fd, 0 = as the first, about another name in its directory.'),
+  asked: u32('Of a further answer: ASK_FOLLOW, ASK_NOFOLLOW, ASK_ACCESS and above or ASK_AHEAD about an absolute path, ASK_LISTING (or of row) and ASK_IN_* about the directory at fd, 0 = as the first, about another name in its directory.'),
   ino: u64('st_ino.'),
   length: u64('st_size, bytes.'),
   blocks: u64('512-byte units.'),
@@ -402,7 +402,7 @@ export const answer = struct('answer', 'An answer that holds as long as the cell
   nsec: u32('Nanoseconds of atime, btime, ctime, mtime.', 4),
   opened: u32('OPENED_*: of the descriptor that open returned.'),
   oflags: u32('What F_GETFL says of it.'),
-  row: u32('ASK_AHEAD: its OFD.'),
+  row: u32('ASK_AHEAD: its OFD. ASK_LISTING: that of a directory that was opened ahead, 0 = of the one at fd.'),
   place: u32('ASK_AHEAD: which control message brings its host fd, and in bits 0-2 which of the message\'s it is; in CTL_START: which of its fds, counted from 1; 0 = it has none.'),
 });
 
