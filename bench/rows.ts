@@ -84,7 +84,7 @@ const PROGRAMS: readonly Bench[] = [
   inner('rm -r of 2000 files (µs)', 'a trip for every name', 'rm -r $d', `${place}; tar xf BENCH/tree.tar -C $d`),
   inner('git status of 5000 files (µs)', 'names are asked for anew by each process, by ten threads at once, of one server (decision 0021)', 'git status', `${place}; tar xf BENCH/repo.tar -C $d; cd $d/repo; git status`, `cd /; ${gone}`, { bar: 2, needs: ['/usr/bin/git'] }),
   inner('sqlite, 50000 inserts (µs)', ITSELF, 'python3 BENCH/inserts.py $d/db', place, gone, { bar: 1.3, needs: ['/usr/bin/python3'] }),
-  inner('find /usr (µs)', 'two or three trips a directory: open, getdents, names (decisions 0015 and 0021)', 'find /usr', 'find /usr >/dev/null', ':', { bar: 2 }),
+  inner('find /usr (µs)', 'a trip for every directory (two or three before decision 0023), and objects for each name in vfs (decision 0021)', 'find /usr', 'find /usr >/dev/null', ':', { bar: 2 }),
   inner('find /usr -newer (µs)', 'the same, and every file\'s attributes, some tens of them with each trip', 'find /usr -newer /etc/passwd', 'find /usr >/dev/null'),
   inner('gcc of 100 files, -j2 (µs)', EXEC, 'make -s -j2 -C $d/project', `${place}; cp -r BENCH/project $d`, gone, { bar: 1.25, needs: ['/usr/bin/gcc', '/usr/bin/make'] }),
   inner('gzip of 100 MB (µs)', ITSELF, 'gzip -1 -c BENCH/hundred', ':', ':', { needs: ['/usr/bin/gzip'] }),

@@ -313,7 +313,7 @@ export function commit(k: Kernel, f: Frame): number {
   // A process says so itself, a thread cannot.
   if (own !== (e.proc !== undefined)) return -E.EINVAL;
   if (own && !e.filled) { e.early = f; return Ret.BLOCKED; }
-  const pidfd = e.proc === undefined ? -1 : native.ctlReceivePidfd(e.proc.tg, pid);
+  const pidfd = e.proc === undefined ? -1 : k.numbered ? native.pidfdByNumber(pid) : native.ctlReceivePidfd(e.proc.tg, pid);
   // The child ends itself, and then its socket hangs up.
   if (e.proc !== undefined && pidfd < 0) return -E.EAGAIN;
   embryos.delete(e.task);

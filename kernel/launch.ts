@@ -367,6 +367,7 @@ export class Launch {
     L.setTgHostPid(tg, pid);
     if (spec.first) L.setMetaPidns(1, (native.namespacesGot() & NS_PID) !== 0 ? 1 : 0);
     this.setPid(p, native.spawnedNsPid());
+    this.setNumbered(p);
     this.publish(p, pid);
     this.events.spawned?.(pid);
     if (this.pty >= 0) k.ep.send(L.SRV_VFS, Msg.BOOT_TTY, [tg, this.pty]);
@@ -386,6 +387,18 @@ export class Launch {
     L.setTaskTid(this.task, pid);
     native.pctxStore(p.mm.area, L.tgPctx(p.tg), L.PCTX_TGID, pid);
     native.slotStore(L.taskSlot(this.task), L.SLOT_TID, pid);
+  }
+
+  /** May children leave it to the kernel to find them? (It may not have forked yet: it waits for its images.) */
+  private setNumbered(p: Proc): void {
+    const { k } = this;
+    if (this.spec.first) {
+      const fd = native.pidfdByNumber(p.pid);
+      k.numbered = fd >= 0;
+      if (fd >= 0) host.close(fd);
+    }
+    const { area } = p.mm, pctx = L.tgPctx(p.tg);
+    if (k.numbered) native.pctxStore(area, pctx, L.PCTX_FLAGS, native.pctxLoad(area, pctx, L.PCTX_FLAGS) | L.PF_NUMBERED);
   }
 
   private publish(p: Proc, hostPid: number): void {

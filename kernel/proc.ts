@@ -124,6 +124,8 @@ export class Kernel {
   trace!: Tracing;
   init: Proc | undefined;
   serial = 0;
+  /** Processes are found by their numbers, so children need not send their pidfds (PF_NUMBERED). Known when the first process is there. */
+  numbered = false;
   /** Children that are prepared and not asked for, in all (spares.ts). */
   spares = 0;
   /** Told when a thread group, or by exec its program, has ended, before its area is given up. Set by clone. */

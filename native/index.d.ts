@@ -92,6 +92,8 @@ export function ctlSend(tg: number, kind: number, nfd: number, fdsOff: number, n
 export function ctlStart(tg: number, area: number, pctx: number, nfd: number, fdsOff: number, textOff: number, len: number): number;
 /** Receive the pidfd of process `pid` that the guest sent (CTL_PIDFD): host fd or -errno; -EAGAIN nothing there, -EPERM not a process of this container, -EINVAL another one's. */
 export function ctlReceivePidfd(tg: number, pid: number): number;
+/** Pidfd of process `pid` of the guests' pid namespace: host fd or -errno; -ENOTTY there is no such namespace, or the host cannot tell (before Linux 6.12), -ESRCH no such process. */
+export function pidfdByNumber(pid: number): number;
 /** Set fd hint byte. Any worker. */
 export function hintSet(tg: number, fd: number, hint: number): number;
 export function hintGet(tg: number, fd: number): number;

@@ -14,7 +14,7 @@
 	X(slotLoad) X(slotStore) X(slotWake) X(pctxLoad) X(pctxStore) X(pctxTell) X(pctxSwap) X(slotOr64) X(pendProc) X(pendTask) \
 	X(sigDeliverable) X(planWrite) X(planRead) \
 	X(procBind) X(procFree) X(hostPid) X(hostTid) X(killProcess) X(kickTask) \
-	X(ctlPair) X(lastFd) X(ctlSend) X(ctlStart) X(ctlReceivePidfd) X(hintSet) X(hintGet) \
+	X(ctlPair) X(lastFd) X(ctlSend) X(ctlStart) X(ctlReceivePidfd) X(pidfdByNumber) X(hintSet) X(hintGet) \
 	X(namesFd) X(namesStore) X(namesLoad) \
 	X(stubFd) X(spawn) X(reapSpawned) X(namespacesGot) X(spawnedNsPid) X(guestSocket) X(probeHost) \
 	X(perfOpen) X(perfRead)

@@ -24,6 +24,9 @@
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
 #endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
@@ -42,6 +45,7 @@ static_assert(sizeof(pidfd_info_v0) == 64, "PIDFD_INFO_SIZE_VER0");
 #define CARRICK_PIDFD_GET_INFO _IOWR(0xff, 11, struct pidfd_info_v0)
 /* linux/nsfs.h of 6.12. */
 #define CARRICK_NS_GET_PID_FROM_PIDNS _IOR(0xb7, 0x6, int)
+#define CARRICK_NS_GET_TGID_FROM_PIDNS _IOR(0xb7, 0x7, int)
 #define CARRICK_NS_GET_TGID_IN_PIDNS _IOR(0xb7, 0x9, int)
 
 static Proc procs[TG_ROWS];
@@ -270,6 +274,23 @@ static int host_tid(Proc *p, uint32_t id, int tid, bool fresh)
 	if (host > 0 && cache != nullptr)
 		cache->store(key | static_cast<uint32_t>(host), std::memory_order_release);
 	return host;
+}
+
+napi_value js_pidfdByNumber(napi_env env, napi_callback_info info)
+{
+	Args<1> args(env, info);
+	int guest = args.i32(0), ns = pidns_fd.load(std::memory_order_relaxed);
+
+	if (ns < 0)
+		return num(env, -ENOTTY);
+	int pid = static_cast<int>(ret_errno(ioctl(ns, CARRICK_NS_GET_TGID_FROM_PIDNS, static_cast<unsigned long>(guest))));
+	int fd = pid < 0 ? pid : fd_above_stdio(static_cast<int>(ret_errno(syscall(SYS_pidfd_open, pid, 0))));
+	/* Meanwhile the number may have become another's. */
+	int r = fd < 0 ? fd : pidfd_is_guest(fd, guest);
+
+	if (fd >= 0 && r < 0)
+		close(fd);
+	return num(env, r < 0 ? r : fd);
 }
 
 napi_value js_hostPid(napi_env env, napi_callback_info info)

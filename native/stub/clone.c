@@ -127,16 +127,24 @@ static void gate_open(u32 *gate)
 		host(__NR_futex, gate, 1, 1);
 }
 
-/* Send a pidfd of this process, and post its commit. */
-static void tell_birth(struct task *t, u32 embryo)
+/* Send a pidfd of this process. */
+static void send_pidfd(long pid)
 {
-	long pid = t->pctx->tgid;
 	int fd = (int)host(__NR_pidfd_open, pid, 0);
 
 	if (fd < 0)
 		die();
 	ctl_send_fd(CTL_PIDFD, fd);
 	host(__NR_close, fd);
+}
+
+/* Post this process's commit, after its pidfd if the kernel cannot find it by its number. */
+static void tell_birth(struct task *t, u32 embryo)
+{
+	long pid = t->pctx->tgid;
+
+	if (!(t->pctx->flags & CARRICK_PF_NUMBERED))
+		send_pidfd(pid);
 	post_later(t, CARRICK_SRV_KERNEL, CARRICK_NR_CLONE_COMMIT, embryo, (u64)pid, OWING_OWN_BIRTH);
 }
 
@@ -193,6 +201,16 @@ static void fill_slot(slot_t *to, u64 mask, const slot_t *alt)
 	__atomic_store_n(&to->sigmask, mask, __ATOMIC_SEQ_CST);
 }
 
+/*
+ * Receive what the kernel has prepared for the next child, if it is there already, while this one begins. In flight it would cost more than the receiving: whenever a
+ * socket is closed, the host looks for those that are in flight and held by nobody.
+ */
+static void receive_next(struct task *t, const u32 *spare, const u32 *need)
+{
+	if (__atomic_load_n(spare, __ATOMIC_SEQ_CST) != 0)
+		ctl_sync(t, *need);
+}
+
 static long clone_shared(struct task *t, struct ucontext *uc, const struct carrick_cloneplan *p, const struct clone_req *q, int ctl, bool spare)
 {
 	struct task *child = task_bind(p->slot);
@@ -216,6 +234,8 @@ static long clone_shared(struct task *t, struct ucontext *uc, const struct carri
 	b->gate = GATE_SHUT;
 	b->traced = t->traced_call;
 	pid = stub_clone_vm(host_flags(p) & ~(t->traced_call ? CLONE_VFORK_BIT : 0), (b->frame - 256) & ~63ull, q->ptid, q->ctid, q->tls, child);
+	if (vfork && pid >= 0)
+		receive_next(t, &t->pctx->spare_vfork, &t->pctx->spare_vfork_ctl);
 	if (ctl >= 0)
 		host(__NR_close, ctl);
 	if (pid < 0 && p->new_area != NEW_PROCESS_SAME_AREA)
@@ -341,6 +361,7 @@ static long clone_copied(struct task *t, struct ucontext *uc, const struct carri
 		goto out;
 	}
 	slot_claim(t);
+	receive_next(t, &t->pctx->spare_fork, &t->pctx->spare_ctl);
 	t->owing = OWING_BIRTH;
 	/* A number that only the commit gives; a tracer that is told of the child. */
 	if ((q->flags & CLONE_PIDFD_BIT) || t->traced_call)

@@ -1,7 +1,8 @@
 /*
  * Rewriting of call sites: a `syscall` that has trapped often becomes a jump to a thunk, which enters the stub without the host (rewrite_x86_64.S).
  *
- * The trap stays the complete base: everything here may decline. Owned here, all in .bss, so per address space, copied by fork, empty after exec:
+ * The trap stays the complete base: everything here may decline. Owned here, all in .bss, so per address space, copied by fork, empty after exec; the lock is
+ * mm.rewrite_lock, beside what a fork writes anyway:
  *
  *   texts[]    where rewriting is allowed: private file mappings that were made executable and not writable, as mem.c and load.c report
  *              them. Any later change of such a mapping by the guest takes it out, with its code restored first if it lives on.
@@ -62,7 +63,6 @@ struct region {
 };
 
 static struct {
-	u32 lock;
 	u32 nrec;
 	u32 ntext;
 	u32 nregion;
@@ -127,7 +127,7 @@ void rewrite_text(u64 lo, u64 len, u64 prot, u64 flags)
 {
 	if ((prot & 7) != 5 /* READ|EXEC */ || (flags & 0x23) != 2 /* PRIVATE, not ANONYMOUS */)
 		return;
-	lock(&rw.lock);
+	lock(&mm.rewrite_lock);
 	/* What was declined there was other code. */
 	for (u32 i = 0; i < SITES && rw.declined != 0; i++)
 		if (site_of(sites[i]) - lo < len && (state_of(sites[i]) & DECLINED))
@@ -137,7 +137,7 @@ void rewrite_text(u64 lo, u64 len, u64 prot, u64 flags)
 		rw.text[rw.ntext].hi = page_up(lo + len);
 		__atomic_store_n(&rw.ntext, rw.ntext + 1, __ATOMIC_RELEASE);
 	}
-	unlock(&rw.lock);
+	unlock(&mm.rewrite_lock);
 }
 
 static void decline(struct task *t, u64 *word, u32 why)
@@ -414,7 +414,7 @@ void rewrite_trapped(struct task *t, u64 after, long nr)
 		return;
 	}
 	/* Somebody else is at it: the next trap will do. */
-	if (!__atomic_compare_exchange_n(&rw.lock, &none, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(&mm.rewrite_lock, &none, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return;
 	state = state_of(*word);
 	if (state & REWRITTEN) {
@@ -428,7 +428,7 @@ void rewrite_trapped(struct task *t, u64 after, long nr)
 	} else if (!(state & DECLINED)) {
 		rewrite_page(t, word);
 	}
-	unlock(&rw.lock);
+	unlock(&mm.rewrite_lock);
 }
 
 /* ---- what the guest may see, where it goes on ---- */
@@ -527,7 +527,7 @@ bool rewrite_fixup(struct task *t, int signo, const siginfo_t *info, struct ucon
 		ip--;
 	if (signo == SIGSEGV && info->si_code != 0x80 /* SI_KERNEL: not of an address */)
 		return false;
-	lock(&rw.lock);
+	lock(&mm.rewrite_lock);
 	for (u32 b = 0; b < JUMP_SIZE && !fixed; b++) {
 		u64 *word = site_find(ip - b, false);
 		struct rec *r = rec_of(word);
@@ -552,7 +552,7 @@ bool rewrite_fixup(struct task *t, int signo, const siginfo_t *info, struct ucon
 			fixed = true;
 		}
 	}
-	unlock(&rw.lock);
+	unlock(&mm.rewrite_lock);
 	return fixed;
 }
 
@@ -597,16 +597,16 @@ void rewrite_undo(const struct task *t)
 {
 	if (!rw.live || t->pctx != rw.owner)
 		return;
-	lock(&rw.lock);
+	lock(&mm.rewrite_lock);
 	for (u32 i = 0; i < rw.nrec; i++)
 		if (rw.rec[i].active)
 			restore(&rw.rec[i]);
 	rw.live = false;
-	unlock(&rw.lock);
+	unlock(&mm.rewrite_lock);
 }
 
-void rewrite_lock(void) { lock(&rw.lock); }
-void rewrite_unlock(void) { unlock(&rw.lock); }
+void rewrite_lock(void) { lock(&mm.rewrite_lock); }
+void rewrite_unlock(void) { unlock(&mm.rewrite_lock); }
 
 /*
  * The guest is about to change [lo, lo + len): called with the lock, which the caller holds until the host has done it. What stays mapped (`keep`)
@@ -653,9 +653,10 @@ void rewrite_gone(u64 lo, u64 len)
 	text_drop(page_down(lo), hi);
 }
 
-/* A program begins, or a fork child with its parent's tables, whose lock its parent held over the clone. */
+/* A program begins, or a fork child with its parent's tables, whose lock its parent held over the clone. Its pctx is nearly always where its parent's is; then the page is not written. */
 void rewrite_begin(const struct task *t)
 {
-	rw.owner = t->pctx;
-	rw.lock = 0;
+	if (rw.owner != t->pctx)
+		rw.owner = t->pctx;
+	mm.rewrite_lock = 0;
 }

@@ -129,6 +129,7 @@ struct mm_state {
 	u32 fdr; /* first reserved host fd */
 	bool fsgsbase;
 	u32 brk_lock;
+	u32 rewrite_lock; /* rewrite.c */
 	u64 brk_start, brk;
 	u32 auxv_len; /* bytes of auxv, with AT_NULL */
 	u64 auxv[2 * 40];

@@ -131,6 +131,7 @@ export const UMASK_FIRST = 18;
 export const PF_TRACE = 1;
 export const PF_NOFAST = 2;
 export const PF_FEW_FDS = 4;
+export const PF_NUMBERED = 8;
 export const POLL_FAST = 256;
 export const RW_AFTER = 8;
 export const RW_NOT_TEXT = 0;

@@ -210,6 +210,8 @@ export const CONSTANTS = {
   PF_NOFAST: 2,
   /** The soft RLIMIT_NOFILE is below POLL_FAST, so that a poll of so many may be EINVAL. */
   PF_FEW_FDS: 4,
+  /** The kernel finds the pidfds of children by their numbers, which their commits tell (native.pidfdByNumber). */
+  PF_NUMBERED: 8,
   /** Most entries of a poll that the stub makes itself. */
   POLL_FAST: 256,
 
