@@ -379,9 +379,10 @@ function admit(k: Kernel, slotId: number): void {
 }
 
 function commitThread(k: Kernel, e: Embryo, tid: number, by: number): number {
+  // Before it is known: from then on it may be sent signals. It posts nothing before it is admitted.
+  native.slotBind(L.taskSlot(e.task), e.task, e.creator.tg);
   publish(k, e.task, tid, e.creator.tg);
   k.trace.onChild(e, by);
-  native.slotBind(L.taskSlot(e.task), e.task, e.creator.tg);
   admit(k, L.taskSlot(e.task));
   return 0;
 }

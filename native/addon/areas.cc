@@ -536,10 +536,8 @@ napi_value js_pendTask(napi_env env, napi_callback_info info)
 
 	if (area == nullptr)
 		return num(env, -ESRCH);
-	uint32_t owner = area->bind[s].task.load(std::memory_order_acquire);
-
-	/* A new thread's slot is bound a moment after the thread is known. */
-	if (owner != 0 && owner != task)
+	/* A thread's slot is bound before the thread is known; one that is nobody's is the next thread's. */
+	if (area->bind[s].task.load(std::memory_order_acquire) != task)
 		return num(env, -ESRCH);
 	uint8_t *word = slot_of(area, s) + SLOT_FIELD(sigpend);
 

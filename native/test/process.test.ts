@@ -322,6 +322,9 @@ test('a signal is deliverable when the task or the process has it pending and it
   // Who has ended, or whose slot is another's, must not leave bits there.
   assert.equal(native.pendTask(TG, TASK + 1, id, 1, 1, 0), -3);
   assert.equal(native.pendTask(TG + 1, TASK, id, 1, 1, 0), -3);
+  native.slotBind(id, 0, 0);
+  assert.equal(native.pendTask(TG, TASK, id, 1, 1, 0), -3);
+  native.slotBind(id, TASK, TG);
   native.procFree(TG);
   assert.deepEqual([native.pendProc(TG, 1, 1, 0), native.pendTask(TG, TASK, id, 1, 1, 0)], [-3, -3]);
   assert.deepEqual([native.pctxLoad(a, ix, L.PCTX_SIGPEND), native.slotLoad(id, L.SLOT_SIGPEND)], [0, 0]);

@@ -56,12 +56,53 @@ test('signals to a process that is ending, and to its thread, die with it', () =
   assert.equal(d.take(TG, TASK, 0xffffffff, 0xffffffff), undefined);
 });
 
+test('who asks for a signal that it does not have is not shown it any more', () => {
+  live(103);
+  const SIGURG = 23;
+  assert.equal(d.sendTask(TASK, userInfo(SIGUSR1, -6, 1, 0)), 0);
+  assert.equal(d.sendTg(TG, userInfo(SIGUSR2, 0, 1, 0)), 0);
+  // Published for who had the place before.
+  const shown = (): number[] => [native.slotLoad(slotId, L.SLOT_SIGPEND), native.pctxLoad(area, pctx, L.PCTX_SIGPEND)];
+  native.pendTask(TG, TASK, slotId, 1, bit(SIGURG), 0);
+  native.pendProc(TG, 1, bit(SIGHUP), 0);
+  native.slotStore(slotId, L.SLOT_SIGMASK, bit(SIGUSR1) | bit(SIGUSR2));
+  assert.equal(d.next(TG, TASK), undefined);
+  assert.deepEqual(shown(), [bit(SIGUSR1), bit(SIGUSR2)]);
+  // The same of who has nothing pending.
+  assert.equal(d.take(TG, TASK, 0xffffffff, 0xffffffff)?.signo, SIGUSR1);
+  assert.equal(d.take(TG, TASK, 0xffffffff, 0xffffffff)?.signo, SIGUSR2);
+  live(104);
+  native.pendTask(TG, TASK, slotId, 1, 0, 4);
+  native.pendProc(TG, 1, 0, 8);
+  assert.equal(d.next(TG, TASK), undefined);
+  assert.deepEqual([...shown(), native.slotLoad(slotId, L.SLOT_SIGPEND + 4), native.pctxLoad(area, pctx, L.PCTX_SIGPEND + 4)], [0, 0, 0, 0]);
+});
+
 test('what is sent to a child that is not born yet reaches it', () => {
   live(0, 0);
   L.setTgState(TG, TgState.EMBRYO);
   assert.equal(d.sendTg(TG, userInfo(SIGUSR1, 0, 1, 0)), 0);
   live(102);
   assert.equal(d.take(TG, TASK, 0xffffffff, 0xffffffff)?.signo, SIGUSR1);
+});
+
+test('who is just asking is not kicked', (t) => {
+  live(106);
+  native.slotStore(slotId, L.SLOT_SIGMASK, 0);
+  const kicked: number[] = [];
+  const { kickTask } = native;
+  t.after(() => { native.kickTask = kickTask; native.slotStore(slotId, L.SLOT_STATE, L.SLOT_READY); });
+  native.kickTask = (_tg, _slot, tid): number => { kicked.push(tid); return 0; };
+  native.pctxStore(area, pctx, L.PCTX_SA_HANDLER + 8 * (SIGUSR1 - 1), 0x1000);
+  native.pctxStore(area, pctx, L.PCTX_SA_HANDLER + 8 * (SIGUSR2 - 1), 0x1000);
+  native.slotStore(slotId, L.SLOT_STATE, L.SLOT_POSTED);
+  native.slotStore(slotId, L.SLOT_NR, L.NR_SIG_FETCH);
+  assert.equal(d.sendTask(TASK, userInfo(SIGUSR1, -6, 1, 0)), 0);
+  assert.deepEqual(kicked, []);
+  native.slotStore(slotId, L.SLOT_NR, 0);
+  assert.equal(d.sendTask(TASK, userInfo(SIGUSR2, -6, 1, 0)), 0);
+  assert.deepEqual(kicked, [106], 'another request is cancelled by it');
+  for (const signo of [SIGUSR1, SIGUSR2]) assert.equal(d.take(TG, TASK, 0xffffffff, 0xffffffff)?.signo, signo);
 });
 
 test('who unblocks a signal while it is being published is kicked', (t) => {

@@ -72,7 +72,7 @@ export class Delivery {
   group(tg: number): Group {
     let g = this.known(tg);
     if (g === undefined) {
-      const pending = new Pending((p) => { publish(p, (on, lo, hi) => { native.pendProc(tg, on, lo, hi); }); });
+      const pending = new Pending((p) => { publish(p, ofProcess(tg)); });
       g = { tgid: L.tgTgid(tg), pending, waiters: new WaitQueue(), watchers: new Set() };
       this.groups.set(tg, g);
     }
@@ -82,7 +82,7 @@ export class Delivery {
   taskPending(task: number): Pending {
     let p = this.own(task);
     if (p === undefined) {
-      p = new Pending((q) => { publish(q, (on, lo, hi) => { native.pendTask(L.taskTg(task), task, L.taskSlot(task), on, lo, hi); }); });
+      p = new Pending((q) => { publish(q, ofTask(task)); });
       this.tasks.set(task, { tid: L.taskTid(task), tgid: L.tgTgid(L.taskTg(task)), pending: p });
     }
     return p;
@@ -261,7 +261,10 @@ export class Delivery {
       const lo = ~native.slotLoad(slot, L.SLOT_SIGMASK) >>> 0;
       const hi = ~native.slotLoad(slot, L.SLOT_SIGMASK + 4) >>> 0;
       const s = this.take(tg, task, lo, hi);
-      if (s === undefined) return undefined;
+      if (s === undefined) {
+        this.agree(tg, task);
+        return undefined;
+      }
       if (L.taskTracer(task) !== 0) return s;
       const handler = disposition(tg, s.signo);
       if (ignored(handler, s.signo)) continue;
@@ -270,6 +273,15 @@ export class Delivery {
       this.kill(tg, s.signo);
       return 'dead';
     }
+  }
+
+  /**
+   * Nothing is left for a task that has asked: publish what is pending again. A signal for a thread that was just ending may have been published where another was about to begin, whose row and
+   * place are the same; it would ask for that signal for ever.
+   */
+  private agree(tg: number, task: number): void {
+    publish(this.own(task) ?? NOTHING, ofTask(task));
+    publish(this.known(tg)?.pending ?? NOTHING, ofProcess(tg));
   }
 
   /** The disposition of signo has become "ignore": it is pending nowhere in the process any more. */
@@ -322,10 +334,21 @@ function anyBlocks(tg: number, signo: number): boolean {
   return blocks;
 }
 
-function kick(task: number): void { native.kickTask(L.taskTg(task), L.taskSlot(task), L.taskTid(task)); }
+/** Have a task look at what is published, unless it is just asking for it: then it is told with the answer, or looks after it. */
+function kick(task: number): void {
+  const slot = L.taskSlot(task);
+  const asks = native.slotLoad(slot, L.SLOT_STATE) === L.SLOT_POSTED && native.slotLoad(slot, L.SLOT_NR) === L.NR_SIG_FETCH;
+  if (!asks) native.kickTask(L.taskTg(task), slot, L.taskTid(task));
+}
 
-/** pend: native.pendProc or pendTask of whose it is. One that has ended meanwhile, or does not run yet, has no place: nothing is published (SIG_EXEC does it later). */
-function publish(p: Pending, pend: (on: number, lo: number, hi: number) => void): void {
+/** Sets (on 1) or clears published bits. */
+type Pend = (on: number, lo: number, hi: number) => void;
+const ofProcess = (tg: number): Pend => (on, lo, hi) => { native.pendProc(tg, on, lo, hi); };
+const ofTask = (task: number): Pend => (on, lo, hi) => { native.pendTask(L.taskTg(task), task, L.taskSlot(task), on, lo, hi); };
+const NOTHING = new Pending(() => undefined);
+
+/** pend: of whose it is. One that has ended meanwhile, or does not run yet, has no place: nothing is published (SIG_EXEC does it later). */
+function publish(p: Pending, pend: Pend): void {
   const lo = p.trap ? (p.lo | bitLo(SIGSTOP)) >>> 0 : p.lo;
   pend(1, lo, p.hi);
   pend(0, ~lo >>> 0, ~p.hi >>> 0);
