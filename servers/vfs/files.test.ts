@@ -7,11 +7,11 @@ import { E } from '../../shared/errno.js';
 import * as NR from '../../shared/gen/syscalls.js';
 import * as host from '../../shared/host.js';
 import { hostSuper } from './hostfs/hostfs.js';
-import { MNT_RDONLY } from './inode.js';
+import { type Inode, MNT_RDONLY } from './inode.js';
 import { mountAt } from './mounts.js';
 import { Out, World } from './test-kit.js';
 
-const O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0o100, O_APPEND = 0o2000, O_DIRECTORY = 0o200000, O_PATH = 0o10000000;
+const O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0o100, O_EXCL = 0o200, O_APPEND = 0o2000, O_DIRECTORY = 0o200000, O_PATH = 0o10000000;
 const AT_FDCWD = -100;
 
 let w: World;
@@ -161,6 +161,7 @@ describe('open files', () => {
 
 describe('bind mounts', () => {
   let src: string;
+  let root: Inode;
   beforeEach(() => {
     src = join(w.dir, 'src');
     mkdirSync(join(src, 'sub'), { recursive: true });
@@ -169,6 +170,23 @@ describe('bind mounts', () => {
     const sb = hostSuper(host.AT_FDCWD, src);
     assert.ok(typeof sb !== 'number');
     mountAt(sb, undefined, w.pathOf('/mnt'), 0);
+    root = sb.root;
+  });
+
+  it('open what somebody else makes at the same moment, unless it had to be new', () => {
+    for (const [name, flags, misses, want] of [['r1', 0, 1, 0], ['r2', 0, 3, 0], ['r3', O_EXCL, 1, -E.EEXIST], ['r4', 0, Infinity, -E.EEXIST]] as const) {
+      let left: number = misses;
+      const lookup = root.lookup.bind(root);
+      // It is made between the look and the creation.
+      root.lookup = (c, n): Inode | number => {
+        if (n !== name || left-- <= 0) return lookup(c, n);
+        writeFileSync(join(src, name), name);
+        return -E.ENOENT;
+      };
+      const fd = open(`/mnt/${name}`, O_CREAT | O_RDWR | flags);
+      if (want < 0) assert.equal(fd, want, name); else assert.equal(pread(fd, 0), name);
+      root.lookup = lookup;
+    }
   });
 
   it('work on the host directly', () => {

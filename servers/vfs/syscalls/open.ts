@@ -36,6 +36,8 @@ const VALID = O_ACCMODE | O_CREAT | O_EXCL | 0o400 | O_TRUNC | 0o2000 | 0o4000 |
   | O_PATH | O_TMPFILE;
 const PATH_FLAGS = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 const S_IALLUGO = 0o7777;
+/** Times that a name which was not there is found to be there after all, by one call. */
+const RACES_MAX = 40;
 /** RESOLVE_* of openat2(2). */
 const RESOLVE_ALL = 0x1f, RESOLVE_CACHED = 0x20;
 
@@ -75,13 +77,18 @@ function doOpen(f: Frame, dirfd: number, path: string, flags: number, mode: numb
 function openCreate(f: Frame, c: Caller, dirfd: number, path: string, flags: number, mode: number, resolve: number): number {
   const nd = $nd;
   let r = walkAt(f, c, nd, dirfd, path, Walk.PARENT | resolve);
-  for (;;) {
+  for (let races = 0; ;) {
     if (r < 0) return r;
     if (nd.lastType !== Last.NORM) return (flags & O_EXCL) !== 0 ? -E.EEXIST : -E.EISDIR;
     if (nd.slash) return -E.EISDIR;
     const d = lookupLast(nd, c);
     if (typeof d === 'number') return d;
-    if (d.inode === undefined) return createAt(f, c, nd, d, flags, mode);
+    if (d.inode === undefined) {
+      const fd = createAt(f, c, nd, d, flags, mode);
+      // In a volume others on the host may have made it since it was looked up: then it is opened.
+      if (fd !== -E.EEXIST || (flags & O_EXCL) !== 0 || ++races > RACES_MAX) return fd;
+      continue;
+    }
     if ((flags & O_EXCL) !== 0) return -E.EEXIST;
     if (!d.inode.isLink) {
       const top = crossMounts(nd.mnt, d);
