@@ -15,7 +15,6 @@
 #define O_NOCTTY_BIT 0400u
 #define O_LARGEFILE_BIT 0100000u
 #define O_CLOEXEC_BIT 02000000u
-#define CTL_FDS 8u
 /* Requests of a process after which it is none that only starts, works and ends, so that what it does not need is worth a word. */
 #define SETTLED 100u
 /* And after which it has opened, and opened again, what it needs to start. */
@@ -74,47 +73,30 @@ static void keep(const struct task *t, const struct carrick_answer *a, const u8 
 		host(__NR_close, fd);
 }
 
-/* The host fds of one control message. */
-struct sent {
-	u32 message; /* its number */
-	int n;
-	int fds[CTL_FDS];
-};
-
-/* Which host fd is meant by a reply's `place`; -1 = it was not kept. */
-static int sent_fd(struct task *t, struct sent *s, u32 place)
+/* The host fd at `place` of an answer: of a reply, which message brings it, and which of that message's it is; of CTL_START, which of its fds, counted from 1. -1 = it was not kept. */
+static int sent_fd(struct task *t, struct ahead_fds *f, u32 place)
 {
-	if (place >> 3 != s->message) {
-		s->message = place >> 3;
-		s->n = ctl_take(t, CTL_AHEAD, s->message, s->fds);
+	if (f->early != NULL)
+		return place <= f->nearly ? f->early[place - 1] : -1;
+	if (place >> 3 != f->message) {
+		f->message = place >> 3;
+		f->n = ctl_take(t, CTL_AHEAD, f->message, f->fds);
 	}
-	return (int)(place & 7) < s->n ? s->fds[place & 7] : -1;
+	return (int)(place & 7) < f->n ? f->fds[place & 7] : -1;
 }
 
-/*
- * The answers from..end, of which some are about such files. Nothing else is looked at. Of a reply (fds NULL) `place` says which message's host fd it is, and which of it; of what came early,
- * which of the n fds, counted from 1.
- */
-void ahead_learn(struct task *t, const u8 *from, const u8 *end, const i32 *fds, u32 n)
+/* There is such a file. */
+void ahead_told(struct task *t, const struct carrick_answer *a, const u8 *text, struct ahead_fds *f)
 {
-	struct sent sent = { .message = 0 };
-	struct carrick_answer a;
-	const u8 *text;
+	int fd;
 
-	while ((text = next_answer(&a, &from, end)) != NULL) {
-		int fd = -1;
-
-		if (a.asked != CARRICK_ASK_AHEAD || a.target_len > TEXT_MAX)
-			continue;
-		if (a.place != 0 && fds == NULL)
-			fd = sent_fd(t, &sent, a.place);
-		else if (a.place != 0 && a.place <= n)
-			fd = fds[a.place - 1];
-		if (mm.fds_off && fd >= 0)
-			host(__NR_close, fd);
-		else if (!mm.fds_off && (a.place == 0 || fd >= 0))
-			keep(t, &a, text, fd);
-	}
+	if (a->target_len > TEXT_MAX)
+		return;
+	fd = a->place != 0 ? sent_fd(t, f, a->place) : -1;
+	if (mm.fds_off && fd >= 0)
+		host(__NR_close, fd);
+	else if (!mm.fds_off && (a->place == 0 || fd >= 0))
+		keep(t, a, text, fd);
 }
 
 /* One that has ended nobody will want. */
@@ -205,12 +187,12 @@ static struct ahead *taken(u32 row)
 }
 
 /**
- * Is fd, which is about to be closed, a file that no server has been told of? Then nobody need be: the word is taken back. Not if somebody may have begun to
+ * Is fd, which is about to be closed and whose last word is i, a file that no server has been told of? Then nobody need be: the word is taken back. Not if somebody may have begun to
  * watch it: then it has to be open when it is closed. That a directory was read to its end is then nobody's business either.
  */
-bool ahead_closed(struct task *t, u32 fd)
+bool ahead_closed(struct task *t, u32 fd, u32 i)
 {
-	u32 i = fds_last_word(t, fd, CARRICK_OWED_MAX), listed = CARRICK_OWED_MAX, word = fds_word(t, i);
+	u32 listed = CARRICK_OWED_MAX, word = fds_word(t, i);
 	struct ahead *e;
 
 	if (word >> CARRICK_OWED_OP == CARRICK_OWED_LISTED) {

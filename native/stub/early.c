@@ -55,8 +55,6 @@ bool early_learn(struct task *t)
 		drop(e);
 		return false;
 	}
-	ahead_learn(t, e->text, e->text + len, e->fd, e->nfd);
-	names_learn(t, e->text, e->text + len);
-	listing_learn(t, -1, e->text, e->text + len);
+	names_learn_early(t, e->text, e->text + len, e->fd, e->nfd);
 	return true;
 }

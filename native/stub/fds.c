@@ -148,10 +148,10 @@ u32 fds_last_word(struct task *t, u32 fd, u32 end)
 /* Word i, 0 = there is none. */
 u32 fds_word(const struct task *t, u32 i) { return i < CARRICK_OWED_MAX ? t->slot->owed[i] : 0; }
 
-/* Is fd, which is about to be closed, a duplicate that no server has been told of? Then nobody need be. */
-static bool dup_closed(struct task *t, u32 fd)
+/* Is fd, which is about to be closed and whose last word is i, a duplicate that no server has been told of? Then nobody need be. */
+static bool dup_closed(struct task *t, u32 fd, u32 i)
 {
-	u32 i = fds_last_word(t, fd, CARRICK_OWED_MAX), word = fds_word(t, i);
+	u32 word = fds_word(t, i);
 
 	if (word >> CARRICK_OWED_OP != CARRICK_OWED_DUP || (word >> 12 & 0xfff) != fd)
 		return false;
@@ -163,10 +163,12 @@ static bool dup_closed(struct task *t, u32 fd)
 long fds_close(struct task *t, u64 fd)
 {
 	const struct known *k = known_of(t, fd);
+	u32 last;
 
 	if (k == NULL || !(k->what & CARRICK_OPENED_LATE))
 		return R_SLOW;
-	if (!ahead_closed(t, (u32)fd) && !dup_closed(t, (u32)fd) && !fds_owe(t, owed_word(CARRICK_OWED_CLOSE, (u32)fd, 0, false)))
+	last = fds_last_word(t, (u32)fd, CARRICK_OWED_MAX);
+	if (!ahead_closed(t, (u32)fd, last) && !dup_closed(t, (u32)fd, last) && !fds_owe(t, owed_word(CARRICK_OWED_CLOSE, (u32)fd, 0, false)))
 		return R_SLOW;
 	HOLDS((fd_hint(t, fd) & CARRICK_HINT_OWNER) == CARRICK_SRV_VFS + 1, "check: hint of what is closed", fd, fd_hint(t, fd));
 	if (granted(t, fd))

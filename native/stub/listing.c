@@ -2,8 +2,8 @@
  * Names of directories that vfs has told with their open (servers/vfs/listings.ts): getdents64 is answered from them, and the servers are told by a word of slot.owed
  * (OWED_LISTED) that the directory has been read to its end.
  *
- *   the answer to an open ──listing_learn──► what descriptor fd lists ──listing_read──► the guest's buffer, all of it or nothing ──► forgotten
- *   CTL_START, a directory that was opened ahead ──listing_learn──► nobody's ──ahead_open: listing_taken──► what fd lists ──listing_read──► nobody's, until it is opened again
+ *   the answer to an open ──listing_told──► what descriptor fd lists ──listing_read──► the guest's buffer, all of it or nothing ──► forgotten
+ *   CTL_START, a directory that was opened ahead ──listing_told──► nobody's ──ahead_open: listing_taken──► what fd lists ──listing_read──► nobody's, until it is opened again
  *
  * A listing holds as long as the number means the same, what is known of the descriptor does (fds.c), nothing has changed in the directory, and no directory was read or sought
  * in by request: the position belongs to the open file, which a duplicate or a later request may have moved. It lies in the memory of names.c, empty in a fork child.
@@ -21,22 +21,17 @@ static void bind(const struct task *t, struct listing *l, i32 fd)
 	l->moves = moves();
 }
 
-/* What is listed among the answers from..end: the directory that was just opened as fd, or (-1) those that were opened ahead. */
-void listing_learn(const struct task *t, i32 fd, const u8 *from, const u8 *end)
+/* These are the names of the directory that was just opened as fd, or (-1) of one that was opened ahead. */
+void listing_told(const struct task *t, i32 fd, const struct carrick_answer *a, const u8 *bytes)
 {
-	struct carrick_answer a;
-	const u8 *bytes;
+	struct listing *l;
 
-	while (!mm.fds_off && (bytes = next_answer(&a, &from, end)) != NULL) {
-		struct listing *l;
-
-		if (a.asked != CARRICK_ASK_LISTING || a.fd != fd || a.target_len > CARRICK_LISTING_MAX)
-			continue;
-		l = &names_listings()[mm.listings++ % LISTINGS];
-		bind(t, l, fd);
-		l->ans = a;
-		memcpy(l->bytes, bytes, a.target_len);
-	}
+	if (mm.fds_off || a->fd != fd || a->target_len > CARRICK_LISTING_MAX)
+		return;
+	l = &names_listings()[mm.listings++ % LISTINGS];
+	bind(t, l, fd);
+	l->ans = *a;
+	memcpy(l->bytes, bytes, a->target_len);
 }
 
 /* What was opened ahead, and a tells of, is fd now. */

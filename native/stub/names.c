@@ -15,6 +15,8 @@
  * An answer is stored with the epoch, view and serials of the moment before its request was posted: had one of them changed since, it
  * never matches. A process that shares its directory or fd table with another address space (CLONE_FS, CLONE_FILES without CLONE_VM) remembers nothing.
  *
+ * What a call asks: names_ask.c. What is learned from replies: names_learn.c. How it is told: names_tell.c.
+ *
  * The memory is made when first needed, private, and comes up empty in a fork child (MADV_WIPEONFORK). One writer at a time (`lock`; who finds it
  * taken stores nothing); readers look at an entry's `seq` before and after.
  */
@@ -23,21 +25,7 @@
 /* Ten threads that are told of 90 names each (git status) have to find them again. */
 #define ENTRIES 4096u
 #define WAYS 4u
-#define SERIALS 256u
 #define MADV_WIPEONFORK_ADVICE 18
-
-#define AT_FDCWD_FD (-100)
-#define AT_SYMLINK_NOFOLLOW_FLAG 0x100
-#define AT_EACCESS_FLAG 0x200
-#define AT_NO_AUTOMOUNT_FLAG 0x800
-#define AT_EMPTY_PATH_FLAG 0x1000
-#define AT_STATX_SYNC_TYPE_FLAG 0x6000
-#define STATX_RESERVED_BIT 0x80000000u
-
-#define O_CREAT_BIT 0100
-#define O_NOFOLLOW_BIT 0400000
-/* Flags with which open of a missing name says ENOENT and nothing else: access mode, NOCTTY, TRUNC, APPEND, NONBLOCK, LARGEFILE, DIRECTORY, NOFOLLOW, NOATIME, CLOEXEC. */
-#define O_PLAIN (3 | 0400 | 01000 | 02000 | 04000 | 0100000 | 0200000 | O_NOFOLLOW_BIT | 01000000 | 02000000)
 
 #define CLONE_SHARES_ALL (0x100u | 0x200u | 0x400u | 0x10000u) /* VM, FS, FILES, THREAD */
 #define CLONE_VM_BIT 0x100u
@@ -126,142 +114,9 @@ static inline bool usable(const struct task *t)
 	return __atomic_load_n(&mm.names, __ATOMIC_ACQUIRE) == 2 && !(t->pctx->flags & CARRICK_PF_NOFAST);
 }
 
-#define OPEN_FILE 0x10000
-#define OPEN_FILE_MASK 0x3fffffffu
+u32 names_serial_of(i32 fd) { return fd >= 0 && fd < OPEN_FILE ? __atomic_load_n(&memory()->serial[fd], __ATOMIC_ACQUIRE) : 0; }
 
-static inline u32 serial_of(i32 fd) { return fd >= 0 && fd < OPEN_FILE ? __atomic_load_n(&memory()->serial[fd], __ATOMIC_ACQUIRE) : 0; }
-
-u32 names_serial(u32 fd) { return fd < SERIALS ? serial_of((i32)fd) : 0; }
-
-/* ---- the question ---- */
-
-static u32 hash_of(u32 kind, i32 dirfd, const u8 *text, u32 len)
-{
-	u64 h = 0x9e3779b97f4a7c15ull ^ kind ^ (u64)(u32)dirfd << 32;
-
-	for (u32 i = 0; i < len; i += 8) {
-		u64 w = 0;
-
-		memcpy(&w, text + i, len - i < 8 ? len - i : 8);
-		h = (h ^ w) * 0xff51afd7ed558ccdull;
-		h ^= h >> 32;
-	}
-	/* 0 is no entry's. */
-	return (u32)(h >> 16) | 0x80000000u;
-}
-
-static bool about_path(struct ask *q, u64 dirfd, u32 arg, u32 kind, enum form form, u64 out)
-{
-	q->kind = kind;
-	q->form = form;
-	q->dirfd = (i32)dirfd;
-	q->arg = arg;
-	q->out = out;
-	q->len = 0;
-	return true;
-}
-
-static bool about_fd(struct ask *q, u64 fd, enum form form, u64 out)
-{
-	about_path(q, fd, 0, OPENED, form, out);
-	return (u32)fd < SERIALS;
-}
-
-/* fstat by its path form: newfstatat(fd, "", ..., AT_EMPTY_PATH). */
-static bool is_empty(u64 path)
-{
-	u8 c = 1;
-
-	return guest_read(&c, path, 1) == 0 && c == 0;
-}
-
-static bool about_at(struct ask *q, const u64 a[6], u32 flags, enum form form, u64 out)
-{
-	if ((flags & AT_EMPTY_PATH_FLAG) && is_empty(a[1]))
-		return about_fd(q, a[0], form, out);
-	return about_path(q, a[0], 1, flags & AT_SYMLINK_NOFOLLOW_FLAG ? NOFOLLOW : FOLLOW, form, out);
-}
-
-static bool about_access(struct ask *q, u64 dirfd, u32 arg, u64 mode, u32 flags)
-{
-	if ((mode & 0xffffffff & ~7ull) || (flags & ~(u32)AT_EACCESS_FLAG))
-		return false;
-	return about_path(q, dirfd, arg, (mode & 7) == 0 ? FOLLOW : ACCESS + (u32)(mode & 7) + (flags ? CARRICK_ASK_EFFECTIVE : 0), AS_ACCESS, 0);
-}
-
-static bool about_link(struct ask *q, u64 dirfd, u32 arg, u64 out, u64 size)
-{
-	about_path(q, dirfd, arg, NOFOLLOW, AS_LINK, out);
-	q->size = (u64)(i32)size;
-	return (i32)size > 0;
-}
-
-/* NOTHING: the path may be created, so only what was opened can be told. */
-static bool about_open(struct ask *q, u64 dirfd, u32 arg, u32 flags)
-{
-	return about_path(q, dirfd, arg, flags & ~(u32)O_PLAIN ? NOTHING : flags & O_NOFOLLOW_BIT ? NOFOLLOW : FOLLOW, AS_OPEN, 0);
-}
-
-static bool understand(struct ask *q, long nr, const u64 a[6])
-{
-	u64 cwd = (u64)AT_FDCWD_FD;
-	u32 flags;
-
-	switch (nr) {
-	case __NR_stat:
-		return about_path(q, cwd, 0, FOLLOW, AS_STAT, a[1]);
-	case __NR_lstat:
-		return about_path(q, cwd, 0, NOFOLLOW, AS_STAT, a[1]);
-	case __NR_fstat:
-		return about_fd(q, a[0], AS_STAT, a[1]);
-	case __NR_newfstatat:
-		flags = (u32)a[3];
-		return !(flags & ~(AT_SYMLINK_NOFOLLOW_FLAG | AT_NO_AUTOMOUNT_FLAG | AT_EMPTY_PATH_FLAG)) && about_at(q, a, flags, AS_STAT, a[2]);
-	case __NR_statx:
-		flags = (u32)a[2];
-		return !(flags & ~(AT_SYMLINK_NOFOLLOW_FLAG | AT_NO_AUTOMOUNT_FLAG | AT_EMPTY_PATH_FLAG | AT_STATX_SYNC_TYPE_FLAG)) &&
-		       (flags & AT_STATX_SYNC_TYPE_FLAG) != AT_STATX_SYNC_TYPE_FLAG && !((u32)a[3] & STATX_RESERVED_BIT) && about_at(q, a, flags, AS_STATX, a[4]);
-	case __NR_access:
-		return about_access(q, cwd, 0, a[1], 0);
-	case __NR_faccessat:
-		return about_access(q, a[0], 1, a[2], 0);
-	case __NR_faccessat2:
-		return about_access(q, a[0], 1, a[2], (u32)a[3]);
-	case __NR_readlink:
-		return about_link(q, cwd, 0, a[1], a[2]);
-	case __NR_readlinkat:
-		return about_link(q, a[0], 1, a[2], a[3]);
-	case __NR_open:
-		return about_open(q, cwd, 0, (u32)a[1]);
-	case __NR_openat:
-		return about_open(q, a[0], 1, (u32)a[2]);
-	}
-	return false;
-}
-
-/* Read the path; false: it is none that is remembered (empty, long, relative to an fd out of range). */
-static bool read_path(const struct task *t, struct ask *q, const void *path)
-{
-	u32 open;
-	long n;
-
-	if (q->kind == OPENED) {
-		q->hash = hash_of(q->kind, q->dirfd, q->text, 0);
-		return true;
-	}
-	n = stub_copy_str(q->text, path, TEXT_MAX);
-	if (n <= 0)
-		return false;
-	if (q->text[0] == '/')
-		q->dirfd = -1;
-	else if (q->dirfd != AT_FDCWD_FD && (u32)q->dirfd >= SERIALS)
-		return false;
-	else if (q->dirfd != AT_FDCWD_FD && (open = fds_open_file(t, (u64)q->dirfd)) != 0)
-		q->dirfd = (i32)(OPEN_FILE + (open & OPEN_FILE_MASK));
-	q->len = (u32)n;
-	q->hash = hash_of(q->kind, q->dirfd, q->text, q->len);
-	return true;
-}
+u32 names_serial(u32 fd) { return fd < SERIALS ? names_serial_of((i32)fd) : 0; }
 
 /* ---- looking ---- */
 
@@ -294,7 +149,7 @@ static bool look_at(const struct task *t, const struct entry *e, const struct as
 
 	if ((seq & 1) || !same(e, q))
 		return false;
-	ok = e->view == t->view && e->epoch == __atomic_load_n(&mm.names_epoch, __ATOMIC_ACQUIRE) && e->serial == serial_of(q->dirfd);
+	ok = e->view == t->view && e->epoch == __atomic_load_n(&mm.names_epoch, __ATOMIC_ACQUIRE) && e->serial == names_serial_of(q->dirfd);
 	*out = e->ans;
 	*target_len = e->target;
 	if (e->target > TEXT_MAX - e->len)
@@ -360,17 +215,17 @@ static long look_up(struct task *t, long nr, const u64 a[6])
 	u32 target_len;
 	long r = R_SLOW;
 
-	if (!names_ready() || !understand(&q, nr, a))
+	if (!names_ready() || !ask_understand(&q, nr, a))
 		return R_SLOW;
 	t->ask = 1;
-	if (q.kind == NOTHING || !read_path(t, &q, (const void *)a[q.arg]))
+	if (q.kind == NOTHING || !ask_read(t, &q, (const void *)a[q.arg]))
 		return R_SLOW;
 	if ((look_exe(&q, &ans, target, &target_len) || look(t, &q, &ans, target, &target_len)) && (ans.kind != CARRICK_ANSWER_LIVE || answer_refresh(t, q.dirfd, &ans)))
 		r = answer_tell(t, &q, &ans, target, target_len);
 	if (r == R_SLOW && q.kind >= ACCESS) {
 		/* A name that is not there is not there for any mode. */
 		q.kind = FOLLOW;
-		q.hash = hash_of(q.kind, q.dirfd, q.text, q.len);
+		ask_hash(&q);
 		if (look(t, &q, &ans, target, &target_len) && ans.kind == CARRICK_ANSWER_ABSENT)
 			r = -ENOENT;
 	}
@@ -397,27 +252,7 @@ long names_call(struct task *t, long nr, const u64 a[6])
 	return r == R_SLOW && t->ask && mm.early != 0 && early_learn(t) ? look_up(t, nr, a) : r;
 }
 
-/* ---- learning ---- */
-
-/* Room for the answer, behind everything else. */
-static void make_room(struct task *t, slot_t *s)
-{
-	u32 end = s->inlen;
-
-	for (u32 i = 0; i < 6; i++)
-		if (s->arglen[i] < CARRICK_ARG_TOOLONG && s->argoff[i] + s->arglen[i] > end)
-			end = s->argoff[i] + s->arglen[i];
-	/* A string's NUL may be one byte further. */
-	end = (end + 8) & ~7u;
-	t->ask_off = 0;
-	if (end > CARRICK_PAYLOAD_MAX - sizeof(struct carrick_answer) - TEXT_MAX)
-		return;
-	t->ask_off = end;
-	t->ask_epoch = __atomic_load_n(&mm.names_epoch, __ATOMIC_ACQUIRE);
-	t->ask_closes = __atomic_load_n(&mm.names_closes, __ATOMIC_ACQUIRE);
-	s->argoff[5] = end;
-	s->arglen[5] = CARRICK_PAYLOAD_MAX - end;
-}
+/* ---- storing ---- */
 
 /* Which of the ways: the one with this question, or without any, or whose answer has ended; else by turns. Needs the lock. */
 static struct entry *place_of(const struct task *t, const struct ask *q)
@@ -450,7 +285,7 @@ static bool lock_soon(u32 *word)
 }
 
 /* The lock is for one entry, not for all of a reply: threads that learn at the same time would forget all of theirs. */
-static void store(const struct task *t, const struct ask *q, u32 serial, const struct carrick_answer *a, const u8 *target, u32 target_len)
+void names_store(const struct task *t, const struct ask *q, u32 serial, const struct carrick_answer *a, const u8 *target, u32 target_len)
 {
 	struct entry *e;
 
@@ -474,119 +309,6 @@ static void store(const struct task *t, const struct ask *q, u32 serial, const s
 	memcpy(e->text + q->len, target, target_len);
 	__atomic_store_n(&e->seq, e->seq + 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&memory()->lock, 0, __ATOMIC_RELEASE);
-}
-
-/* The kind of a question by what came of it: of a missing name all that is to be known is that. */
-static bool settle(const struct task *t, struct ask *q, const struct carrick_answer *a, const u8 *path)
-{
-	if (q->kind >= ACCESS && a->kind == CARRICK_ANSWER_ABSENT)
-		q->kind = FOLLOW;
-	return q->kind != NOTHING && read_path(t, q, path);
-}
-
-/* Bytes of the text that name what an answer is about: behind a link's, and a NUL, is its target. */
-static u32 name_len(const u8 *text, u32 n)
-{
-	u32 len = 0;
-
-	while (len < n && text[len] != 0)
-		len++;
-	return len;
-}
-
-/* What a further answer is about, into q: another name in the directory of q's path, whose first `dir` bytes name that; a name in the directory that was opened; or a path of its own. */
-static bool about_further(const struct task *t, struct ask *q, u32 *dir, const struct carrick_answer *a, const u8 *text)
-{
-	u32 n = name_len(text, a->target_len);
-
-	if (a->asked == CARRICK_ASK_IN_FOLLOW || a->asked == CARRICK_ASK_IN_NOFOLLOW) {
-		u32 open = fds_open_file(t, (u64)a->fd);
-
-		*dir = 0;
-		q->kind = open == 0 ? NOTHING : a->asked == CARRICK_ASK_IN_FOLLOW ? FOLLOW : NOFOLLOW;
-		q->dirfd = (i32)(OPEN_FILE + (open & OPEN_FILE_MASK));
-	} else if (a->asked != 0) {
-		*dir = 0;
-		q->kind = a->asked;
-		q->dirfd = -1;
-	}
-	if (n > TEXT_MAX - *dir || (q->kind != FOLLOW && q->kind != NOFOLLOW && q->kind < ACCESS) || (q->kind == FOLLOW && a->kind == CARRICK_ANSWER_FOUND && (a->mode & MODE_TYPE) == MODE_LINK))
-		return false;
-	memcpy(q->text + *dir, text, n);
-	q->len = *dir + n;
-	q->hash = hash_of(q->kind, q->dirfd, q->text, q->len);
-	return true;
-}
-
-/* The answers that follow the first: q is used up. serial: of q's directory fd. */
-static void learn_further(const struct task *t, struct ask *q, u32 serial, const u8 *from, const u8 *end)
-{
-	struct carrick_answer ans;
-	u32 dir = q->len;
-	const u8 *text;
-
-	while (dir > 0 && q->text[dir - 1] != '/')
-		dir--;
-	while ((text = next_answer(&ans, &from, end)) != NULL) {
-		if (about_further(t, q, &dir, &ans, text)) {
-			u32 n = name_len(text, ans.target_len), skip = n < ans.target_len ? n + 1 : n;
-
-			store(t, q, ans.asked == 0 ? serial : 0, &ans, text + skip, ans.target_len - skip);
-		}
-	}
-}
-
-void names_learn(const struct task *t, const u8 *from, const u8 *end)
-{
-	struct ask q = { .kind = FOLLOW };
-
-	learn_further(t, &q, 0, from, end);
-}
-
-/* What came with a reply. r: the call's result. */
-static void learn(struct task *t, const slot_t *s, long nr, const u64 a[6], long r)
-{
-	const u8 *from = payload_of(t->slot) + t->ask_off, *end = from + s->arglen[5];
-	struct carrick_answer ans;
-	u32 serial = 0;
-	struct ask q;
-
-	if (t->ask_off == 0 || s->arglen[5] < sizeof(ans) || s->arglen[5] > CARRICK_PAYLOAD_MAX - t->ask_off || !understand(&q, nr, a))
-		return;
-	memcpy(&ans, from, sizeof(ans));
-	from += sizeof(ans);
-	if (ans.target_len > (u64)(end - from))
-		return;
-	ahead_learn(t, from + ((ans.target_len + 7) & ~7u), end, NULL, 0);
-	if (q.form == AS_OPEN && r >= 0) {
-		fds_opened(t, (u32)r, &ans);
-		listing_learn(t, (i32)r, from + ((ans.target_len + 7) & ~7u), end);
-		if (ans.fd != (i32)r || !about_fd(&q, (u64)r, AS_STAT, 0))
-			return;
-	}
-	if (ans.kind == CARRICK_ANSWER_NONE)
-		return;
-	/* The path as the server saw it: the guest's own memory may have changed. */
-	if (s->argoff[q.arg] > CARRICK_PAYLOAD_MAX - TEXT_MAX || !settle(t, &q, &ans, payload_of(t->slot) + s->argoff[q.arg]))
-		return;
-	if (q.dirfd >= 0) {
-		serial = serial_of(q.dirfd);
-		/* Something was closed meanwhile, by another thread: what the number means now, nobody knows. */
-		if (__atomic_load_n(&mm.names_closes, __ATOMIC_ACQUIRE) != t->ask_closes)
-			return;
-	}
-	store(t, &q, serial, &ans, from, ans.target_len);
-	learn_further(t, &q, serial, from + ((ans.target_len + 7) & ~7u), end);
-}
-
-void names_opened(struct task *t, u32 fd, const struct carrick_answer *a)
-{
-	struct ask q = { .kind = OPENED };
-
-	if (!about_fd(&q, fd, AS_STAT, 0) || !read_path(t, &q, NULL))
-		return;
-	t->ask_epoch = __atomic_load_n(&mm.names_epoch, __ATOMIC_ACQUIRE);
-	store(t, &q, serial_of((i32)fd), a, NULL, 0);
 }
 
 /* ---- calls that end answers ---- */
@@ -647,7 +369,7 @@ static void advance(struct task *t, long nr, const u64 a[6])
 void names_before(struct task *t, long nr, const u64 a[6])
 {
 	if (t->ask)
-		make_room(t, t->slot);
+		names_make_room(t, t->slot);
 	else
 		advance(t, nr, a);
 }
@@ -661,7 +383,7 @@ void names_after(struct task *t, long nr, const u64 a[6], long r)
 	}
 	t->ask = 0;
 	if (usable(t))
-		learn(t, t->slot, nr, a, r);
+		names_learn(t, t->slot, nr, a, r);
 }
 
 /* A clone with these flags is about to be made: what shares directories or fds with another address space remembers nothing. */

@@ -1,5 +1,6 @@
 /*
- * What names.c, which remembers answers, and names_tell.c, which tells them, have in common.
+ * What the parts of the memory of names have in common: names.c, which keeps answers, names_ask.c (what calls ask), names_learn.c (what replies say), names_tell.c (how calls are told),
+ * and beside them ahead.c, listing.c and early.c.
  */
 #ifndef CARRICK_NAMES_H
 #define CARRICK_NAMES_H
@@ -8,6 +9,11 @@
 
 #define TEXT_MAX 128u
 #define STAT_BYTES 144 /* struct stat */
+/* Numbers of descriptors that answers are remembered for. */
+#define SERIALS 256u
+/* ask.dirfd and entries: which open file a directory is, whatever its number. */
+#define OPEN_FILE 0x10000
+#define OPEN_FILE_MASK 0x3fffffffu
 
 #define MODE_TYPE 0170000u
 #define MODE_LINK 0120000u
@@ -85,17 +91,41 @@ struct listing *names_listings(void);
 struct early *names_early(void);
 /* The memory; false when it cannot be had. */
 bool names_ready(void);
-/* Answers about absolute paths, from..end. t->ask_epoch: for when they hold. */
-void names_learn(const struct task *t, const u8 *from, const u8 *end);
+/* Which meaning of its number an answer relative to fd holds for; 0 for what is no number. */
+u32 names_serial_of(i32 dirfd);
+/* Remember an answer to q. serial: names_serial_of(q->dirfd) when it was asked; target: of a link. */
+void names_store(const struct task *t, const struct ask *q, u32 serial, const struct carrick_answer *a, const u8 *target, u32 target_len);
 /* Does an answer about a path hold still? */
 bool names_hold(const struct carrick_answer *a);
+/* ---- names_ask.c ---- */
+bool ask_understand(struct ask *q, long nr, const u64 a[6]);
+bool ask_open_file(struct ask *q, u64 fd, enum form form, u64 out);
+/* Read the path, and hash the question. False: it is none that is remembered (empty, long, relative to an fd out of range). */
+bool ask_read(const struct task *t, struct ask *q, const void *path);
+/* After a change of kind, dirfd or text. */
+void ask_hash(struct ask *q);
+
+/* ---- names_learn.c ---- */
+/* Room for the answer in the request that is about to be posted. */
+void names_make_room(struct task *t, slot_t *s);
+void names_learn(struct task *t, const slot_t *s, long nr, const u64 a[6], long r);
+/* What CTL_START brought: answers from..end, n fds. t->ask_epoch: for when they hold. */
+void names_learn_early(struct task *t, const u8 *from, const u8 *end, const i32 *fds, u32 n);
 /* fd is a new number for what the answer is about. */
 void names_opened(struct task *t, u32 fd, const struct carrick_answer *a);
 
 long ahead_open(struct task *t, const struct ask *q, u32 flags);
-void ahead_learn(struct task *t, const u8 *from, const u8 *end, const i32 *fds, u32 n);
+/* Where the host fds of files that were opened ahead are: of a reply (early NULL) in the control messages that `place` names, the last of which is kept here; of CTL_START among these. */
+struct ahead_fds {
+	const i32 *early;
+	u32 nearly;
+	u32 message; /* its number, 0 = none was taken yet */
+	int n;
+	int fds[8];
+};
+void ahead_told(struct task *t, const struct carrick_answer *a, const u8 *text, struct ahead_fds *f);
 bool early_learn(struct task *t);
-void listing_learn(const struct task *t, i32 fd, const u8 *from, const u8 *end);
+void listing_told(const struct task *t, i32 fd, const struct carrick_answer *a, const u8 *bytes);
 void listing_taken(const struct task *t, const struct carrick_answer *a, u32 fd);
 
 /* What the data decide of an open file's attributes: as of now. False: it is not granted. */

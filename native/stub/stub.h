@@ -348,7 +348,7 @@ void fds_take(struct task *t, u32 to, u32 word, const struct carrick_answer *a);
 
 /* ---- names of directories (listing.c), files opened ahead (ahead.c) ---- */
 long listing_read(struct task *t, u64 fd, u64 to, u64 size);
-bool ahead_closed(struct task *t, u32 fd);
+bool ahead_closed(struct task *t, u32 fd, u32 last);
 void ahead_before(struct task *t);
 void ahead_share(const struct task *t, u32 flags);
 void brk_tell(struct task *t);
