@@ -74,6 +74,7 @@ static struct {
 	const pctx_t *owner; /* whose process rewrites: a vfork child, which may be killed at any moment, does not */
 	struct { u64 lo, hi; } text[TEXTS];
 	struct region region[REGIONS];
+	const struct region *open; /* whose thunks may be written; NULL = none */
 	struct rec rec[RECS];
 } rw;
 
@@ -250,6 +251,14 @@ static u64 thunk_find(u64 site, const struct tail *t, struct region **in)
 	return 0;
 }
 
+/* Done with writing thunks. */
+static void thunks_close(void)
+{
+	if (rw.open != NULL)
+		protect(rw.open->base, rw.open->base + REGION_SIZE, 5);
+	rw.open = NULL;
+}
+
 /* A region that this site can use, and with luck its neighbours. */
 static bool region_add(u64 site)
 {
@@ -267,28 +276,31 @@ static bool region_add(u64 site)
 		if ((u64)host(__NR_mmap, base, REGION_SIZE, 7, 0x22 | MAP_FIXED_NOREPLACE_BIT, -1, 0) != base)
 			continue;
 		memcpy((void *)base, &entry, sizeof(entry));
-		if (protect(base, base + REGION_SIZE, 5) < 0) {
-			host(__NR_munmap, base, REGION_SIZE);
-			return false;
-		}
+		thunks_close();
 		memset(g, 0, sizeof(*g));
 		g->base = base;
+		rw.open = g;
 		__atomic_store_n(&rw.nregion, rw.nregion + 1, __ATOMIC_RELEASE);
 		return true;
 	}
 	return false;
 }
 
+/* Write a thunk, and leave its region, all of it, writable for the next of the batch: a page by itself would be split from its mapping and joined to it again each time. */
 static bool thunk_put(const struct region *g, u64 thunk, u64 site, const u8 *code, const struct tail *t)
 {
 	u8 bytes[THUNK_SIZE];
 
 	if (!thunk_write(bytes, thunk, g->base, site, code, t))
 		return false;
-	if (protect(thunk, thunk + THUNK_SIZE, 7) < 0)
-		return false;
+	if (rw.open != g) {
+		thunks_close();
+		if (protect(g->base, g->base + REGION_SIZE, 7) < 0)
+			return false;
+		rw.open = g;
+	}
 	memcpy((void *)thunk, bytes, THUNK_SIZE);
-	return protect(thunk, thunk + THUNK_SIZE, 5) == 0;
+	return true;
 }
 
 /* The region that holds ip. */
@@ -336,15 +348,14 @@ static struct rec *prepare(struct task *t, u64 *word)
 	return r;
 }
 
-/* The site at `word`, and others of its page that look worth it. */
-static void rewrite_page(struct task *t, u64 *word)
+/* Records and thunks of the site at `word`, and of others of its page that look worth it: how many, 0 = it was declined. Their range grows in *lo, *hi. */
+static u32 prepare_page(struct task *t, u64 *word, struct rec *r[BATCH], u64 *lo, u64 *hi)
 {
-	u64 lo = site_of(*word), hi = lo + JUMP_SIZE, page = page_down(lo), along = t->pctx->rw_after / TRAPS_ALONG;
-	struct rec *r[BATCH];
+	u64 page = page_down(site_of(*word)), along = t->pctx->rw_after / TRAPS_ALONG;
 	u32 n = 0;
 
 	if ((r[0] = prepare(t, word)) == NULL)
-		return;
+		return 0;
 	n++;
 	for (u32 i = 0; i < SITES && n < BATCH; i++) {
 		u64 w = sites[i];
@@ -353,12 +364,25 @@ static void rewrite_page(struct task *t, u64 *word)
 			continue;
 		if ((r[n] = prepare(t, &sites[i])) == NULL)
 			continue;
-		if (r[n]->site < lo)
-			lo = r[n]->site;
-		if (r[n]->site + JUMP_SIZE > hi)
-			hi = r[n]->site + JUMP_SIZE;
+		if (r[n]->site < *lo)
+			*lo = r[n]->site;
+		if (r[n]->site + JUMP_SIZE > *hi)
+			*hi = r[n]->site + JUMP_SIZE;
 		n++;
 	}
+	return n;
+}
+
+/* The site at `word`, and what goes with it. */
+static void rewrite_page(struct task *t, u64 *word)
+{
+	u64 lo = site_of(*word), hi = lo + JUMP_SIZE;
+	struct rec *r[BATCH];
+	u32 n = prepare_page(t, word, r, &lo, &hi);
+
+	thunks_close();
+	if (n == 0)
+		return;
 	if (!sync_cores() || protect(lo, hi, 7) < 0) {
 		for (u32 i = 0; i < n; i++)
 			decline(t, site_find(r[i]->site, false), CARRICK_RW_REFUSED);
