@@ -90,6 +90,8 @@ export class Proc {
   /** It has ended for its parent before it has for the host: what is to be done then. */
   remains: (() => void) | undefined;
   personality = 0;
+  /** Made by a vfork that a spare is for: when it leaves its parent's memory, the parent's next is prepared. */
+  vforked = false;
   /** A fork child, a vfork child and a thread that are prepared for it, in its pctx (armed) or not; see spares.ts. */
   spareFork: Embryo | undefined;
   spareVfork: Embryo | undefined;

@@ -5,8 +5,8 @@
  *   the stub takes it (exchange with 0), says so if it is a process (NR_CLONE_BEGIN), makes the host clone; the commit comes as for any
  *   other embryo ─► the next spare is made
  *
- * Made when a child has been committed, so a process that makes none never has one; a child process when nobody waits for an answer, and the next
- * while the host makes the clone for which the last was taken. One of each kind per process (fork, vfork, thread), besides a child that is on its way. A prepared vfork
+ * Made when a child has been committed, so a process that makes none never has one; a fork child when nobody waits for an answer, and the next
+ * while the host makes the clone for which the last was taken; a vfork child when the last has executed its program, or ended. One of each kind per process (fork, vfork, thread), besides a child that is on its way. A prepared vfork
  * child has a slot and a pctx in its parent's area and counts among the users of its memory, though it does not run there yet (Proc.aloneInMm).
  *
  * A taken spare cannot be refused, so what may refuse a clone is settled before. RLIMIT_NPROC: tasks and spares together stay below the limit; whoever finds
@@ -140,9 +140,22 @@ function onBirth(k: Kernel, e: Embryo, task: number): void {
     disarm(k, p, L.PCTX_SPARE_FORK);
     disarm(k, p, L.PCTX_SPARE_VFORK);
     prepareThread(k, p, task);
-  } else if (kindOf(e) !== undefined) {
-    k.ep.whenIdle(() => { prepareChild(k, p, task, kindOf(e) === 'vfork'); });
+  } else if (kindOf(e) === 'fork') {
+    k.ep.whenIdle(() => { prepareChild(k, p, task, false); });
+  } else {
+    e.proc.vforked = kindOf(e) === 'vfork';
   }
+}
+
+/**
+ * A process, or its program, is over. Of a vfork child's parent the next is prepared now: it goes on when the host has made the new program. Before that the child, which executes it, would have
+ * to wait for the preparation.
+ */
+export function vforkOver(k: Kernel, p: Proc): void {
+  const maker = p.hostParent;
+  if (!p.vforked || maker === undefined) return;
+  p.vforked = false;
+  k.ep.later(() => { if (k.procs[maker.tg] === maker) prepareChild(k, maker, L.tgLeader(maker.tg), true); });
 }
 
 /** Which spare would have served, if any. */
@@ -153,6 +166,6 @@ function kindOf(e: Embryo): 'fork' | 'vfork' | undefined {
 
 export function installSpares(k: Kernel): void {
   k.onBirth = (e, task): void => { onBirth(k, e, task); };
-  k.onBegin = (e, task): void => { k.ep.later(() => { prepareChild(k, e.creator, task, kindOf(e) === 'vfork'); }); };
+  k.onBegin = (e, task): void => { if (kindOf(e) === 'fork') k.ep.later(() => { prepareChild(k, e.creator, task, false); }); };
   k.onNproc = (tg): void => { disarmAll(k, k.procOf(tg)); };
 }

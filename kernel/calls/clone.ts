@@ -14,7 +14,7 @@ import * as host from '../../shared/host.js';
 import { native } from '../../shared/native.js';
 import { Clone, type Embryo, addEmbryo, adoptEmbryos, allocChild, allocThread, begin, commit, dropEmbryosOf, fill, undo, whenBorn } from '../embryos.js';
 import { type Kernel, SIGCHLD } from '../proc.js';
-import { installSpares, nprocFull } from '../spares.js';
+import { installSpares, nprocFull, vforkOver } from '../spares.js';
 import { installPidfd } from './pidfd.js';
 
 const CSIGNAL = 0xff;
@@ -180,7 +180,10 @@ export function installClone(k: Kernel): void {
   k.ep.handle(NR.NR_vfork, (f) => sys_clone(k, f, (_f, out) => { Object.assign(out, fork, { flags: Clone.VM | Clone.VFORK }); return 0; }));
   k.ep.handle(L.NR_CLONE_BEGIN, (f) => begin(k, f));
   k.ep.handle(L.NR_CLONE_COMMIT, (f) => commit(k, f));
-  k.onGroupEnd = (p): void => { dropEmbryosOf(k, p); };
+  k.onGroupEnd = (p): void => {
+    dropEmbryosOf(k, p);
+    vforkOver(k, p);
+  };
   k.onOrphans = adoptEmbryos;
   k.ep.catchUp = whenBorn;
   installSpares(k);
