@@ -44,7 +44,7 @@ function describe(t: number, now: number): string {
 }
 
 export class Watchdog {
-  /** Per task row: the request seen last that was on its way, and since when. */
+  /** Per task row: the request seen last that was on its way (whose, and its number), and since when. */
   private readonly seq = new Float64Array(L.TASK_ROWS).fill(-1);
   private readonly since = new Float64Array(L.TASK_ROWS);
   /** Per task row: parked_ns or since of what was told already. */
@@ -61,7 +61,8 @@ export class Watchdog {
     } else {
       const slot = L.taskSlot(t);
       if (native.slotLoad(slot, L.SLOT_STATE) !== L.SLOT_POSTED) { this.seq[t] = -1; return 0; }
-      const seq = native.slotLoad(slot, L.SLOT_SEQ);
+      // Rows are used again, and a slot's requests are counted from its first on.
+      const seq = L.taskTid(t) * 4294967296 + native.slotLoad(slot, L.SLOT_SEQ);
       if (this.seq[t] !== seq) { this.seq[t] = seq; this.since[t] = now; }
       began = this.since[t] as number;
     }

@@ -136,9 +136,10 @@ export class Footprint {
 
   /** What has been left behind, in words, but for what may be; [] when nothing. A carrick whose end was not waited for is given time to tidy up. */
   left(may: (what: string) => boolean = () => false): string[] {
-    const found = (): string[] => this.found().filter((what) => !may(what));
-    eventually(() => found().length === 0);
-    return found();
+    let found: string[] = [];
+    // Not looked at once more: of other runs a process may just be in the making, before it is anybody's.
+    eventually(() => (found = this.found().filter((what) => !may(what))).length === 0);
+    return found;
   }
 
   private found(): string[] {
