@@ -114,7 +114,7 @@ export function pctxSwap(tg: number, off: number, value: number): number;
 export function slotOr64(slotId: number, off: number, lo: number, hi: number): number;
 /** Publish signals as pending for a process, or (on 0) as not pending, in the pctx that it has now: 0, or -ESRCH when it has none. Any worker. */
 export function pendProc(tg: number, on: number, lo: number, hi: number): number;
-/** The same for a task of it: -ESRCH when the slot is another's. */
+/** The same for a task of it: -ESRCH when the slot is not bound to it. */
 export function pendTask(tg: number, task: number, slotId: number, on: number, lo: number, hi: number): number;
 /** 1 when the slot has a deliverable pending signal: (slot.sigpend | pctx.sigpend) & ~slot.sigmask. */
 export function sigDeliverable(slotId: number): number;

@@ -97,6 +97,7 @@ u32 names_serial_of(i32 dirfd);
 void names_store(const struct task *t, const struct ask *q, u32 serial, const struct carrick_answer *a, const u8 *target, u32 target_len);
 /* Does an answer about a path hold still? */
 bool names_hold(const struct carrick_answer *a);
+
 /* ---- names_ask.c ---- */
 bool ask_understand(struct ask *q, long nr, const u64 a[6]);
 bool ask_open_file(struct ask *q, u64 fd, enum form form, u64 out);
