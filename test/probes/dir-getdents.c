@@ -7,13 +7,6 @@ static char *names[400];
 
 static int list(int fd, size_t size, int types)
 {
-	struct entry {
-		uint64_t ino;
-		int64_t off;
-		unsigned short len;
-		unsigned char type;
-		char name[];
-	};
 	char *buf = malloc(size), line[300];
 	int n = 0;
 	for (;;) {
@@ -24,11 +17,11 @@ static int list(int fd, size_t size, int types)
 		}
 		if (r == 0) break;
 		for (long i = 0; i < r;) {
-			struct entry *e = (void *)(buf + i);
-			if (e->len % 8 || e->ino == 0) say("bad-entry");
-			snprintf(line, sizeof line, types ? "%s:%d" : "%s", e->name, e->type);
+			struct dirent *e = (void *)(buf + i);
+			if (e->d_reclen % 8 || e->d_ino == 0) say("bad-entry");
+			snprintf(line, sizeof line, types ? "%s:%d" : "%s", e->d_name, e->d_type);
 			if (n < 400) names[n++] = strdup(line);
-			i += e->len;
+			i += e->d_reclen;
 		}
 	}
 	free(buf);

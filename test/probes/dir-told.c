@@ -4,18 +4,11 @@
  * file system: what lies elsewhere may be unmounted, so its descriptors are not kept from the kernel.
  */
 #include "probe.h"
+#include <dirent.h>
 #include <ftw.h>
 #include <pthread.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
-
-struct entry {
-	uint64_t ino;
-	int64_t off;
-	unsigned short len;
-	unsigned char type;
-	char name[];
-};
 
 static char buf[32768];
 
@@ -32,8 +25,8 @@ static const char *names(int fd, size_t room)
 
 	if (r < 0)
 		return errname(errno);
-	for (long i = 0; i < r && n < 64; i += ((struct entry *)(buf + i))->len)
-		all[n++] = ((struct entry *)(buf + i))->name;
+	for (long i = 0; i < r && n < 64; i += ((struct dirent *)(buf + i))->d_reclen)
+		all[n++] = ((struct dirent *)(buf + i))->d_name;
 	qsort(all, n, sizeof *all, cmp);
 	line[0] = 0;
 	for (int i = 0; i < n; i++)
