@@ -226,6 +226,9 @@ function fillTask(k: Kernel, task: number, from: number): void {
   k.creds.ref(cred);
   k.nprocAdd(L.credUid(cred), 1);
   L.setTaskNice(task, L.taskNice(from));
+  L.setTaskIoprio(task, L.taskIoprio(from));
+  L.setTaskLoginUid(task, L.taskLoginUid(from));
+  L.setTaskLoginSession(task, L.taskLoginSession(from));
   L.setTaskPolicy(task, L.taskPolicy(from));
   L.setTaskRtPriority(task, L.taskRtPriority(from));
   L.setTaskStartNs(task, nowNs());
@@ -264,6 +267,9 @@ function fillGroup(from: Proc, to: Proc): void {
   L.setTgCtty(b, L.tgCtty(a));
   L.setTgNoNewPrivs(b, L.tgNoNewPrivs(a));
   L.setTgDumpable(b, L.tgDumpable(a));
+  L.setTgOomAdj(b, L.tgOomAdj(a));
+  L.setTgOomAdjMin(b, L.tgOomAdjMin(a));
+  L.setTgCoreFilter(b, L.tgCoreFilter(a));
   L.setTgExe(b, L.tgExe(a));
   L.setTgProg(b, L.tgProg(a));
   L.setTgArgStart(b, L.tgArgStart(a)); L.setTgArgEnd(b, L.tgArgEnd(a)); L.setTgEnvStart(b, L.tgEnvStart(a)); L.setTgEnvEnd(b, L.tgEnvEnd(a));

@@ -6,6 +6,7 @@ import { installIds } from './calls/ids.js';
 import { installLimits } from './calls/limits.js';
 import { installPgrp } from './calls/pgrp.js';
 import { installPrctl } from './calls/prctl.js';
+import { installPriority } from './calls/priority.js';
 import { installPtrace } from './calls/ptrace.js';
 import { installRobust } from './calls/robust.js';
 import { installRusage } from './calls/rusage.js';
@@ -30,6 +31,7 @@ export function installCalls(k: Kernel, traceFd: number): void {
   installCaps(k);
   installPrctl(k);
   installLimits(k);
+  installPriority(k);
   installSched(k);
   installRobust(k);
   installRusage(k);

@@ -30,16 +30,18 @@ import { writePlan } from './exec/plan.js';
 import { Strings } from './exec/strings.js';
 import type { LimitSpec } from '../shared/spec.js';
 import { initialLimits, mirrorLimits, tellIds, tellLimits } from './calls/limits.js';
+import { ownPriorities } from './calls/priority.js';
 import { tellKin } from './calls/pgrp.js';
 import { type Kernel, Mm, type Proc, SIGKILL, SIGSEGV } from './proc.js';
 import { endGroup } from './task-end.js';
 
+/** MMF_DUMP_FILTER_DEFAULT: the mappings that a core file would hold. */
+const CORE_FILTER = 0x33;
 const enum Phase { IDLE, PASSWD, GROUP, FS, STDIO, EXEC, RUNNING, FAILED }
 
 /** Exit statuses of carrick itself. */
 export const FAILED = 125, NOT_EXECUTABLE = 126, NOT_FOUND = 127;
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-const NR_HOST_getpriority = 140;
 export const NS_PID = 2;
 const RLIMIT_STACK = 3;
 const EPOLLIN = 1;
@@ -83,12 +85,6 @@ export interface LaunchEvents {
 export function candidates(program: string, path: string): string[] {
   if (program.includes('/')) return [program];
   return path.split(':').map((dir) => (dir === '' ? `./${program}` : `${dir}/${program}`));
-}
-
-/** carrick's own nice value, which its guests start with as they would without carrick. */
-function hostNice(): number {
-  const r = native.sys(NR_HOST_getpriority, 0, 0 /* PRIO_PROCESS */, 0);
-  return r > 0 ? 20 - r : 0;
 }
 
 /** Who waits for which answer of vfs, by serial. */
@@ -217,9 +213,10 @@ export class Launch {
     L.setTgPctx(tg, pctx);
     L.setTgLeader(tg, task);
     L.setTgDumpable(tg, 1);
+    L.setTgCoreFilter(tg, CORE_FILTER);
     L.setTgStartNs(tg, nowNs());
     L.setTaskStartNs(task, nowNs());
-    L.setTaskNice(task, hostNice());
+    ownPriorities(task);
     L.setTaskSlot(task, slotId);
     L.setTaskCred(task, this.makeCred(who));
     L.setTaskFiles(task, filesAlloc());

@@ -4,15 +4,19 @@
  * Every request of a guest is either parked, which its server writes into the task's row, or on its way: posted, and not yet taken, or being answered. A
  * request that waits by nature (read, poll, wait4, ...) may be parked for ever. Any other that is older than SECONDS, and any that is on its way
  * that long, means that something is wrong: every task is then printed with what it waits for. Each such request is told of once.
+ *
+ * What hangs need not hang in a request: a lock of the program's own, a wake-up that went astray on the host, two that answer each other for ever. So the same is printed, once,
+ * when no task has begun or ended for STILL times as long.
  */
 import { nowNs } from '../shared/clock.js';
 import type { Endpoint } from '../shared/endpoint.js';
 import * as L from '../shared/gen/layout.js';
 import * as NR from '../shared/gen/syscalls.js';
+import * as host from '../shared/host.js';
 import { logLine } from '../shared/log.js';
 import { native } from '../shared/native.js';
 import { SERVER_NAMES } from '../shared/server-names.js';
-import { TaskState } from '../shared/tasks.js';
+import { TaskState, taskName } from '../shared/tasks.js';
 import { Timer } from '../shared/wait.js';
 
 /** Calls that may wait as long as it takes: for data, time, children, signals, locks, or (open) the other end of a FIFO. */
@@ -25,6 +29,9 @@ const PATIENT: ReadonlySet<number> = new Set([
   NR.NR_mq_timedsend, NR.NR_mq_timedreceive,
 ]);
 
+/** How many times the limit the tasks may stay the same before they are told of. */
+const STILL = 5;
+
 const nameOf = (nr: number): string => NR.SYSCALL_NAMES[nr] ?? String(nr);
 
 /** Every task and what it waits for, from the shared table and the slots. */
@@ -34,13 +41,22 @@ export function dump(): void {
   for (let t = 1; t < top; t++) if (L.taskState(t) !== TaskState.FREE) logLine(describe(t, now));
 }
 
+/** What the host says of a task: its state, ticks of processor time, and the call of the host that it is in, its number and arguments. proc_pid_stat(5), proc_pid_syscall(5) */
+function onHost(t: number): string {
+  const tid = native.hostTid(L.taskTg(t), L.taskSlot(t), L.taskTid(t));
+  const stat = tid > 0 ? host.readSmallFile(host.AT_FDCWD, `/proc/${tid}/stat`) : -1;
+  if (typeof stat === 'number') return '';
+  const f = stat.slice(stat.lastIndexOf(')') + 2).split(' '), call = host.readSmallFile(host.AT_FDCWD, `/proc/${tid}/syscall`);
+  return `, on the host ${f[0] ?? '?'}, ${Number(f[11]) + Number(f[12])} ticks, ${typeof call === 'number' ? '?' : call.trim()}`;
+}
+
 function describe(t: number, now: number): string {
   const parked = L.taskParked(t);
   const slot = L.taskSlot(t);
   let what = 'runs';
   if (parked !== 0) what = `waits in ${nameOf(L.taskNr(t))}, server ${SERVER_NAMES[parked - 1] ?? '?'}, for ${((now - L.taskParkedNs(t)) / 1e6).toFixed(0)} ms`;
   else if (native.slotLoad(slot, L.SLOT_STATE) === L.SLOT_POSTED) what = `has posted ${nameOf(native.slotLoad(slot, L.SLOT_NR))} to ${SERVER_NAMES[native.slotLoad(slot, L.SLOT_SERVER)] ?? '?'}`;
-  return `task ${L.taskTid(t)} (process ${L.tgTgid(L.taskTg(t))}, state ${L.taskState(t)}): ${what}`;
+  return `task ${L.taskTid(t)} (process ${L.tgTgid(L.taskTg(t))}, ${taskName(t)}, state ${L.taskState(t)}): ${what}${onHost(t)}`;
 }
 
 export class Watchdog {
@@ -50,7 +66,28 @@ export class Watchdog {
   /** Per task row: parked_ns or since of what was told already. */
   private readonly told = new Float64Array(L.TASK_ROWS);
 
+  /** A sum over the tasks that run, since when it is the same, and whether that was told. */
+  private tasks = 0;
+  private same = 0;
+  private still = false;
+
   constructor(private readonly limitNs: number) {}
+
+  /** Has no task begun or ended for so long? True once. */
+  private standsStill(now: number): boolean {
+    let sum = L.metaForks(1);
+    const top = L.metaTopTask(1);
+    for (let t = 1; t < top; t++) if (L.taskState(t) === TaskState.RUNNING) sum = (Math.imul(sum, 31) + L.taskTid(t)) | 0;
+    if (sum !== this.tasks || this.same === 0) {
+      this.tasks = sum;
+      this.same = now;
+      this.still = false;
+    }
+    if (this.still || now - this.same < STILL * this.limitNs) return false;
+    this.still = true;
+    logLine(`watchdog: no task has begun or ended for ${((now - this.same) / 1e9).toFixed(0)} s; all tasks:`);
+    return true;
+  }
 
   /** Age of a request that should not be that old, ns; 0 = all is well with this task. */
   private overdue(t: number, now: number): number {
@@ -82,6 +119,7 @@ export class Watchdog {
       found = true;
       logLine(`watchdog: task ${L.taskTid(t)} has waited ${(age / 1e9).toFixed(1)} s for an answer; all tasks:`);
     }
+    if (this.standsStill(now)) found = true;
     if (found) dump();
     return found;
   }

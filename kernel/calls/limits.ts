@@ -1,5 +1,5 @@
 /**
- * Resource limits: getrlimit, setrlimit, prlimit64; nice values: getpriority, setpriority. getrlimit(2), getpriority(2).
+ * Resource limits: getrlimit, setrlimit, prlimit64. getrlimit(2).
  *
  * The table holds the truth. Limits that the host enforces on guest memory, CPU time and granted files are mirrored onto the host process; that is
  * best effort, since the host's own hard limits stay. A limit's "infinity" is Infinity in the table.
@@ -25,7 +25,6 @@ const RLIMIT_CPU = 0, RLIMIT_FSIZE = 1, RLIMIT_STACK = 3, RLIMIT_CORE = 4;
 /** What the host can enforce without harm to the stub: not AS and DATA, in which the area would count. */
 const MIRRORED: readonly number[] = [RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_STACK, RLIMIT_CORE];
 const NR_HOST_prlimit64 = 302;
-const NR_HOST_setpriority = 141;
 
 function readLimit(v: DataView, at: number): number {
   const lo = v.getUint32(at, true);
@@ -183,72 +182,8 @@ function sys_prlimit64(k: Kernel, f: Frame): number {
   return setting ? setLimits(f.task, tg, r, cur, max) : 0;
 }
 
-// ---- nice values ----
-
-const PRIO_PROCESS = 0, PRIO_PGRP = 1, PRIO_USER = 2;
-
-/** Every task that which/who names. */
-function eachOf(f: Frame, cb: (task: number) => void): number {
-  const which = f.argInt(0);
-  const who = f.argInt(1);
-  switch (which) {
-    case PRIO_PROCESS: {
-      const t = who === 0 ? f.task : taskByTid(who);
-      if (t !== 0) cb(t);
-      return 0;
-    }
-    case PRIO_PGRP: {
-      const pgid = who === 0 ? L.tgPgid(f.tg) : who;
-      eachTg((tg) => { if (L.tgPgid(tg) === pgid) eachTaskOf(tg, cb); });
-      return 0;
-    }
-    case PRIO_USER: {
-      const uid = who === 0 ? uidOf(f.task) : who >>> 0;
-      eachTg((tg) => { eachTaskOf(tg, (t) => { if (uidOf(t) === uid) cb(t); }); });
-      return 0;
-    }
-    default: return -E.EINVAL;
-  }
-}
-
-/** getpriority(2): 20 - nice of the most favoured. EINVAL, ESRCH. */
-function sys_getpriority(f: Frame): number {
-  let best = -E.ESRCH;
-  const r = eachOf(f, (t) => { best = Math.max(best, 20 - L.taskNice(t)); });
-  return r < 0 ? r : best;
-}
-
-const RLIMIT_NICE = 13;
-
-/** Changing a nice value: 0, -EPERM (another user's task), -EACCES (more favoured than RLIMIT_NICE allows). */
-export function setNice(task: number, target: number, nice: number): number {
-  const e = euidOf(task);
-  if (uidOf(target) !== e && euidOf(target) !== e && !capable(task, Cap.SYS_NICE)) return -E.EPERM;
-  if (nice < L.taskNice(target) && 20 - nice > L.tgRlimCur(L.taskTg(target), RLIMIT_NICE) && !capable(task, Cap.SYS_NICE)) return -E.EACCES;
-  L.setTaskNice(target, nice);
-  if (L.taskState(target) === TaskState.RUNNING) {
-    const tid = native.hostTid(L.taskTg(target), L.taskSlot(target), L.taskTid(target));
-    // Best effort: the host lets an ordinary user only become nicer.
-    if (tid > 0) native.sys(NR_HOST_setpriority, 0, PRIO_PROCESS, tid, nice);
-  }
-  return 0;
-}
-
-/** setpriority(2). EINVAL, ESRCH, EPERM, EACCES; of several tasks the last failure counts. */
-function sys_setpriority(f: Frame): number {
-  const nice = Math.max(-20, Math.min(19, f.argInt(2)));
-  let ret = -E.ESRCH;
-  const r = eachOf(f, (t) => {
-    const e = setNice(f.task, t, nice);
-    if (e < 0) ret = e; else if (ret === -E.ESRCH) ret = 0;
-  });
-  return r < 0 ? r : ret;
-}
-
 export function installLimits(k: Kernel): void {
   k.ep.handle(NR.NR_getrlimit, sys_getrlimit);
   k.ep.handle(NR.NR_setrlimit, (f) => sys_setrlimit(k, f));
   k.ep.handle(NR.NR_prlimit64, (f) => sys_prlimit64(k, f));
-  k.ep.handle(NR.NR_getpriority, sys_getpriority);
-  k.ep.handle(NR.NR_setpriority, sys_setpriority);
 }

@@ -11,7 +11,7 @@ import * as host from '../../shared/host.js';
 import { native } from '../../shared/native.js';
 import { TaskState, taskByTid } from '../../shared/tasks.js';
 import type { Kernel } from '../proc.js';
-import { setNice } from './limits.js';
+import { setNice } from './priority.js';
 
 const SCHED_OTHER = 0, SCHED_FIFO = 1, SCHED_RR = 2, SCHED_BATCH = 3, SCHED_IDLE = 5, SCHED_DEADLINE = 6;
 const RESET_ON_FORK = 0x40000000;

@@ -899,11 +899,11 @@ export const taskHostTid = (row: number): number => $task.i32[row * 32 + 12] as 
 export const setTaskHostTid = (row: number, v: number): void => { $task.i32[row * 32 + 12] = v; };
 /** Index into taskI32() for Atomics. */
 export const TASK_HOST_TID_AT = (row: number): number => row * 32 + 12;
-/** Not used. */
-export const taskDumpable = (row: number): number => $task.i32[row * 32 + 13] as number;
-export const setTaskDumpable = (row: number, v: number): void => { $task.i32[row * 32 + 13] = v; };
+/** I/O priority as ioprio_set(2) gave it: class << 13 | level; 0 = none. Writer: kernel. */
+export const taskIoprio = (row: number): number => $task.i32[row * 32 + 13] as number;
+export const setTaskIoprio = (row: number, v: number): void => { $task.i32[row * 32 + 13] = v; };
 /** Index into taskI32() for Atomics. */
-export const TASK_DUMPABLE_AT = (row: number): number => row * 32 + 13;
+export const TASK_IOPRIO_AT = (row: number): number => row * 32 + 13;
 /** Row of the process that traces it, 0 = none. Writer: kernel. */
 export const taskTracer = (row: number): number => $task.i32[row * 32 + 14] as number;
 export const setTaskTracer = (row: number, v: number): void => { $task.i32[row * 32 + 14] = v; };
@@ -919,17 +919,27 @@ export const taskTraceStop = (row: number): number => $task.i32[row * 32 + 16] a
 export const setTaskTraceStop = (row: number, v: number): void => { $task.i32[row * 32 + 16] = v; };
 /** Index into taskI32() for Atomics. */
 export const TASK_TRACE_STOP_AT = (row: number): number => row * 32 + 16;
+/** 1 + /proc/PID/loginuid, 0 = not set. Writer: vfs; kernel while it is an embryo. */
+export const taskLoginUid = (row: number): number => $task.i32[row * 32 + 17] as number;
+export const setTaskLoginUid = (row: number, v: number): void => { $task.i32[row * 32 + 17] = v; };
+/** Index into taskI32() for Atomics. */
+export const TASK_LOGIN_UID_AT = (row: number): number => row * 32 + 17;
+/** 1 + /proc/PID/sessionid, 0 = none. Writer: as login_uid. */
+export const taskLoginSession = (row: number): number => $task.i32[row * 32 + 18] as number;
+export const setTaskLoginSession = (row: number, v: number): void => { $task.i32[row * 32 + 18] = v; };
+/** Index into taskI32() for Atomics. */
+export const TASK_LOGIN_SESSION_AT = (row: number): number => row * 32 + 18;
 /** CLOCK_MONOTONIC at creation, ns. Writer: kernel. */
-export const taskStartNs = (row: number): number => $task.f64[row * 16 + 9] as number;
-export const setTaskStartNs = (row: number, v: number): void => { $task.f64[row * 16 + 9] = v; };
+export const taskStartNs = (row: number): number => $task.f64[row * 16 + 10] as number;
+export const setTaskStartNs = (row: number, v: number): void => { $task.f64[row * 16 + 10] = v; };
 /** CLOCK_MONOTONIC when it parked, ns. Writer: that server. */
-export const taskParkedNs = (row: number): number => $task.f64[row * 16 + 10] as number;
-export const setTaskParkedNs = (row: number, v: number): void => { $task.f64[row * 16 + 10] = v; };
+export const taskParkedNs = (row: number): number => $task.f64[row * 16 + 11] as number;
+export const setTaskParkedNs = (row: number, v: number): void => { $task.f64[row * 16 + 11] = v; };
 /** Task name, NUL padded. Writer: kernel. */
-export const taskComm = (row: number, ix: number): number => $task.u8[row * 128 + 88 + ix] as number;
-export const setTaskComm = (row: number, ix: number, v: number): void => { $task.u8[row * 128 + 88 + ix] = v; };
+export const taskComm = (row: number, ix: number): number => $task.u8[row * 128 + 96 + ix] as number;
+export const setTaskComm = (row: number, ix: number, v: number): void => { $task.u8[row * 128 + 96 + ix] = v; };
 /** First byte of the field in taskU8(). */
-export const TASK_COMM_BYTE = (row: number): number => row * 128 + 88;
+export const TASK_COMM_BYTE = (row: number): number => row * 128 + 96;
 // ---- tg: A guest process: thread group.
 export const TG_ROWS = 4096;
 const $tg: Views = noViews();
@@ -1062,40 +1072,55 @@ export const tgLocks = (row: number): number => $tg.i32[row * 128 + 24] as numbe
 export const setTgLocks = (row: number, v: number): void => { $tg.i32[row * 128 + 24] = v; };
 /** Index into tgI32() for Atomics. */
 export const TG_LOCKS_AT = (row: number): number => row * 128 + 24;
+/** /proc/PID/oom_score_adj, -1000..1000. Writer: vfs; kernel while it is an embryo. */
+export const tgOomAdj = (row: number): number => $tg.i32[row * 128 + 25] as number;
+export const setTgOomAdj = (row: number, v: number): void => { $tg.i32[row * 128 + 25] = v; };
+/** Index into tgI32() for Atomics. */
+export const TG_OOM_ADJ_AT = (row: number): number => row * 128 + 25;
+/** Lowest that a process without CAP_SYS_RESOURCE may set it to. Writer: as oom_adj. */
+export const tgOomAdjMin = (row: number): number => $tg.i32[row * 128 + 26] as number;
+export const setTgOomAdjMin = (row: number, v: number): void => { $tg.i32[row * 128 + 26] = v; };
+/** Index into tgI32() for Atomics. */
+export const TG_OOM_ADJ_MIN_AT = (row: number): number => row * 128 + 26;
+/** /proc/PID/coredump_filter. Writer: as oom_adj. */
+export const tgCoreFilter = (row: number): number => $tg.i32[row * 128 + 27] as number;
+export const setTgCoreFilter = (row: number, v: number): void => { $tg.i32[row * 128 + 27] = v; };
+/** Index into tgI32() for Atomics. */
+export const TG_CORE_FILTER_AT = (row: number): number => row * 128 + 27;
 /** CLOCK_MONOTONIC at creation, ns. Writer: kernel. */
-export const tgStartNs = (row: number): number => $tg.f64[row * 64 + 13] as number;
-export const setTgStartNs = (row: number, v: number): void => { $tg.f64[row * 64 + 13] = v; };
+export const tgStartNs = (row: number): number => $tg.f64[row * 64 + 14] as number;
+export const setTgStartNs = (row: number, v: number): void => { $tg.f64[row * 64 + 14] = v; };
 /** User time of reaped children, ns. Writer: kernel. */
-export const tgCutimeNs = (row: number): number => $tg.f64[row * 64 + 14] as number;
-export const setTgCutimeNs = (row: number, v: number): void => { $tg.f64[row * 64 + 14] = v; };
+export const tgCutimeNs = (row: number): number => $tg.f64[row * 64 + 15] as number;
+export const setTgCutimeNs = (row: number, v: number): void => { $tg.f64[row * 64 + 15] = v; };
 /** System time of reaped children, ns. Writer: kernel. */
-export const tgCstimeNs = (row: number): number => $tg.f64[row * 64 + 15] as number;
-export const setTgCstimeNs = (row: number, v: number): void => { $tg.f64[row * 64 + 15] = v; };
+export const tgCstimeNs = (row: number): number => $tg.f64[row * 64 + 16] as number;
+export const setTgCstimeNs = (row: number, v: number): void => { $tg.f64[row * 64 + 16] = v; };
 /** Guest address of argv[0]'s string. Writer: kernel. */
-export const tgArgStart = (row: number): number => $tg.f64[row * 64 + 16] as number;
-export const setTgArgStart = (row: number, v: number): void => { $tg.f64[row * 64 + 16] = v; };
+export const tgArgStart = (row: number): number => $tg.f64[row * 64 + 17] as number;
+export const setTgArgStart = (row: number, v: number): void => { $tg.f64[row * 64 + 17] = v; };
 /** End of the argument strings. */
-export const tgArgEnd = (row: number): number => $tg.f64[row * 64 + 17] as number;
-export const setTgArgEnd = (row: number, v: number): void => { $tg.f64[row * 64 + 17] = v; };
+export const tgArgEnd = (row: number): number => $tg.f64[row * 64 + 18] as number;
+export const setTgArgEnd = (row: number, v: number): void => { $tg.f64[row * 64 + 18] = v; };
 /** Guest address of the first environment string. */
-export const tgEnvStart = (row: number): number => $tg.f64[row * 64 + 18] as number;
-export const setTgEnvStart = (row: number, v: number): void => { $tg.f64[row * 64 + 18] = v; };
+export const tgEnvStart = (row: number): number => $tg.f64[row * 64 + 19] as number;
+export const setTgEnvStart = (row: number, v: number): void => { $tg.f64[row * 64 + 19] = v; };
 /** End of the environment strings. */
-export const tgEnvEnd = (row: number): number => $tg.f64[row * 64 + 19] as number;
-export const setTgEnvEnd = (row: number, v: number): void => { $tg.f64[row * 64 + 19] = v; };
+export const tgEnvEnd = (row: number): number => $tg.f64[row * 64 + 20] as number;
+export const setTgEnvEnd = (row: number, v: number): void => { $tg.f64[row * 64 + 20] = v; };
 /** Soft limits by RLIMIT_*, Infinity for RLIM_INFINITY. Writer: kernel. */
-export const tgRlimCur = (row: number, ix: number): number => $tg.f64[row * 64 + 20 + ix] as number;
-export const setTgRlimCur = (row: number, ix: number, v: number): void => { $tg.f64[row * 64 + 20 + ix] = v; };
+export const tgRlimCur = (row: number, ix: number): number => $tg.f64[row * 64 + 21 + ix] as number;
+export const setTgRlimCur = (row: number, ix: number, v: number): void => { $tg.f64[row * 64 + 21 + ix] = v; };
 /** First byte of the field in tgU8(). */
-export const TG_RLIM_CUR_BYTE = (row: number): number => row * 512 + 160;
+export const TG_RLIM_CUR_BYTE = (row: number): number => row * 512 + 168;
 /** Hard limits by RLIMIT_*. Writer: kernel. */
-export const tgRlimMax = (row: number, ix: number): number => $tg.f64[row * 64 + 36 + ix] as number;
-export const setTgRlimMax = (row: number, ix: number, v: number): void => { $tg.f64[row * 64 + 36 + ix] = v; };
+export const tgRlimMax = (row: number, ix: number): number => $tg.f64[row * 64 + 37 + ix] as number;
+export const setTgRlimMax = (row: number, ix: number, v: number): void => { $tg.f64[row * 64 + 37 + ix] = v; };
 /** First byte of the field in tgU8(). */
-export const TG_RLIM_MAX_BYTE = (row: number): number => row * 512 + 288;
+export const TG_RLIM_MAX_BYTE = (row: number): number => row * 512 + 296;
 /** Soft RLIMIT_NOFILE before another process lowered it, 0 = none has: up to there the stub may have given numbers that it has yet to tell of (slot.owed). Writer: kernel. */
-export const tgNofileHad = (row: number): number => $tg.f64[row * 64 + 52] as number;
-export const setTgNofileHad = (row: number, v: number): void => { $tg.f64[row * 64 + 52] = v; };
+export const tgNofileHad = (row: number): number => $tg.f64[row * 64 + 53] as number;
+export const setTgNofileHad = (row: number, v: number): void => { $tg.f64[row * 64 + 53] = v; };
 /** Bytes of each table's SharedArrayBuffer. */
 export const TABLE_BYTES = { cred: 1048576, fdchunk: 9437184, files: 8388608, meta: 512, ofd: 5242880, task: 1048576, tg: 2097152 } as const;
 export type TableName = keyof typeof TABLE_BYTES;

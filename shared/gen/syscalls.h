@@ -650,8 +650,8 @@ static const struct carrick_call carrick_calls[CARRICK_NR_MAX] __attribute__((un
 	[248] = { 0, 0, 5, 0, { { CK_STR, 0, 0 }, { CK_STR, 0, 0 }, { CK_INBUF, 3, 1 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* add_key */
 	[249] = { 0, 0, 4, 0, { { CK_STR, 0, 0 }, { CK_STR, 0, 0 }, { CK_STR, 0, 0 }, { CK_VAL, 0, 0 } } }, /* request_key */
 	[250] = { 0, 0, 5, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* keyctl */
-	[251] = { 0, 0, 3, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* ioprio_set */
-	[252] = { 0, 0, 2, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* ioprio_get */
+	[251] = { 0, 1, 3, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* ioprio_set */
+	[252] = { 0, 1, 2, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* ioprio_get */
 	[253] = { 1, 1, 0, 0, { { 0 } } }, /* inotify_init */
 	[254] = { 1, 1, 3, 0, { { CK_VAL, 0, 0 }, { CK_STR, 0, 0 }, { CK_VAL, 0, 0 } } }, /* inotify_add_watch */
 	[255] = { 1, 1, 2, 0, { { CK_VAL, 0, 0 }, { CK_VAL, 0, 0 } } }, /* inotify_rm_watch */

@@ -103,6 +103,33 @@ export class StaticDir extends Inode {
   }
 }
 
+/** A directory whose entries are made when somebody looks into it. */
+export class LateDir extends StaticDir {
+  constructor(sb: SuperBlock, private fill: ((d: StaticDir) => void) | undefined) { super(sb); }
+
+  private made(): void {
+    const { fill } = this;
+    this.fill = undefined;
+    fill?.(this);
+  }
+
+  /** For the number of links. */
+  override refresh(): number {
+    this.made();
+    return super.refresh();
+  }
+
+  override lookup(c: Caller, name: string): Inode | number {
+    this.made();
+    return super.lookup(c, name);
+  }
+
+  override readdir(c: Caller, list: DirList): number {
+    this.made();
+    return super.readdir(c, list);
+  }
+}
+
 /** A directory whose entries are looked up anew every time. */
 export abstract class LiveDir extends Inode {
   constructor(sb: SuperBlock, mode: number, ino: number) {

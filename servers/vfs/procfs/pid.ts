@@ -4,7 +4,6 @@
  * Entries are rows of one table; an inode is made when its name is looked up and numbered by pid and row, so that it looks the same every time. A task directory
  * shows the same rows but those marked as being about the process only.
  */
-import { Cap, credCapable } from '../../../shared/creds.js';
 import { E } from '../../../shared/errno.js';
 import { Ofd } from '../../../shared/fdtable.js';
 import type { Frame } from '../../../shared/frame.js';
@@ -21,6 +20,7 @@ import { translateMaps } from './maps.js';
 import { mountinfoText, mountstatsText, mountsText } from './mounts.js';
 import { netDir } from './asked.js';
 import { LinkInode, LiveDir, StaticDir, TextInode } from './node.js';
+import { filterText, loginText, mapIsWritten, sessionText, setComm, setFilter, setLogin, setOomAdj } from './settable.js';
 import { ioText, limitsText, statText, statmText, statusText } from './status.js';
 import { type Target, alive, fsOf, guardFor, heapOf, hostText, isZombie, leaderOf, mayInspect } from './target.js';
 
@@ -36,13 +36,13 @@ interface Entry { readonly name: string; readonly mode: number; readonly make: M
 function text(name: string, gen: (t: Target) => string | number, mode = 0o444, store?: (c: Caller, t: Target, s: string) => number): Entry {
   return {
     name, mode: S_IFREG | mode,
-    make: (sb, t, ino) => new TextInode(sb, mode, () => (alive(t) ? gen(t) : -E.ESRCH), store === undefined ? undefined : (c, s): number => (alive(t) ? store(c, t, s) : -E.ESRCH), ino),
+    make: (sb, t, ino) => new TextInode(sb, mode, () => (alive(t) ? gen(t) : -E.ESRCH), (c, s): number => (store === undefined ? -E.EINVAL : alive(t) ? store(c, t, s) : -E.ESRCH), ino),
   };
 }
 
 /** A file that only those see who may inspect the process. */
 function secret(name: string, gen: (t: Target) => string | number, mode = 0o444): Entry {
-  return { name, mode: S_IFREG | mode, make: (sb, t, ino) => new TextInode(sb, mode, () => (alive(t) ? gen(t) : -E.ESRCH), undefined, ino, guardFor(t)) };
+  return { name, mode: S_IFREG | mode, make: (sb, t, ino) => new TextInode(sb, mode, () => (alive(t) ? gen(t) : -E.ESRCH), () => -E.EINVAL, ino, guardFor(t)) };
 }
 
 /** A magic link to a place; `at` undefined = ENOENT (zombie). */
@@ -61,36 +61,6 @@ function place(name: string, at: (t: Target) => Path | undefined, root: (t: Targ
 }
 
 const rootOf = (t: Target): Path | undefined => fsOf(t)?.root;
-
-const INT = /^\s*(-?\d+)\s*$/;
-
-// ---- values that are kept here ----
-
-/** oom_score_adj by thread group row, with the pid it belongs to. Only remembered: the host's killer is not steered. */
-const oomAdj = new Map<number, readonly [tgid: number, value: number]>();
-
-function oomAdjOf(t: Target): number {
-  const e = oomAdj.get(t.tg);
-  return e !== undefined && e[0] === t.tgid ? e[1] : 0;
-}
-
-/** EINVAL outside -1000..1000; EACCES when lowered without CAP_SYS_RESOURCE. */
-function setOomAdj(c: Caller, t: Target, s: string): number {
-  const m = INT.exec(s);
-  const v = m === null ? NaN : Number(m[1]);
-  if (!(v >= -1000 && v <= 1000)) return -E.EINVAL;
-  if (v < oomAdjOf(t) && c.cred !== 0 && !credCapable(c.cred, Cap.SYS_RESOURCE)) return -E.EACCES;
-  oomAdj.set(t.tg, [t.tgid, v]);
-  return s.length;
-}
-
-/** A task's name; only threads of the same process may set it (EINVAL). The table's name is the kernel's, but the store of 16 bytes harms nobody. */
-function setComm(c: Caller, t: Target, s: string): number {
-  if (c.tg !== t.tg) return -E.EINVAL;
-  // A newline at the end stays in the name, as on Linux.
-  for (let i = 0; i < 16; i++) L.setTaskComm(t.task, i, i < 15 && i < s.length ? s.charCodeAt(i) : 0);
-  return s.length;
-}
 
 /** Where a task is blocked: number and arguments are not kept, so only the number is told. proc_pid_syscall(5). */
 function syscallText(t: Target): string {
@@ -155,7 +125,6 @@ class MemInode extends Inode {
 }
 
 const ID_MAP = `${'0'.padStart(10)} ${'0'.padStart(10)} ${'4294967295'.padStart(10)}\n`;
-const LOGIN_NONE = '4294967295';
 
 const ENTRIES: readonly Entry[] = [
   { name: 'task', mode: S_IFDIR | 0o555, processOnly: true, make: (sb, t, ino) => new TaskList(sb, t, ino) },
@@ -189,15 +158,15 @@ const ENTRIES: readonly Entry[] = [
   text('cpuset', () => '/\n'),
   text('cgroup', () => '0::/\n'),
   text('oom_score', () => '0\n'),
-  text('oom_score_adj', (t) => `${oomAdjOf(t)}\n`, 0o644, setOomAdj),
-  text('loginuid', () => LOGIN_NONE, 0o644),
-  text('sessionid', () => LOGIN_NONE),
-  text('coredump_filter', () => '00000033\n', 0o644),
+  text('oom_score_adj', (t) => `${L.tgOomAdj(t.tg)}\n`, 0o644, setOomAdj),
+  text('loginuid', loginText, 0o644, setLogin),
+  text('sessionid', sessionText),
+  text('coredump_filter', filterText, 0o644, setFilter),
   secret('io', ioText, 0o400),
   text('timerslack_ns', () => '50000\n', 0o666),
-  text('uid_map', () => ID_MAP, 0o644),
-  text('gid_map', () => ID_MAP, 0o644),
-  text('setgroups', () => 'allow\n', 0o644),
+  text('uid_map', () => ID_MAP, 0o644, mapIsWritten),
+  text('gid_map', () => ID_MAP, 0o644, mapIsWritten),
+  text('setgroups', () => 'allow\n', 0o644, mapIsWritten),
   secret('stack', () => '', 0o400),
 ];
 const ROWS: ReadonlyMap<string, number> = new Map(ENTRIES.map((e, i) => [e.name, i]));

@@ -289,13 +289,15 @@ describe('access', () => {
     setProgram(3, -1, '');
     assert.equal(cat(as(2), '30/cmdline'), 'sh\0');
   });
-  it('oom_score_adj: EINVAL, EACCES for lowering, remembered', () => {
+  it('oom_score_adj: EINVAL, EACCES below what the privileged have set, remembered', () => {
     assert.equal(put(as(2), '20/oom_score_adj', '1001'), -E.EINVAL);
     assert.equal(put(as(2), '20/oom_score_adj', 'x'), -E.EINVAL);
     assert.equal(put(as(2), '20/oom_score_adj', '500\n'), 4);
-    assert.equal(put(as(2), '20/oom_score_adj', '100'), -E.EACCES);
+    assert.equal(put(as(2), '20/oom_score_adj', '100'), 3);
+    assert.equal(put(as(2), '20/oom_score_adj', '-1'), -E.EACCES);
     assert.equal(put(as(1), '20/oom_score_adj', '-5'), 2);
     assert.equal(cat(as(2), '20/oom_score_adj'), '-5\n');
+    assert.equal(put(as(2), '20/oom_score_adj', '-5'), 2);
   });
   it('comm is written by the process itself only', () => {
     assert.equal(put(as(3), '20/comm', 'evil'), -E.EINVAL);

@@ -34,7 +34,7 @@ const ROWS: readonly Row[] = [
   ['kernel/randomize_va_space', '2', HOST], ['kernel/panic', '0', OWN], ['kernel/panic_on_oops', '0', OWN], ['kernel/printk', '4\t4\t1\t7', OWN],
   ['kernel/sched_rt_period_us', '1000000', HOST], ['kernel/sched_rt_runtime_us', '950000', HOST], ['kernel/sched_rr_timeslice_ms', '100', HOST],
   ['kernel/sched_autogroup_enabled', '0', HOST], ['kernel/numa_balancing', '0', HOST], ['kernel/unprivileged_bpf_disabled', '2', OWN], ['kernel/io_uring_disabled', '0', OWN],
-  ['kernel/seccomp/actions_avail', 'kill_process kill_thread trap errno user_notif trace log allow', OWN], ['kernel/yama/ptrace_scope', '1', OWN],
+  ['kernel/seccomp/actions_avail', 'kill_process kill_thread trap errno user_notif trace log allow', OWN],
   ['kernel/pty/max', String(PTY_MAX), OWN], ['kernel/pty/reserve', '1024', OWN], ['kernel/keys/maxkeys', '200', OWN], ['kernel/keys/maxbytes', '20000', OWN],
   ['kernel/random/entropy_avail', '256', HOST], ['kernel/random/poolsize', '256', HOST], ['kernel/random/write_wakeup_threshold', '256', HOST], ['kernel/random/urandom_min_reseed_secs', '60', HOST],
   ['vm/overcommit_memory', '0', HOST], ['vm/overcommit_ratio', '50', HOST], ['vm/overcommit_kbytes', '0', HOST], ['vm/max_map_count', '65530', HOST], ['vm/swappiness', '60', HOST],
