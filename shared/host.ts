@@ -24,7 +24,7 @@ export function nameThread(name: string): void { native.sys(H.prctl, 0b10, 15, p
 export function initHost(): void { native.setScratch(scratch); }
 
 const enum H {
-  read = 0, write = 1, close = 3, fstat = 5, poll = 7, lseek = 8, ioctl = 16, pread64 = 17, pwrite64 = 18, fcntl = 72, fsync = 74, fdatasync = 75,
+  read = 0, write = 1, close = 3, fstat = 5, poll = 7, lseek = 8, ioctl = 16, pread64 = 17, pwrite64 = 18, fcntl = 72, flock = 73, fsync = 74, fdatasync = 75,
   ftruncate = 77, getdents64 = 217, fallocate = 285, openat = 257, mkdirat = 258, mknodat = 259, fchownat = 260, unlinkat = 263, renameat = 264, linkat = 265,
   symlinkat = 266, readlinkat = 267, fchmodat = 268, utimensat = 280, dup3 = 292, pipe2 = 293, memfd_create = 319, copy_file_range = 326,
   statx = 332, openat2 = 437, renameat2 = 316, fgetxattr = 193, flistxattr = 196, fchmod = 91, fchown = 93, fstatfs = 138, eventfd2 = 290, dup = 32, preadv2 = 327,
@@ -62,6 +62,9 @@ export const fallocate = (fd: number, mode: number, off: number, len: number): n
 export const fsync = (fd: number): number => native.sys(H.fsync, 0, fd);
 export const fdatasync = (fd: number): number => native.sys(H.fdatasync, 0, fd);
 export const fcntl = (fd: number, cmd: number, arg = 0): number => native.sys(H.fcntl, 0, fd, cmd, arg);
+/** fcntl(2) of record locks: struct flock in scratch at off. */
+export const fcntlLock = (fd: number, cmd: number, off: number): number => native.sys(H.fcntl, 0b100, fd, cmd, off);
+export const flock = (fd: number, op: number): number => native.sys(H.flock, 0, fd, op);
 export const dup = (fd: number): number => native.sys(H.fcntl, 0, fd, 1030 /* F_DUPFD_CLOEXEC */, 3);
 export const memfdCreate = (name: string, flags: number): number => native.sys(H.memfd_create, 0b1, path(PATH_A, name), flags | 1);
 /** pipe2(2): [read end, write end] at STRUCT as int32. */

@@ -4,7 +4,7 @@
  * The table holds the truth. Limits that the host enforces on guest memory, CPU time and granted files are mirrored onto the host process; that is
  * best effort, since the host's own hard limits stay. A limit's "infinity" is Infinity in the table.
  */
-import { Cap, capable, euidOf, uidOf } from '../../shared/creds.js';
+import { Cap, capable } from '../../shared/creds.js';
 import { E } from '../../shared/errno.js';
 import { FD_LIMIT, RLIMIT_NOFILE } from '../../shared/fdtable.js';
 import type { Frame } from '../../shared/frame.js';
@@ -13,7 +13,7 @@ import * as NR from '../../shared/gen/syscalls.js';
 import * as host from '../../shared/host.js';
 import { native } from '../../shared/native.js';
 import type { LimitSpec } from '../../shared/spec.js';
-import { TaskState, eachTaskOf, eachTg, taskByTid } from '../../shared/tasks.js';
+import { taskByTid } from '../../shared/tasks.js';
 import type { Kernel } from '../proc.js';
 import { tellKin } from './pgrp.js';
 import { RLIMIT_NPROC } from '../spares.js';

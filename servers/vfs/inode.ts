@@ -179,6 +179,8 @@ export abstract class Inode {
   get isSettled(): boolean { return false; }
   /** Are its data those of a lower layer, which this worker never writes? */
   get isLower(): boolean { return false; }
+  /** Can others than this container open it? Then its locks are the host's, too. */
+  get outside(): boolean { return false; }
   /** One more open file of it, not counting O_PATH; undone by `opens--`. */
   opened(): void { this.opens++; }
   /** A process may have kept a shared mapping of its data: they change when nobody sees it. */

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { E, Ret } from '../../shared/errno.js';
 import type { WaitQueue } from '../../shared/wait.js';
-import type { File } from './file.js';
 import { Inode, type StatFs, SuperBlock } from './inode.js';
-import { dropFileLocks, dropPosixLocks, dropTgLocks, F_RDLCK, F_UNLCK, F_WRLCK, getLock, LOCK_EX, LOCK_SH, LOCK_UN, type RecordLock, recordLocks, setFlock, setLock, stopWaiting } from './locks.js';
+import { dropFileLocks, dropPosixLocks, dropTgLocks, F_RDLCK, F_UNLCK, F_WRLCK, getLock, LOCK_EX, LOCK_SH, LOCK_UN, type Lockable, type RecordLock, recordLocks, setFlock, setLock, stopWaiting } from './locks.js';
+import { without } from './outer-locks.js';
 
 class Plain extends Inode {}
 class PlainSuper extends SuperBlock {
@@ -18,7 +18,8 @@ let parked: WaitQueue[];
 const park = (q: WaitQueue): number => { parked.push(q); return Ret.BLOCKED; };
 const posix = (tg: number, type: number, start: number, end: number, ofd = tg): RecordLock => ({ type, start, end, tg, ofd, pid: tg });
 const ofdLock = (ofd: number, type: number, start: number, end: number): RecordLock => ({ type, start, end, tg: 0, ofd, pid: -1 });
-const set = (l: RecordLock, wait = false): number => setLock(inode, l, wait, park);
+const file = (ofd: number): Lockable => ({ inode, ofd, hostFd: -1 });
+const set = (l: RecordLock, wait = false): number => setLock(file(l.ofd), l, wait, park);
 const shape = (): string => recordLocks(inode).map((l) => `${l.tg || `o${l.ofd}`}:${l.type === F_RDLCK ? 'r' : 'w'}${l.start}-${l.end}`).sort().join(' ');
 
 beforeEach(() => {
@@ -33,8 +34,8 @@ describe('record locks', () => {
     assert.equal(set(posix(2, F_RDLCK, 5, 15)), 0);
     assert.equal(set(posix(2, F_WRLCK, 9, 10)), -E.EAGAIN);
     assert.equal(set(posix(2, F_WRLCK, 10, 15)), 0);
-    assert.equal(getLock(inode, posix(3, F_WRLCK, 0, 1))?.tg, 1);
-    assert.equal(getLock(inode, posix(3, F_RDLCK, 0, 1)), undefined);
+    assert.equal(getLock(file(3), posix(3, F_WRLCK, 0, 1))?.tg, 1);
+    assert.equal(getLock(file(3), posix(3, F_RDLCK, 0, 1)), undefined);
   });
 
   it('split and join the owner\'s own ranges', () => {
@@ -84,15 +85,25 @@ describe('record locks', () => {
     set(ofdLock(9, F_WRLCK, 2, 3));
     dropPosixLocks(inode, 1);
     assert.equal(shape(), '2:w1-2 o9:w2-3');
-    dropFileLocks({ inode, ofd: 9 } as File);
+    dropFileLocks(file(9));
     assert.equal(shape(), '2:w1-2');
     dropTgLocks(2);
     assert.equal(shape(), '');
   });
 });
 
+describe('on the host', () => {
+  it('what is given up is what nobody else holds', () => {
+    const range = { start: 0, end: 100 };
+    assert.deepEqual(without(range, []), [range]);
+    assert.deepEqual(without(range, [{ start: 10, end: 20 }, { start: 15, end: 30 }, { start: 90, end: Infinity }]), [{ start: 0, end: 10 }, { start: 30, end: 90 }]);
+    assert.deepEqual(without(range, [{ start: 0, end: Infinity }]), []);
+    assert.deepEqual(without({ start: 5, end: Infinity }, [{ start: 0, end: 6 }, { start: 200, end: 300 }]), [{ start: 6, end: 200 }, { start: 300, end: Infinity }]);
+  });
+});
+
 describe('flock', () => {
-  const lock = (ofd: number, op: number, wait = false): number => setFlock(inode, ofd, op, wait, park);
+  const lock = (ofd: number, op: number, wait = false): number => setFlock(file(ofd), op, wait, park);
   it('is shared or exclusive between OFDs', () => {
     assert.equal(lock(1, LOCK_SH), 0);
     assert.equal(lock(2, LOCK_SH), 0);
@@ -112,7 +123,7 @@ describe('flock', () => {
 
   it('ends with the OFD', () => {
     lock(1, LOCK_EX);
-    dropFileLocks({ inode, ofd: 1 } as File);
+    dropFileLocks(file(1));
     assert.equal(lock(2, LOCK_EX), 0);
   });
 });

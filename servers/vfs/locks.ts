@@ -8,12 +8,16 @@
  *
  * POSIX locks of a process end when it closes any descriptor of the file (close hook), or ends (TG_GONE); all locks of an OFD, and POSIX
  * locks that were set through it, end when it is released.
+ *
+ * What the table allows, a file that others than this container can open (Inode.outside) must allow as well: outer-locks.ts.
  */
 import { E } from '../../shared/errno.js';
 import * as L from '../../shared/gen/layout.js';
+import * as host from '../../shared/host.js';
 import { WaitQueue } from '../../shared/wait.js';
 import type { File } from './file.js';
 import type { Inode } from './inode.js';
+import { OuterRecords, Retry } from './outer-locks.js';
 
 export const F_RDLCK = 0, F_WRLCK = 1, F_UNLCK = 2;
 export const LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8;
@@ -37,7 +41,22 @@ export class LockTable {
   /** OFD row → LOCK_SH or LOCK_EX. */
   readonly flocks = new Map<number, number>();
   readonly queue = new WaitQueue();
+  /** For a file that others can open. */
+  readonly outer: OuterRecords | undefined;
+  private readonly retry = new Retry(this.queue);
+  constructor(outside: boolean) { this.outer = outside ? new OuterRecords() : undefined; }
+
+  /** What the host said to a lock that the table allows: what the call says. */
+  outcome(r: number, wait: boolean, park: (q: WaitQueue) => number): number {
+    if (r !== -E.EAGAIN) this.retry.reset();
+    if (r !== -E.EAGAIN || !wait) return r;
+    this.retry.later();
+    return park(this.queue);
+  }
 }
+
+/** What locks are set by: an open file, of which they need only this. */
+export type Lockable = Pick<File, 'inode' | 'ofd' | 'hostFd'>;
 
 /** Tables with POSIX locks of a thread group, for TG_GONE and the deadlock search. */
 const byTg = new Map<number, Set<LockTable>>();
@@ -45,7 +64,7 @@ const byTg = new Map<number, Set<LockTable>>();
 const waitsFor = new Map<number, number>();
 
 function tableOf(inode: Inode): LockTable {
-  if (!(inode.locks instanceof LockTable)) inode.locks = new LockTable();
+  if (!(inode.locks instanceof LockTable)) inode.locks = new LockTable(inode.outside);
   return inode.locks as LockTable;
 }
 
@@ -61,10 +80,14 @@ function conflict(t: LockTable, want: RecordLock): RecordLock | undefined {
   return undefined;
 }
 
-/** F_GETLK: the first lock that would refuse `want`. */
-export function getLock(inode: Inode, want: RecordLock): RecordLock | undefined {
-  const t = tableIfAny(inode);
-  return t === undefined ? undefined : conflict(t, want);
+/** F_GETLK: the first lock that would refuse `want`. pid 0: somebody outside has it. */
+export function getLock(file: Lockable, want: RecordLock): RecordLock | undefined {
+  const t = file.inode.outside ? tableOf(file.inode) : tableIfAny(file.inode);
+  if (t === undefined) return undefined;
+  const own = conflict(t, want);
+  if (own !== undefined || want.type === F_UNLCK) return own;
+  const outer = t.outer?.conflict(want, file.hostFd);
+  return outer === undefined ? undefined : { ...outer, tg: 0, ofd: 0, pid: 0 };
 }
 
 /** Cut the owner's locks out of a range, keeping what lies outside. */
@@ -106,13 +129,14 @@ function deadlocks(waiter: number, owner: number): boolean {
 }
 
 /**
- * F_SETLK, F_SETLKW and their OFD forms. `type` may be F_UNLCK. Returns 0, -EAGAIN (conflict), or with `wait`: Ret.BLOCKED after `park` was called, -EDEADLK.
+ * F_SETLK, F_SETLKW and their OFD forms. `type` may be F_UNLCK. Returns 0, -EAGAIN (conflict), or with `wait`: Ret.BLOCKED after `park` was called, -EDEADLK; -ENOLCK: the host cannot.
  */
-export function setLock(inode: Inode, want: RecordLock, wait: boolean, park: (q: WaitQueue) => number): number {
-  const t = tableOf(inode);
+export function setLock(file: Lockable, want: RecordLock, wait: boolean, park: (q: WaitQueue) => number): number {
+  const t = tableOf(file.inode);
   if (want.tg !== 0) waitsFor.delete(want.tg);
   if (want.type === F_UNLCK) {
     cut(t, want);
+    t.outer?.release(want, t.records);
     t.queue.wakeAll();
     return 0;
   }
@@ -125,6 +149,8 @@ export function setLock(inode: Inode, want: RecordLock, wait: boolean, park: (q:
     }
     return park(t.queue);
   }
+  const r = t.outer === undefined ? 0 : t.outcome(t.outer.hold(want, file.hostFd, t.records), wait, park);
+  if (r !== 0) return r;
   const before = t.records;
   cut(t, want);
   join(t, want);
@@ -141,29 +167,34 @@ export function setLock(inode: Inode, want: RecordLock, wait: boolean, park: (q:
 /** A wait for a record lock is over without the lock (signal). */
 export function stopWaiting(tg: number): void { waitsFor.delete(tg); }
 
+/** Let go of an OFD's flock lock, if it has one. */
+function dropFlock(t: LockTable, file: Lockable): void {
+  if (!t.flocks.delete(file.ofd)) return;
+  if (t.outer !== undefined) host.flock(file.hostFd, LOCK_UN);
+  t.queue.wakeAll();
+}
+
 /** flock(2): op LOCK_SH, LOCK_EX or LOCK_UN. 0, -EWOULDBLOCK, or Ret.BLOCKED after park. */
-export function setFlock(inode: Inode, ofd: number, op: number, wait: boolean, park: (q: WaitQueue) => number): number {
-  const t = tableOf(inode);
-  const have = t.flocks.get(ofd);
-  if (op === LOCK_UN) {
-    if (t.flocks.delete(ofd)) t.queue.wakeAll();
-    return 0;
-  }
-  if (have === op) return 0;
+export function setFlock(file: Lockable, op: number, wait: boolean, park: (q: WaitQueue) => number): number {
+  const t = tableOf(file.inode);
+  if (t.flocks.get(file.ofd) === op) return 0;
   // A conversion gives the old lock up first: it is not atomic (flock(2)).
-  if (have !== undefined) { t.flocks.delete(ofd); t.queue.wakeAll(); }
+  dropFlock(t, file);
+  if (op === LOCK_UN) return 0;
   for (const other of t.flocks.values()) {
     if (op === LOCK_EX || other === LOCK_EX) return wait ? park(t.queue) : -E.EAGAIN;
   }
-  t.flocks.set(ofd, op);
-  return 0;
+  const r = t.outer === undefined ? 0 : t.outcome(host.flock(file.hostFd, op | LOCK_NB), wait, park);
+  if (r === 0) t.flocks.set(file.ofd, op);
+  return r;
 }
 
 function dropWhere(t: LockTable, which: (l: RecordLock) => boolean): void {
-  const n = t.records.length;
-  if (n === 0) return;
+  const gone = t.records.filter(which);
+  if (gone.length === 0) return;
   t.records = t.records.filter((l) => !which(l));
-  if (t.records.length !== n) t.queue.wakeAll();
+  for (const l of gone) t.outer?.release(l, t.records);
+  t.queue.wakeAll();
 }
 
 /** A descriptor of the file was closed by a process: its POSIX locks on the file go. */
@@ -173,11 +204,11 @@ export function dropPosixLocks(inode: Inode, tg: number): void {
 }
 
 /** The OFD is gone. */
-export function dropFileLocks(file: File): void {
+export function dropFileLocks(file: Lockable): void {
   const t = tableIfAny(file.inode);
   if (t === undefined) return;
   dropWhere(t, (l) => l.ofd === file.ofd);
-  if (t.flocks.delete(file.ofd)) t.queue.wakeAll();
+  dropFlock(t, file);
 }
 
 /** A process has ended. */

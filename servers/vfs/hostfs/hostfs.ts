@@ -79,6 +79,7 @@ class HostNode extends Inode {
 
   override get dev(): number { return this.devNo; }
   override get cache(): Cache { return Cache.REVALIDATE; }
+  override get outside(): boolean { return this.isReg; }
 
   /** O_PATH fd on the object, to be closed with `done`; -errno. */
   private pathFd(): number {
@@ -100,7 +101,6 @@ class HostNode extends Inode {
     return r;
   }
 
-  /** Open for real. The type is known, so neither FIFOs nor devices are opened here. */
   /**
    * Open a file of carrick's own user that its mode keeps that user out of, though the guest may: one that was made just now (mode 444, to be written), or the
    * guest is root. The owner's bits are lent for the moment. -EACCES when the file is somebody else's.
@@ -117,6 +117,7 @@ class HostNode extends Inode {
     });
   }
 
+  /** Open for real. The type is known, so neither FIFOs nor devices are opened here. */
   private openFd(flags: number): number {
     if (this.fixed >= 0) return host.openat(host.AT_FDCWD, `/proc/self/fd/${this.fixed}`, flags | O_NONBLOCK | O_NOCTTY);
     const dir = this.up?.dir?.fd() ?? -E.ENOENT;

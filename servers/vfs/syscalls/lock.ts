@@ -48,7 +48,7 @@ function sys_getlk(f: Frame, file: File, ofdLock: boolean): number {
   const want = readLock(f, file, f.argU64(2), ofdLock);
   if (typeof want === 'number') return want;
   if (want.type === F_UNLCK && !ofdLock) return -E.EINVAL;
-  const c = getLock(file.inode, want);
+  const c = getLock(file, want);
   const v = host.scratchView;
   if (c === undefined) {
     v.setInt16(host.STRUCT, F_UNLCK, true);
@@ -70,7 +70,7 @@ function sys_setlk(f: Frame, file: File, ofdLock: boolean, wait: boolean): numbe
   if (f.why === Why.SIGNAL) { stopWaiting(f.tg); return -E.ERESTARTSYS; }
   if (ofdLock) L.setOfdLate(file.ofd, 0);
   const ep = vfsEndpoint();
-  return settleHeld(ep, f, file.ofd, setLock(file.inode, want, wait, (q: WaitQueue) => ep.park(f, q)));
+  return settleHeld(ep, f, file.ofd, setLock(file, want, wait, (q: WaitQueue) => ep.park(f, q)));
 }
 
 /** fcntl(2) commands of this server's files; the descriptor commands were handled before (shared/fdcalls.ts). */
@@ -116,7 +116,7 @@ function sys_flock(f: Frame, ofd: number): number {
   if (f.why === Why.SIGNAL) return -E.ERESTARTSYS;
   L.setOfdLate(ofd, 0);
   const ep = vfsEndpoint();
-  return setFlock(file.inode, ofd, op, (f.argInt(1) & LOCK_NB) === 0, (q) => ep.park(f, q));
+  return setFlock(file, op, (f.argInt(1) & LOCK_NB) === 0, (q) => ep.park(f, q));
 }
 
 export function installLock(ep: Endpoint): void {
