@@ -63,7 +63,6 @@ int main(void)
 	VAL("after-thread", ioget(IOPRIO_WHO_PROCESS, 0));
 	OK("idle", ioset(IOPRIO_WHO_PROCESS, getpid(), PRIO(IDLE, 0)));
 	VAL("is", ioget(IOPRIO_WHO_PROCESS, 0));
-	OK("of-init", geteuid() == 0 ? 0 : ioset(IOPRIO_WHO_PROCESS, 1, PRIO(BE, 4)));
 	OK("none", ioset(IOPRIO_WHO_PROCESS, 0, 0));
 	VAL("is", ioget(IOPRIO_WHO_PROCESS, 0));
 	VAL("of-pid", ioget(IOPRIO_WHO_PROCESS, getpid()));
