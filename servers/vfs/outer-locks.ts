@@ -5,7 +5,7 @@
  * is decided by the container's own table first (locks.ts): here only the sum is held. flock locks are held on the guest's open file description itself, which the host's is.
  *
  * Nothing here waits. The host tells nobody when a lock goes, so who waits for one that is held outside tries again, 1 to 64 ms apart (`Retry`).
- * Sources: fcntl_locking(2), flock(2). Deviations: EDEADLK is not found between containers; who holds a lock outside has pid 0, as in another pid namespace.
+ * Sources: fcntl_locking(2), flock(2). Deviations, and what was considered: decision 0024.
  */
 import { nowNs } from '../../shared/clock.js';
 import { E } from '../../shared/errno.js';
