@@ -59,8 +59,10 @@ export class OuterRecords {
   /** A descriptor that locks of this type can be placed by; `via` is one of the file's. -ENOLCK. */
   private forType(type: number, via: number, held: readonly TypedRange[]): number {
     if (this.fd >= 0 && (this.mode === O_RDWR || this.mode === (type === F_WRLCK ? O_WRONLY : O_RDONLY))) return this.fd;
-    for (const mode of [O_RDWR, type === F_WRLCK ? O_WRONLY : O_RDONLY]) {
-      const fd = openAgain(via, mode);
+    const least = type === F_WRLCK ? O_WRONLY : O_RDONLY;
+    // Its mode may keep carrick's user out, though the guest has it open: then the guest's description has to do.
+    for (const [mode, open] of [[O_RDWR, () => openAgain(via, O_RDWR)], [least, () => openAgain(via, least)], [least, () => host.dup(via)]] as const) {
+      const fd = open();
       if (fd < 0) continue;
       // What is held is held by the new one before the old one goes; both may read. Nothing else can be: else the old one would do.
       if (held.some((l) => ask(fd, F_OFD_SETLK, l) < 0)) { host.close(fd); continue; }

@@ -1,7 +1,7 @@
 /** Locks on files of a host directory: between containers, and between a container and the host. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { carrick, CARRICK, eventually, Footprint, scratchDir } from './harness.js';
@@ -103,6 +103,16 @@ describe('locks on files of a volume', () => {
       assert.match(seen.get('native') as string, how === 'flock' ? /^flock shared no\n/ : /^flock shared yes\nread 0 (no|yes)\n/);
     });
   }
+
+  it('lie on a file whose mode keeps its owner out', () => {
+    const at = place(), program = 'import fcntl, os; f = os.open("new", os.O_CREAT | os.O_RDWR, 0o400); fcntl.lockf(f, fcntl.LOCK_EX); fcntl.flock(f, fcntl.LOCK_EX); print("both")';
+    chmodSync(at, 0o777);
+    for (const { options } of process.getuid?.() === 0 ? [footprint, new Footprint(true)] : [footprint]) {
+      const r = carrick(['run', '--rm', '-v', `${at}:${at}`, '-w', at, 'host', '--', 'python3', '-c', program], options);
+      assert.deepEqual([r.out, r.err], ['both\n', '']);
+      rmSync(join(at, 'new'));
+    }
+  });
 
   it('go with the container that held them', async () => {
     const at = place(), c = start(at, 'container', 'hold', 'record'), end = said(c);
