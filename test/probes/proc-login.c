@@ -32,21 +32,24 @@ static int has_session(void) { return strcmp(get("/proc/self/sessionid"), "42949
 /* What a child has, and what becomes of it. */
 static void in_child(void)
 {
-	char path[64];
-	int s;
-	pid_t p = child();
+	char path[64], c;
+	int s, ready[2];
+	pid_t p;
 
+	MUST(pipe(ready));
+	p = child();
 	if (p == 0) {
 		show("child-loginuid", "/proc/self/loginuid");
 		say("child-session=%d", has_session());
 		show("child-oom", "/proc/self/oom_score_adj");
 		show("child-filter", "/proc/self/coredump_filter");
 		store("child-oom-more", "oom_score_adj", "700");
+		MUST(write(ready[1], "", 1));
 		pause();
 	}
+	MUST(read(ready[0], &c, 1));
 	snprintf(path, sizeof path, "/proc/%d/oom_score_adj", p);
-	while (strcmp(get(path), "700\n") != 0)
-		usleep(1000);
+	show("oom-of-child", path);
 	show("oom-of-parent", "/proc/self/oom_score_adj");
 	snprintf(path, sizeof path, "/proc/%d/loginuid", p);
 	int fd = open(path, O_WRONLY);
