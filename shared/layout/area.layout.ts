@@ -198,8 +198,8 @@ export const CONSTANTS = {
   /** The answer: the signal to deliver, and perhaps this: one was sent that must be fetched at once. */
   PTSTOP_FETCH: 256,
 
-  /** The reserved host signal that interrupts a task (SIGRTMAX). */
-  KICK_SIGNAL: 64,
+  /** The reserved host signal that interrupts a task: SIGSTKFLT, which nobody sends. Not a real-time one: those queue, up to a limit that all processes of a user share, and are then refused. */
+  KICK_SIGNAL: 16,
 
   /** pctx.umask: the process has it; and what a first process begins with. */
   UMASK_OWN: 0x8000,
