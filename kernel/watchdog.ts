@@ -41,7 +41,7 @@ export function dump(): void {
   for (let t = 1; t < top; t++) if (L.taskState(t) !== TaskState.FREE) logLine(describe(t, now));
 }
 
-/** What the host says of a task: its state, ticks of processor time, and the call of the host that it is in, its number and arguments. proc_pid_stat(5), proc_pid_syscall(5) */
+/** What the host says of a task: its state, ticks of processor time, and the call of the host that it is in, its number and arguments. proc_pid_stat(5), proc_pid_syscall(5). */
 function onHost(t: number): string {
   const tid = native.hostTid(L.taskTg(t), L.taskSlot(t), L.taskTid(t));
   const stat = tid > 0 ? host.readSmallFile(host.AT_FDCWD, `/proc/${tid}/stat`) : -1;

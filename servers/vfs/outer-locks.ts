@@ -23,11 +23,12 @@ const FIRST_NS = 1e6, MOST_NS = 64e6;
 export interface Range { readonly start: number; readonly end: number }
 export interface TypedRange extends Range { readonly type: number }
 
-function put64(at: number, n: number): void {
+/** The 64-bit fields of struct flock, in scratch. */
+export function put64(at: number, n: number): void {
   host.scratchView.setUint32(at, n >>> 0, true);
   host.scratchView.setInt32(at + 4, Math.floor(n / 4294967296), true);
 }
-const get64 = (at: number): number => host.scratchView.getUint32(at, true) + host.scratchView.getInt32(at + 4, true) * 4294967296;
+export const get64 = (at: number): number => host.scratchView.getUint32(at, true) + host.scratchView.getInt32(at + 4, true) * 4294967296;
 
 function ask(fd: number, cmd: number, r: TypedRange): number {
   const v = host.scratchView;
@@ -83,7 +84,12 @@ export class OuterRecords {
   /** A range was given up by one; held: what still is, by anybody. */
   release(r: Range, held: readonly Range[]): void {
     if (this.fd < 0) return;
-    if (held.length === 0) { this.close(); return; }
+    if (held.length === 0) {
+      // The guest may have the description open, too (forType).
+      ask(this.fd, F_OFD_SETLK, { start: 0, end: Infinity, type: F_UNLCK });
+      this.close();
+      return;
+    }
     for (const part of without(r, held)) ask(this.fd, F_OFD_SETLK, { ...part, type: F_UNLCK });
   }
 

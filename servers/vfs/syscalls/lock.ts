@@ -11,6 +11,7 @@ import { Why } from '../../../shared/wait.js';
 import { HostFdInode } from '../anon.js';
 import { type File, O_PATH, fileOf, vfsEndpoint } from '../file.js';
 import { F_RDLCK, F_UNLCK, F_WRLCK, getLock, LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, type RecordLock, setFlock, setLock, stopWaiting } from '../locks.js';
+import { get64, put64 } from '../outer-locks.js';
 
 const F_GETLK = 5, F_SETLK = 6, F_SETLKW = 7, F_OFD_GETLK = 36, F_OFD_SETLK = 37, F_OFD_SETLKW = 38, F_SETLEASE = 1024, F_GETLEASE = 1025, F_NOTIFY = 1026, F_ADD_SEALS = 1033,
   F_GET_SEALS = 1034, F_SEAL_SEAL = 1, F_GET_RW_HINT = 1035, F_SET_RW_HINT = 1036;
@@ -18,20 +19,14 @@ const F_GETLK = 5, F_SETLK = 6, F_SETLKW = 7, F_OFD_GETLK = 36, F_OFD_SETLK = 37
 const FLOCK_SIZE = 32;
 const SEEK_CUR = 1;
 
-function getI64(off: number): number { return host.scratchView.getUint32(off, true) + host.scratchView.getInt32(off + 4, true) * 4294967296; }
-function putI64(off: number, n: number): void {
-  host.scratchView.setUint32(off, n >>> 0, true);
-  host.scratchView.setInt32(off + 4, Math.floor(n / 4294967296), true);
-}
-
 /** Decode struct flock at guest address `addr`; -errno. Bytes as from file start. */
 function readLock(f: Frame, file: File, addr: number, ofdLock: boolean): RecordLock | number {
   const r = f.copyIn(addr, host.STRUCT, FLOCK_SIZE);
   if (r < 0) return r;
   const v = host.scratchView;
   const type = v.getInt16(host.STRUCT, true), whence = v.getInt16(host.STRUCT + 2, true);
-  let start = getI64(host.STRUCT + 8);
-  const len = getI64(host.STRUCT + 16);
+  let start = get64(host.STRUCT + 8);
+  const len = get64(host.STRUCT + 16);
   const pid = v.getInt32(host.STRUCT + 24, true);
   if (type !== F_RDLCK && type !== F_WRLCK && type !== F_UNLCK) return -E.EINVAL;
   if (ofdLock && pid !== 0) return -E.EINVAL;
@@ -55,8 +50,8 @@ function sys_getlk(f: Frame, file: File, ofdLock: boolean): number {
   } else {
     v.setInt16(host.STRUCT, c.type, true);
     v.setInt16(host.STRUCT + 2, 0, true);
-    putI64(host.STRUCT + 8, c.start);
-    putI64(host.STRUCT + 16, c.end === Infinity ? 0 : c.end - c.start);
+    put64(host.STRUCT + 8, c.start);
+    put64(host.STRUCT + 16, c.end === Infinity ? 0 : c.end - c.start);
     v.setInt32(host.STRUCT + 24, c.pid, true);
   }
   return Math.min(0, f.copyOut(f.argU64(2), host.STRUCT, FLOCK_SIZE));
