@@ -35,6 +35,7 @@ import { toText } from './bytes.js';
 import { allowCodeCaches, holdOptimiser } from './compilers.js';
 import { ContainerDir, type Description, sweep } from './container-dir.js';
 import { EXIT_CARRICK, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_SIGNAL, Failure, complain, report } from './failure.js';
+import { returnsAreLost } from './returns.js';
 import { RawTerminal, windowSize } from './terminal.js';
 import { ensureVolumes } from './volume-dir.js';
 
@@ -166,6 +167,7 @@ class Container {
     L.setMetaTrace(1, this.spec.trace.mode === 'off' ? 0 : 1);
     L.setMetaNofast(1, this.spec.fastpath ? 0 : 1);
     L.setMetaRewrite(1, this.spec.rewrite);
+    L.setMetaRefill(1, returnsAreLost() ? 1 : 0);
     L.setMetaNogrants(1, this.spec.grants ? 0 : 1);
     L.setMetaBootNs(1, nowNs());
     L.setMetaNproc(1, availableParallelism());

@@ -204,7 +204,7 @@ export class Launch {
     const slot = native.slotAlloc(area, 0);
     const slotId = area * L.SLOT_MAX + slot;
     native.pctxInit(area, pctx, -1, 0, 0);
-    native.pctxStore(area, pctx, L.PCTX_FLAGS, (L.metaTrace(1) !== 0 ? L.PF_TRACE : 0) | (L.metaNofast(1) !== 0 ? L.PF_NOFAST : 0));
+    native.pctxStore(area, pctx, L.PCTX_FLAGS, (L.metaTrace(1) !== 0 ? L.PF_TRACE : 0) | (L.metaNofast(1) !== 0 ? L.PF_NOFAST : 0) | (L.metaRefill(1) !== 0 ? L.PF_REFILL : 0));
     native.pctxStore(area, pctx, L.PCTX_RW_AFTER, L.metaRewrite(1));
     if (L.metaNofast(1) === 0) native.pctxStore(area, pctx, L.PCTX_UMASK, L.UMASK_OWN | L.UMASK_FIRST);
     native.pctxStore(area, pctx, L.PCTX_FDR_BASE, L.metaFdrBase(1));

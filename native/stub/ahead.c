@@ -128,7 +128,7 @@ static bool install(struct task *t, i32 fd, u32 to, bool cloexec)
 	if (fd < 0)
 		return true;
 	lock(&t->pctx->ctl_lock);
-	r = host(__NR_dup3, fd, to, cloexec ? O_CLOEXEC_BIT : 0);
+	r = host_back(__NR_dup3, fd, to, cloexec ? O_CLOEXEC_BIT : 0);
 	unlock(&t->pctx->ctl_lock);
 	return r == (long)to;
 }
@@ -165,7 +165,7 @@ long ahead_open(struct task *t, const struct ask *q, u32 flags)
 		return R_SLOW;
 	/* It may have been open before. */
 	if (e->fd >= 0)
-		host(__NR_lseek, to, 0, 0 /* SEEK_SET */);
+		host_back(__NR_lseek, to, 0, 0 /* SEEK_SET */);
 	e->state = AHEAD_TAKEN;
 	mm.ahead_waiting--;
 	mm.ahead_taken++;

@@ -75,7 +75,7 @@ static long do_wait(struct task *t, const u64 a[6], const struct ts *limit, bool
 		u32 n, at;
 
 		/* What is ready counts more than a signal that is pending already. */
-		r = deliverable(t) ? host(__NR_epoll_pwait, a[0], a[1], a[2], 0, 0, 8) : 0;
+		r = deliverable(t) ? host_back(__NR_epoll_pwait, a[0], a[1], a[2], 0, 0, 8) : 0;
 		if (r == 0)
 			r = wait_once(t, &w);
 		if (r <= 0)
@@ -101,7 +101,7 @@ static long do_ctl(const struct task *t, const u64 a[6])
 
 	if (!granted(t, a[2]))
 		return R_SLOW;
-	r = host(__NR_epoll_ctl, a[0], a[1], a[2], a[3]);
+	r = host_back(__NR_epoll_ctl, a[0], a[1], a[2], a[3]);
 	return r == -ENOENT || r == -EBADF ? R_SLOW : r;
 }
 

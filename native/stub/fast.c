@@ -39,7 +39,7 @@ static long do_arch_prctl(const u64 a[6])
  */
 static long cpu_itimer(long nr, const u64 a[6])
 {
-	return (i32)a[0] == ITIMER_VIRTUAL_NR || (i32)a[0] == ITIMER_PROF_NR ? host(nr, a[0], a[1], a[2]) : R_SLOW;
+	return (i32)a[0] == ITIMER_VIRTUAL_NR || (i32)a[0] == ITIMER_PROF_NR ? host_back(nr, a[0], a[1], a[2]) : R_SLOW;
 }
 
 #define MEMBARRIER_SYNC_CORE 32
@@ -67,7 +67,7 @@ static long do_membarrier(const u64 a[6])
 
 static inline bool is_self(const struct task *t, u64 pid) { return (i32)pid == 0 || (i32)pid == t->slot->tid; }
 
-static inline long plain(long nr, const u64 a[6]) { return host(nr, a[0], a[1], a[2], a[3], a[4], a[5]); }
+static inline long plain(long nr, const u64 a[6]) { return host_back(nr, a[0], a[1], a[2], a[3], a[4], a[5]); }
 
 /* Answered here always. */
 static long own_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
@@ -432,7 +432,7 @@ long fast_call(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 	case __NR_clock_nanosleep:
 		return do_nanosleep(t, uc, (i32)a[0], a[1] & 1 /* TIMER_ABSTIME */, a[2], a[3]);
 	case __NR_sched_getaffinity:
-		return is_self(t, a[0]) ? host(nr, 0, a[1], a[2]) : R_SLOW;
+		return is_self(t, a[0]) ? host_back(nr, 0, a[1], a[2]) : R_SLOW;
 	}
 	return R_SLOW;
 }

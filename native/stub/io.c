@@ -80,7 +80,7 @@ long copy_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 /* Close a granted fd on the host. */
 void mirror_close(struct task *t, u64 fd)
 {
-	if (host(__NR_close, fd) != -EBADF)
+	if (host_back(__NR_close, fd) != -EBADF)
 		return;
 	ctl_catch_up(t);
 	host(__NR_close, fd);
@@ -91,7 +91,7 @@ static long dup_to(struct task *t, u32 from, u32 to, bool cloexec)
 	long r;
 
 	lock(&t->pctx->ctl_lock);
-	r = host(__NR_dup3, from, to, cloexec ? O_CLOEXEC_BIT : 0);
+	r = host_back(__NR_dup3, from, to, cloexec ? O_CLOEXEC_BIT : 0);
 	unlock(&t->pctx->ctl_lock);
 	return r;
 }
@@ -116,7 +116,7 @@ void mirror_dup(struct task *t, u32 from, u32 to, bool from_granted, bool to_gra
 
 static void mirror_cloexec(struct task *t, u64 fd, bool on)
 {
-	if (granted(t, fd) && host(__NR_fcntl, fd, F_SETFD, on) == -EBADF) {
+	if (granted(t, fd) && host_back(__NR_fcntl, fd, F_SETFD, on) == -EBADF) {
 		ctl_catch_up(t);
 		host(__NR_fcntl, fd, F_SETFD, on);
 	}

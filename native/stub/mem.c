@@ -51,7 +51,7 @@ static long do_brk(struct task *t, u64 addr)
 			rewrite_leave(old, want - old, false);
 			rewrite_unlock();
 		}
-		r = host(__NR_mmap, old, want - old, 3, 0x22 | MAP_FIXED_NOREPLACE_BIT, -1, 0);
+		r = host_back(__NR_mmap, old, want - old, 3, 0x22 | MAP_FIXED_NOREPLACE_BIT, -1, 0);
 		if (r < 0)
 			goto out;
 		if ((u64)r != old) {
@@ -79,7 +79,7 @@ static long map(u64 addr, u64 len, u64 prot, u64 flags, u64 fd, u64 off)
 		rewrite_lock();
 		rewrite_leave(addr, len, false);
 	}
-	r = host(__NR_mmap, addr, len, prot, flags, fd, off);
+	r = host_back(__NR_mmap, addr, len, prot, flags, fd, off);
 	if (over) {
 		if (r >= 0)
 			rewrite_gone(addr, len);
@@ -227,5 +227,5 @@ long mem_call(struct task *t, long nr, const u64 a[6])
 			return change_code(nr, a);
 		break;
 	}
-	return host(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return host_back(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

@@ -49,7 +49,7 @@ bool answer_refresh(const struct task *t, i32 fd, struct carrick_answer *a)
 {
 	struct stat_buf s;
 
-	if (!granted(t, (u64)fd) || host(__NR_fstat, fd, &s) < 0)
+	if (!granted(t, (u64)fd) || host_back(__NR_fstat, fd, &s) < 0)
 		return false;
 	a->length = s.size;
 	a->blksize = (u32)s.blksize;

@@ -30,6 +30,8 @@ void offsets(void)
 	OUT(SLOT_STATE, offsetof(slot_t, state));
 	OUT(SLOT_SIGPEND, offsetof(slot_t, sigpend));
 	OUT(SLOT_SIGMASK, offsetof(slot_t, sigmask));
+	OUT(PCTX_FLAGS, offsetof(pctx_t, flags));
+	OUT(PF_REFILL, CARRICK_PF_REFILL);
 	OUT(PCTX_SIGPEND, offsetof(pctx_t, sigpend));
 	OUT(SLOT_POSTED, CARRICK_SLOT_POSTED);
 	OUT(SLOT_DEAD, CARRICK_SLOT_DEAD);

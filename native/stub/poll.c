@@ -100,7 +100,7 @@ static long poll_wait(struct task *t, struct ucontext *uc, const u64 a[6], const
 	begin_wait(&w, ts);
 	w.call = (struct hostcall){ __NR_ppoll, { (u64)p, n, ts != NULL ? (u64)&w.left : 0, 0, 8 } };
 	/* What is ready counts more than a signal that is pending already. */
-	r = deliverable(t) ? host(__NR_ppoll, p, n, &zero, 0, 8) : 0;
+	r = deliverable(t) ? host_back(__NR_ppoll, p, n, &zero, 0, 8) : 0;
 	while (r == 0) {
 		r = wait_once(t, &w);
 		if (r != -EINTR)
@@ -157,7 +157,7 @@ static long select_wait(struct task *t, struct ucontext *uc, const u64 a[6], con
 	begin_wait(&w, ts);
 	w.call = (struct hostcall){ __NR_pselect6, { n, a[1] != 0 ? (u64)out.w[0] : 0, a[2] != 0 ? (u64)out.w[1] : 0,
 						     a[3] != 0 ? (u64)out.w[2] : 0, ts != NULL ? (u64)&w.left : 0, 0 } };
-	r = deliverable(t) ? host(__NR_pselect6, n, w.call.a[1], w.call.a[2], w.call.a[3], &zero, 0) : 0;
+	r = deliverable(t) ? host_back(__NR_pselect6, n, w.call.a[1], w.call.a[2], w.call.a[3], &zero, 0) : 0;
 	while (r == 0) {
 		out = in;
 		r = wait_once(t, &w);

@@ -29,7 +29,7 @@ struct ts ts_now(int clock)
 {
 	struct ts now = { 0, 0 };
 
-	host(__NR_clock_gettime, clock, &now);
+	host_back(__NR_clock_gettime, clock, &now);
 	return now;
 }
 
@@ -165,7 +165,7 @@ long wait_once(struct task *t, struct wait *w)
 			w->call.a[3] = ms_left(w);
 		/* Without a sleep there is nothing to interrupt. */
 		if (w->limited && ts_zero(&w->left))
-			return host(c->nr, c->a[0], c->a[1], c->a[2], c->a[3], c->a[4], c->a[5]);
+			return stub_call(c);
 		t->slot->sleeping = 1;
 		r = stub_call_int(c);
 		t->slot->sleeping = 0;
@@ -216,7 +216,7 @@ long do_futex(struct task *t, struct ucontext *uc, const u64 a[6])
 	if (op == FUTEX_WAIT_REQUEUE_PI_OP)
 		return sleep_call(t, uc, &c, ERESTARTSYS);
 	/* The others do not sleep. */
-	return host(__NR_futex, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return stub_call(&c);
 }
 
 /* Sleep until a moment of a clock; what is left then goes to w.addr. */

@@ -63,7 +63,7 @@ static void ring(u32 srv, u32 word)
 	long r;
 
 	do
-		r = host(__NR_write, mm.fdr + CARRICK_FDR_DOORBELL + srv, &word, 4);
+		r = host_back(__NR_write, mm.fdr + CARRICK_FDR_DOORBELL + srv, &word, 4);
 	while (r == -EINTR || r == -EAGAIN);
 	if (r < 0)
 		die(); /* carrick is gone */

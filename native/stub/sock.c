@@ -103,11 +103,11 @@ static long do_accept(const u64 a[6], u32 flags)
 	struct ts now = { 0, 0 };
 	u32 listening = 0, len = sizeof(listening);
 
-	if ((flags & ~SOCK_FLAGS) || host(__NR_ppoll, &p, 1, &now, 0, 8) != 0)
+	if ((flags & ~SOCK_FLAGS) || host_back(__NR_ppoll, &p, 1, &now, 0, 8) != 0)
 		return R_SLOW;
-	if (!(host(__NR_fcntl, a[0], F_GETFL_CMD) & O_NONBLOCK_BIT))
+	if (!(host_back(__NR_fcntl, a[0], F_GETFL_CMD) & O_NONBLOCK_BIT))
 		return R_SLOW;
-	if (host(__NR_getsockopt, a[0], 1 /* SOL_SOCKET */, SO_ACCEPTCONN_OPT, &listening, &len) != 0 || listening == 0)
+	if (host_back(__NR_getsockopt, a[0], 1 /* SOL_SOCKET */, SO_ACCEPTCONN_OPT, &listening, &len) != 0 || listening == 0)
 		return R_SLOW;
 	return -EAGAIN;
 }
@@ -145,5 +145,5 @@ long sock_fast(struct task *t, struct ucontext *uc, long nr, const u64 a[6])
 			return R_SLOW;
 		break;
 	}
-	return unless_late(host(nr, a[0], a[1], a[2], a[3], a[4]));
+	return unless_late(host_back(nr, a[0], a[1], a[2], a[3], a[4]));
 }

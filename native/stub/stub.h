@@ -163,6 +163,11 @@ long stub_copy_str(void *dst, const void *src, u64 max);
 long stub_wait(void);
 /* A host call that is not made (-ERESTARTSYS) or ends early (-EINTR) when a deliverable signal is pending. */
 long stub_call_int(const struct hostcall *c);
+/* Any other host call that is made often, and from which the way leads back to the guest: host() with what entry_x86_64.S says of returns. */
+long stub_call(const struct hostcall *c);
+#define host_back(...) HOST_BACK_(__VA_ARGS__, 0, 0, 0, 0, 0, 0)
+#define HOST_BACK_(nr, a, b, c, d, e, f, ...) \
+	stub_call(&(struct hostcall){ nr, { (u64)(a), (u64)(b), (u64)(c), (u64)(d), (u64)(e), (u64)(f) } })
 /* clone with a child that starts on child_sp with clone_child(child). */
 long stub_clone_vm(u64 flags, u64 child_sp, u64 ptid, u64 ctid, u64 tls, struct task *child);
 _Noreturn void stub_exit_thread(u32 *state, u64 status);

@@ -132,6 +132,7 @@ export const PF_TRACE = 1;
 export const PF_NOFAST = 2;
 export const PF_FEW_FDS = 4;
 export const PF_NUMBERED = 8;
+export const PF_REFILL = 16;
 export const POLL_FAST = 256;
 export const RW_AFTER = 8;
 export const RW_NOT_TEXT = 0;
@@ -662,11 +663,16 @@ export const metaNogrants = (row: number): number => $meta.i32[row * 64 + 7] as 
 export const setMetaNogrants = (row: number, v: number): void => { $meta.i32[row * 64 + 7] = v; };
 /** Index into metaI32() for Atomics. */
 export const META_NOGRANTS_AT = (row: number): number => row * 64 + 7;
-/** 1 = guests live in a pid namespace of their own. Writer: kernel. */
-export const metaPidns = (row: number): number => $meta.i32[row * 64 + 8] as number;
-export const setMetaPidns = (row: number, v: number): void => { $meta.i32[row * 64 + 8] = v; };
+/** 1 = PF_REFILL for every process. Writer: boot. */
+export const metaRefill = (row: number): number => $meta.i32[row * 64 + 8] as number;
+export const setMetaRefill = (row: number, v: number): void => { $meta.i32[row * 64 + 8] = v; };
 /** Index into metaI32() for Atomics. */
-export const META_PIDNS_AT = (row: number): number => row * 64 + 8;
+export const META_REFILL_AT = (row: number): number => row * 64 + 8;
+/** 1 = guests live in a pid namespace of their own. Writer: kernel. */
+export const metaPidns = (row: number): number => $meta.i32[row * 64 + 9] as number;
+export const setMetaPidns = (row: number, v: number): void => { $meta.i32[row * 64 + 9] = v; };
+/** Index into metaI32() for Atomics. */
+export const META_PIDNS_AT = (row: number): number => row * 64 + 9;
 /** CLOCK_MONOTONIC at the container's start, ns. Writer: boot. */
 export const metaBootNs = (row: number): number => $meta.f64[row * 32 + 5] as number;
 export const setMetaBootNs = (row: number, v: number): void => { $meta.f64[row * 32 + 5] = v; };

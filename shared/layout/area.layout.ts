@@ -212,6 +212,8 @@ export const CONSTANTS = {
   PF_FEW_FDS: 4,
   /** The kernel finds the pidfds of children by their numbers, which their commits tell (native.pidfdByNumber). */
   PF_NUMBERED: 8,
+  /** What the processor remembers of returns is the host's after a system call (decision 0025): the stub puts its own there. */
+  PF_REFILL: 16,
   /** Most entries of a poll that the stub makes itself. */
   POLL_FAST: 256,
 
