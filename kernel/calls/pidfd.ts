@@ -42,8 +42,7 @@ export function pidfdForChild(k: Kernel, tg: number, task: number, child: Proc, 
 }
 
 /**
- * pidfd_open(2). EINVAL (flags, pid <= 0, a thread that is no leader), ESRCH, EMFILE. Source: man-pages 6.9.
- * FIXME: PIDFD_THREAD (Linux 6.9) is EINVAL.
+ * pidfd_open(2), as Linux before 6.9, without PIDFD_THREAD. EINVAL (flags, pid <= 0), ENOENT (a thread that is no leader), ESRCH, EMFILE. Source: man-pages 6.9.
  */
 function sys_pidfd_open(k: Kernel, f: Frame): number {
   const pid = f.argInt(0);

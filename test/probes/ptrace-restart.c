@@ -50,7 +50,8 @@ static void interrupt(const char *key)
 
 static void tracee(void)
 {
-	struct timespec ts = { 0, 400000000 };
+	/* Long enough for a machine that has other work to interrupt it in time. */
+	struct timespec ts = { 1, 500000000 };
 	static int word;
 	int p[2];
 
