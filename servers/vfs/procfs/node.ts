@@ -46,8 +46,13 @@ export class TextInode extends Inode {
 
   override open(c: Caller, path: Path, flags: number): File | number {
     const no = this.guard?.(c) ?? 0;
-    return no < 0 ? no : new GenFile(path, flags, c, this.gen, this.put);
+    if (no < 0) return no;
+    const gen = this.genFor(c, this.gen);
+    return typeof gen === 'number' ? gen : new GenFile(path, flags, c, gen, this.put);
   }
+
+  /** What a file that `c` opens now reads from, or -errno. */
+  protected genFor(_c: Caller, gen: Gen): Gen | number { return gen; }
 
   /** A shell's `>` truncates; nothing happens here. */
   override setattr(_c: Caller, a: SetAttr): number { return a.size !== undefined && a.mode === undefined && a.uid === undefined ? 0 : -E.EPERM; }

@@ -1,6 +1,6 @@
 /** /proc without a guest: formats, lookups and access rules, on real tables and a fake host whose files are given by the test. */
 import assert from 'node:assert/strict';
-import { beforeEach, describe, it } from 'node:test';
+import { beforeEach, describe, it, mock } from 'node:test';
 import { E } from '../../../shared/errno.js';
 import { Ofd, fdInstall, ofdAlloc } from '../../../shared/fdtable.js';
 import type { Frame } from '../../../shared/frame.js';
@@ -265,6 +265,20 @@ describe('directories', () => {
     assert.equal(list(as(2), '').includes('21'), false);
     assert.equal(keyed(cat(as(2), '21/status') as string).get('Tgid'), '20');
     assert.equal(walk(as(2), '30/task/21'), -E.ENOENT);
+  });
+  it('a thread that ends right after the open is still told of, but not for long, and not beyond its process', () => {
+    L.setTaskTid(5, 21); L.setTaskTg(5, 2); L.setTaskCred(5, 2); L.setTaskState(5, TaskState.RUNNING); L.setTgNtasks(2, 2);
+    const open = (): File => { const i = walk(as(2), '20/task/21/comm') as Inode; return i.open(as(2), { inode: i } as Path, O_RDONLY) as File; };
+    const first = open(), second = open(), third = open(), before = readAll(open());
+    L.setTaskState(5, TaskState.FREE);
+    assert.equal(walk(as(2), '20/task/21'), -E.ENOENT);
+    assert.equal(readAll(first), before);
+    L.setTgState(2, TgState.ZOMBIE);
+    assert.equal(readAll(second), -E.ESRCH);
+    L.setTgState(2, TgState.RUNNING);
+    mock.method(performance, 'now', () => Number.MAX_VALUE);
+    assert.equal(readAll(third), -E.ESRCH);
+    mock.restoreAll();
   });
 });
 

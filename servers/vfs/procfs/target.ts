@@ -22,10 +22,11 @@ export interface Target {
   readonly tid: number;
 }
 
+/** Is the target's process still there (zombies included)? */
+export const groupLives = (t: Target): boolean => L.tgTgid(t.tg) === t.tgid && L.tgState(t.tg) >= TgState.RUNNING;
+
 /** Is the target still there (zombies included)? */
-export function alive(t: Target): boolean {
-  return L.tgTgid(t.tg) === t.tgid && L.tgState(t.tg) >= TgState.RUNNING && L.taskTid(t.task) === t.tid && L.taskState(t.task) >= TaskState.RUNNING;
-}
+export const alive = (t: Target): boolean => groupLives(t) && L.taskTid(t.task) === t.tid && L.taskState(t.task) >= TaskState.RUNNING;
 
 export const isZombie = (t: Target): boolean => L.tgState(t.tg) === TgState.ZOMBIE || L.taskState(t.task) === TaskState.DEAD;
 
