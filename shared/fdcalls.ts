@@ -68,9 +68,8 @@ function sys_close(ep: Endpoint, f: Frame): number {
   const fd = f.argInt(0);
   const elsewhere = lastElsewhere(ep, f, fd);
   if (elsewhere >= 0) return ep.forward(f, elsewhere);
-  const o = fdRemove(filesOf(f), fd);
+  const o = fdRemove(filesOf(f), fd, f.tg);
   if (o < 0) return o;
-  native.hintSet(f.tg, fd, 0);
   closeHook(f, o);
   ofdUnref(ep, o);
   return 0;
@@ -139,8 +138,7 @@ function sys_close_range(ep: Endpoint, f: Frame): number {
     const o = fdLookup(files, fd);
     if (o < 0) continue;
     if ((flags & 4) !== 0) { setFdFlags(files, fd, fdFlags(files, fd) | FD_CLOEXEC); continue; }
-    fdRemove(files, fd);
-    native.hintSet(f.tg, fd, 0);
+    if (fdRemove(files, fd, f.tg) < 0) continue;
     closeHook(f, o);
     ofdUnref(ep, o);
   }
@@ -155,7 +153,8 @@ function doOwed(ep: Endpoint, f: Frame, word: number): void {
   const files = filesOf(f);
   const fd = word & 0xfff, to = (word >>> 12) & 0xfff;
   if (word >>> L.OWED_OP === L.OWED_CLOSE) {
-    const o = fdRemove(files, fd);
+    // The stub has changed the hint.
+    const o = fdRemove(files, fd, 0);
     if (o < 0) return;
     ofdUnref(ep, o);
   } else if (word >>> L.OWED_OP === L.OWED_DUP) {
@@ -337,11 +336,7 @@ export function installFdCalls(ep: Endpoint, extra: (f: Frame, ofd: number, cmd:
 
 /** exec: close what is marked close-on-exec. The host has closed its copies itself. */
 export function closeOnExec(ep: Endpoint, files: number, tg: number): void {
-  filesClose(ep, files, (fd, flags) => {
-    if ((flags & FD_CLOEXEC) === 0) return false;
-    native.hintSet(tg, fd, 0);
-    return true;
-  });
+  filesClose(ep, files, tg, (flags) => (flags & FD_CLOEXEC) !== 0);
 }
 
 function wrongKind(ep: Endpoint, f: Frame): number {

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { E } from './errno.js';
 import type { Endpoint } from './endpoint.js';
-import { FD_CLOEXEC, FD_LIMIT, Ofd, fdFlags, fdInstall, fdLookup, fdRemove, fdReplace, filesAlloc, filesClose, filesCopy, filesUnref, ofdAlloc, ofdFree, ofdRef, ofdUnref, setFdFlags } from './fdtable.js';
+import { FD_CLOEXEC, FD_LIMIT, Ofd, fdFlags, fdInstall, fdLookup, fdRemove, fdReplace, filesAlloc, filesClose, filesCopy, filesUnref, hintsWithdraw, ofdAlloc, ofdFree, ofdRef, ofdUnref, setFdFlags } from './fdtable.js';
 import * as L from './gen/layout.js';
 import { Msg } from './messages.js';
+import { native } from './native.js';
 
 L.attachTables(L.allocTables());
 const sent: Array<readonly [number, number, number]> = [];
@@ -15,8 +16,8 @@ const ofd = (): number => ofdAlloc(L.SRV_IPC, Ofd.EVENTFD, 7, 2);
 test('the lowest free fd is taken, across chunks, up to the limit', () => {
   const files = filesAlloc();
   for (let i = 0; i < 130; i++) assert.equal(fdInstall(files, ofd(), false, 1024), i);
-  const five = fdRemove(files, 5);
-  fdRemove(files, 100);
+  const five = fdRemove(files, 5, 0);
+  fdRemove(files, 100, 0);
   assert.equal(fdInstall(files, five, false, 1024), 5);
   assert.equal(fdInstall(files, ofd(), false, 1024), 100);
   assert.equal(fdInstall(files, ofd(), true, 1024, 200), 200);
@@ -30,10 +31,32 @@ test('bad numbers are EBADF, and a failed call changes nothing', () => {
   const files = filesAlloc();
   for (const fd of [-1, 0, 63, 64, FD_LIMIT - 1, FD_LIMIT, 2 ** 31 - 1]) {
     assert.equal(fdLookup(files, fd), -E.EBADF, String(fd));
-    assert.equal(fdRemove(files, fd), -E.EBADF, String(fd));
+    assert.equal(fdRemove(files, fd, 0), -E.EBADF, String(fd));
   }
   assert.equal(fdReplace(files, 1024, 1, false, 1024), -E.EBADF);
   assert.equal(L.filesTop(files), 0);
+  filesUnref(ep, files);
+});
+
+test('the hint of a number goes before the number is free', (t) => {
+  const files = filesAlloc();
+  const tg = 3;
+  /** Every change of a hint: the number, the new hint, and the description that the number led to. */
+  const changes: Array<readonly [number, number, number]> = [];
+  let hint = 0;
+  const { hintSet, hintGet } = native;
+  t.after(() => { Object.assign(native, { hintSet, hintGet }); });
+  native.hintSet = (of, fd, to): number => { assert.equal(of, tg); hint = to; changes.push([fd, to, fdLookup(files, fd)]); return 0; };
+  native.hintGet = (): number => hint;
+  const [a, b, c] = [ofd(), ofd(), ofd()];
+  for (const row of [a, b, c]) fdInstall(files, row, row === c, 1024);
+  assert.equal(fdRemove(files, 0, tg), a);
+  assert.equal(fdRemove(files, 0, tg), -E.EBADF);
+  assert.equal(fdRemove(files, 0, 0), -E.EBADF);
+  hint = L.HINT_GRANTED | L.HINT_READ;
+  hintsWithdraw(files, tg, 64, new Set([a, b]), L.HINT_READ);
+  filesClose(ep, files, tg, (flags) => flags === FD_CLOEXEC);
+  assert.deepEqual(changes, [[0, 0, a], [1, L.HINT_GRANTED, b], [2, 0, c]]);
   filesUnref(ep, files);
 });
 
@@ -70,7 +93,7 @@ test('a copy keeps close-on-exec, and exec closes just those', () => {
   fdInstall(files, ofd(), true, 64);
   fdInstall(files, ofd(), false, 64);
   const copy = filesCopy(files);
-  filesClose(ep, copy, (_fd, flags) => (flags & FD_CLOEXEC) !== 0);
+  filesClose(ep, copy, 0, (flags) => (flags & FD_CLOEXEC) !== 0);
   assert.equal(fdLookup(copy, 0), -E.EBADF);
   assert.ok(fdLookup(copy, 1) > 0);
   assert.ok(fdLookup(files, 0) > 0);

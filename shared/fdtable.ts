@@ -8,6 +8,7 @@
 import { E } from './errno.js';
 import * as L from './gen/layout.js';
 import { Msg } from './messages.js';
+import { native } from './native.js';
 import { lock, unlock } from './sync/mutex.js';
 import type { Endpoint } from './endpoint.js';
 
@@ -212,18 +213,34 @@ export function takeAhead(row: number, tgid: number, to: 0 | -1): boolean {
   return row > 0 && row < L.OFD_ROWS && tgid > 0 && Atomics.compareExchange(L.ofdI32(), L.OFD_AHEAD_AT(row), tgid, to) === tgid;
 }
 
-/** Take an fd out of the table: its OFD row (reference passes to the caller), or -EBADF. */
-export function fdRemove(files: number, fd: number): number {
+/**
+ * Take an fd out of the table: its OFD row (reference passes to the caller), or -EBADF. tg: the thread group that knows it by a hint byte, which goes before the number is free:
+ * from then on another server may give the number to a new file, and sets the hint of that.
+ */
+export function fdRemove(files: number, fd: number, tg: number): number {
   const w = L.filesI32();
   const lk = L.FILES_LOCK_AT(files);
   lock(w, lk);
   const o = fdLookup(files, fd);
   if (o > 0) {
+    if (tg !== 0) native.hintSet(tg, fd, 0);
     store(chunkRowOf(files, fd), fd, 0, 0);
     if (fd < L.filesLowest(files)) L.setFilesLowest(files, fd);
   }
   unlock(w, lk);
   return o;
+}
+
+/** Take bits out of the hints of every fd below `top` that leads to one of `rows`: a number that has another meaning by then keeps its hint. */
+export function hintsWithdraw(files: number, tg: number, top: number, rows: ReadonlySet<number>, bits: number): void {
+  const w = L.filesI32();
+  const lk = L.FILES_LOCK_AT(files);
+  lock(w, lk);
+  for (let fd = 0; fd < Math.min(top, L.filesTop(files)); fd++) {
+    const row = fdLookup(files, fd);
+    if (row > 0 && rows.has(row)) native.hintSet(tg, fd, native.hintGet(tg, fd) & ~bits);
+  }
+  unlock(w, lk);
 }
 
 /** New empty file table with ref 1, or 0. */
@@ -260,14 +277,14 @@ export function filesCopy(from: number, to = filesAlloc()): number {
   return to;
 }
 
-/** Close every fd for which `which` says so (all by default). */
-export function filesClose(ep: Endpoint, files: number, which: (fd: number, flags: number) => boolean = () => true): void {
+/** Close every fd for which `which` says so (all by default). tg: as for fdRemove. */
+export function filesClose(ep: Endpoint, files: number, tg = 0, which: (flags: number) => boolean = () => true): void {
   const top = L.filesTop(files);
   for (let fd = 0; fd < top; fd++) {
     const c = chunkRowOf(files, fd);
     if (c === 0) { fd |= 63; continue; }
-    if (L.fdchunkOfd(c, fd & 63) <= 0 || !which(fd, L.fdchunkFlags(c, fd & 63) & FD_CLOEXEC)) continue;
-    const o = fdRemove(files, fd);
+    if (L.fdchunkOfd(c, fd & 63) <= 0 || !which(L.fdchunkFlags(c, fd & 63) & FD_CLOEXEC)) continue;
+    const o = fdRemove(files, fd, tg);
     if (o > 0) ofdUnref(ep, o);
   }
 }

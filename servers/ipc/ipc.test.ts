@@ -269,7 +269,7 @@ test('regular files are always ready for poll, and EPERM for epoll', () => {
   assert.equal(revents(0), POLLIN | POLLOUT);
   const ep = epoll();
   assert.equal(ctl(ep, ADD, fd, POLLIN), -E.EPERM);
-  ofdUnref(rig.ep, fdRemove(g.files, fd));
+  ofdUnref(rig.ep, fdRemove(g.files, fd, 0));
 });
 
 test('ppoll writes the time left and checks its arguments', () => {
@@ -490,7 +490,7 @@ test('an OFD of another server: READY messages wake polls and epolls, release fo
   assert.equal(g.settle(), 1);
   assert.equal(g2.settle(), 1);
   assert.deepEqual(listed(1), [[fd, POLLIN]]);
-  ofdUnref(rig.ep, fdRemove(g.files, fd));
+  ofdUnref(rig.ep, fdRemove(g.files, fd, 0));
   assert.deepEqual(events(ep), []);
   assert.deepEqual(messagesTo(rig, L.SRV_SIGNAL).filter((m) => m.kind === Msg.RELEASE).map((m) => m.w[0]), [row]);
 });

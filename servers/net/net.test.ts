@@ -231,7 +231,7 @@ test('SCM_RIGHTS: any server\'s OFD travels, lives in flight, and dies with the 
   const fd = fdInstall(g.files, row, false, 1024);
   assert.equal(sendFds(a, [fd, a]), 1);
   assert.equal(L.ofdRef(row), 2);
-  ofdUnref(rig.ep, fdRemove(g.files, fd));
+  ofdUnref(rig.ep, fdRemove(g.files, fd, 0));
   assert.equal(L.ofdRef(row), 1);
   const peek = recvFds(b, 1024, MSG_PEEK);
   assert.equal(peek.fds.length, 2);
@@ -242,7 +242,7 @@ test('SCM_RIGHTS: any server\'s OFD travels, lives in flight, and dies with the 
   settle();
   assert.equal(L.ofdRef(row), 2);
   assert.equal(g.call(NR.NR_fcntl, got.fds[0] as number, 1), 1);
-  for (const x of [peek.fds[0], got.fds[0]]) ofdUnref(rig.ep, fdRemove(g.files, x as number));
+  for (const x of [peek.fds[0], got.fds[0]]) ofdUnref(rig.ep, fdRemove(g.files, x as number, 0));
   assert.deepEqual(messagesTo(rig, L.SRV_IPC).filter((m) => m.kind === Msg.RELEASE).map((m) => m.w[0]), [row]);
   // Thrown away with the queue: the socket that was in flight is released too.
   const [c, d] = pair();
@@ -264,7 +264,7 @@ test('SCM_RIGHTS: the close that throws a message away is answered when the owne
   // In the queue of a socket that is itself in the queue of another: two rounds.
   const [c, d] = pair();
   assert.equal(sendFds(c, [fd]), 1);
-  ofdUnref(rig.ep, fdRemove(g.files, fd));
+  ofdUnref(rig.ep, fdRemove(g.files, fd, 0));
   assert.equal(sendFds(a, [d]), 1);
   assert.equal(g.call(NR.NR_close, d), 0);
   assert.equal(g.call(NR.NR_close, c), 0);

@@ -48,9 +48,9 @@ function pipe2(ep: Endpoint, pipes: Pipes, f: Frame, flags: number): number {
   const out = structRoom(f, 0, 8);
   r = fdW < 0 ? fdW : out;
   if (r < 0) {
-    fdRemove(files, fdR);
+    fdRemove(files, fdR, 0);
     ofdUnref(ep, ofdR);
-    if (fdW >= 0) fdRemove(files, fdW);
+    if (fdW >= 0) fdRemove(files, fdW, 0);
     ofdUnref(ep, ofdW);
     return r;
   }

@@ -97,7 +97,7 @@ function publishPair(socks: Socks, f: Frame, a: number, b: number, cloexec: bool
   const fdA = fdInstall(files, a, cloexec, nofile(f.tg));
   const fdB = fdA < 0 ? fdA : fdInstall(files, b, cloexec, nofile(f.tg));
   if (fdB < 0) {
-    if (fdA >= 0) fdRemove(files, fdA);
+    if (fdA >= 0) fdRemove(files, fdA, 0);
     ofdUnref(socks.ep, a);
     ofdUnref(socks.ep, b);
     return fdB;

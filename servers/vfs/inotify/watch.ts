@@ -15,9 +15,8 @@
  *
  * Sources: inotify(7), fs/notify behaviour, observed on Linux 6.
  */
-import { fdLookup } from '../../../shared/fdtable.js';
+import { hintsWithdraw } from '../../../shared/fdtable.js';
 import * as L from '../../../shared/gen/layout.js';
-import { native } from '../../../shared/native.js';
 import { eachTg } from '../../../shared/tasks.js';
 import { waysChanged } from '../answers.js';
 import { dget, dput, setIdle } from '../dcache.js';
@@ -133,14 +132,7 @@ function withdraw(inode: Inode, mask: number): void {
     if (L.ofdGiven(file.ofd) !== 0) rows.add(file.ofd);
   });
   if (rows.size === 0) return;
-  eachTg((tg) => {
-    const files = L.taskFiles(L.tgLeader(tg));
-    const top = Math.min(L.filesTop(files), L.metaFdrBase(1));
-    for (let fd = 0; fd < top; fd++) {
-      const row = fdLookup(files, fd);
-      if (row > 0 && rows.has(row)) native.hintSet(tg, fd, native.hintGet(tg, fd) & ~(L.HINT_READ | L.HINT_WRITE | L.HINT_SEEK));
-    }
-  });
+  eachTg((tg) => { hintsWithdraw(L.taskFiles(L.tgLeader(tg)), tg, L.metaFdrBase(1), rows, L.HINT_READ | L.HINT_WRITE | L.HINT_SEEK); });
 }
 
 /** Begin a watch. d: where the inode was found. */

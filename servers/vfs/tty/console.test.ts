@@ -97,6 +97,23 @@ describe('console', () => {
     assert.equal(slaveRead(), 'b\n');
     assert.deepEqual([...con.pty.winsize.slice(0, 2)], [5, 5]);
   });
+  it('reads nothing until the guest was told of a new size, whoever said it first', () => {
+    const gone = watched.get(10);
+    con.resize(30, 100);
+    con.resize(31, 100);
+    reads = ['a\r'];
+    con.pty.onInputRoom?.();
+    // What was ready before the resize, in the same turn.
+    gone?.();
+    assert.deepEqual([watched.has(10), slaveRead()], [false, '']);
+    fenced.shift()?.();
+    assert.equal(watched.has(10), false, 'the second one is still to be told');
+    fenced.shift()?.();
+    watched.get(10)?.();
+    assert.equal(slaveRead(), 'a\n');
+    con.resize(31, 100);
+    assert.deepEqual([watched.has(10), fenced.length], [true, 0], 'no news');
+  });
   it('types what the host reads, shows echo and output at the end of the turn', () => {
     reads = ['ls\r'];
     watched.get(10)?.();

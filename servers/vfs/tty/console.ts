@@ -74,6 +74,8 @@ export class Console {
   private readonly inTty: boolean;
   private inEnded = false;
   private outFailed = false;
+  /** New sizes of the window that the signal server has not told the guest of yet: until then nothing is read. */
+  private sizesToTell = 0;
   /** end() was called: told once the output is out and everything closed. */
   private whenEnded: (() => void) | undefined;
   private readonly pumpSoon: Timer;
@@ -109,7 +111,7 @@ export class Console {
 
   /** Watch the input or stop: taken out of the set altogether, since epoll reports a hang-up even to those who ask for nothing. */
   private wantInput(on: boolean): void {
-    if (this.inEnded || this.pty.masterClosed) return;
+    if (this.inEnded || this.pty.masterClosed || (on && this.sizesToTell > 0)) return;
     if (this.inAlways) { if (on && this.readSoon.ix < 0) this.ep.timers.arm(this.readSoon, 0); return; }
     if (on === this.inToken >= 0) return;
     if (!on) { this.ep.unwatch(this.inToken, this.inFd); this.inToken = -1; return; }
@@ -121,14 +123,10 @@ export class Console {
   }
 
   private readHost(): void {
-    if (this.inEnded || this.pty.masterClosed) return;
+    if (this.inEnded || this.pty.masterClosed || this.sizesToTell > 0) return;
     // Level-triggered readiness that nobody can use would keep the loop busy: onInputRoom starts it again.
     if (!this.pty.inputRoom) { this.wantInput(false); return; }
-    if (this.resized()) {
-      this.wantInput(false);
-      this.ep.fence(1 << L.SRV_SIGNAL, () => { this.wantInput(true); });
-      return;
-    }
+    if (this.resized()) return;
     const room = this.pty.inputFree;
     const n = host.read(this.inFd, host.DATA, Math.min(CHUNK, room));
     if (n === -E.EAGAIN || n === -E.EINTR) return;
@@ -144,13 +142,10 @@ export class Console {
    */
   private resized(): boolean {
     if (host.ioctlPtr(this.outFd, TIOCGWINSZ, host.STRUCT) < 0) return false;
-    const rows = host.scratchView.getUint16(host.STRUCT, true), cols = host.scratchView.getUint16(host.STRUCT + 2, true), { winsize } = this.pty;
+    const rows = host.scratchView.getUint16(host.STRUCT, true), cols = host.scratchView.getUint16(host.STRUCT + 2, true);
     if (rows === this.rows && cols === this.cols) return false;
-    this.rows = rows;
-    this.cols = cols;
-    if (rows === winsize[0] && cols === winsize[1]) return false;
     this.resize(rows, cols);
-    return true;
+    return this.sizesToTell > 0;
   }
 
   /** No more input: an end of file for the guest, or a hang-up. */
@@ -211,8 +206,20 @@ export class Console {
 
   // ---- control ----
 
-  /** The caller's window has a new size. */
-  resize(rows: number, cols: number): void { this.pty.resize(rows, cols, 0, 0); }
+  /** The caller's window has a new size. The guest's SIGWINCH comes before whatever is typed from now on, as on the host, though another server sends it. */
+  resize(rows: number, cols: number): void {
+    const { winsize } = this.pty;
+    this.rows = rows;
+    this.cols = cols;
+    if (rows === winsize[0] && cols === winsize[1]) return;
+    this.pty.resize(rows, cols, 0, 0);
+    this.wantInput(false);
+    this.sizesToTell++;
+    this.ep.fence(1 << L.SRV_SIGNAL, () => {
+      this.sizesToTell--;
+      this.wantInput(true);
+    });
+  }
 
   /** The caller has gone. */
   hangUp(): void {
